@@ -1,0 +1,58 @@
+/*
+ * Audit: who changed what and why, as hash-chained JSON lines. An intent is on disk before the
+ * first LDAP operation, the outcome before the answer. No intent, no write.
+ *
+ * Owns:    the file audit-<kind>.jsonl in audit.dir and its lock (for life). Rotation by size; a
+ * file's first record carries the last hash of the one before. Threads: any number may append; with
+ * sync "batch" one fsync serves all that wait. Nothing is held across a network call. Errors:
+ * ERR_UNAVAILABLE when the record is not on disk (disk full, EIO): then no change may be made; the
+ * next append tries again, so it recovers alone.
+ */
+#pragma once
+
+#include "base/error.h"
+#include "base/text.h"
+#include "kiops/kiops.h"
+
+struct audit;
+
+struct audit_settings {
+    struct str dir;
+    struct str kind; /* "serve", "cli", "reconcile" */
+    bool sync;       /* batch; false = none */
+    size_t rotate_bytes;
+    bool wait_lock; /* CLI runs wait for the lock, serve refuses: ERR_CONFIG naming the file */
+};
+
+MUST_CHECK bool audit_open(const struct audit_settings *s, struct audit **out, struct error *err);
+void audit_close(struct audit *a);
+
+/* On success the intent is on disk; `*intent` is its sequence number (from 1, per chain), for the
+ * outcome. `client`, `request_id` may be empty. */
+MUST_CHECK bool audit_intent(struct audit *a, const struct kiops_record *record,
+                             struct str request_id, uint64_t *intent, struct error *err);
+/* Several intents of one request, one wait for the disk. intents[n] is filled. */
+MUST_CHECK bool audit_intents(struct audit *a, const struct kiops_record *records, size_t n,
+                              struct str request_id, uint64_t *intents, struct error *err);
+enum audit_result {
+    AUDIT_DONE,
+    AUDIT_REFUSED,
+    AUDIT_LOST_RACE,
+    AUDIT_FAILED,
+    AUDIT_UNFINISHED,
+    AUDIT_UNKNOWN
+};
+/* Written before the answer; it is not waited for on disk (the intent says what to look for). */
+void audit_outcome(struct audit *a, uint64_t intent, enum audit_result result, struct str detail);
+/* A refusal by rule, without an intent. */
+void audit_refusal(struct audit *a, const struct kiops_record *record, struct str request_id);
+bool audit_healthy(const struct audit *a); /* for /readyz */
+
+struct audit_check {
+    uint64_t records, intents_without_outcome;
+    uint64_t first_bad_line; /* 0 = the chain holds */
+};
+/* Verifies chain and rotation links of a file; lists intents without outcome to `report`, a line
+ * each. Errors: ERR_CONFIG (cannot read, broken chain: says which line). */
+MUST_CHECK bool audit_verify(struct str path, struct audit_check *check, struct buf *report,
+                             struct error *err);

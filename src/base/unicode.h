@@ -1,0 +1,23 @@
+/*
+ * The comparison key of directory strings, and UTF-8 checks.
+ *
+ * Source:  measured against slapd's caseIgnoreMatch: NFKC, simple lower case per code point, runs
+ * of spaces squeezed to one, spaces at both ends dropped. Threads: pure.
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "base/text.h"
+
+bool utf8_valid(struct str s);
+/* True for text with C0/C1 controls, U+FFFD is fine. What RFC 4518 2.4 prohibits (surrogates,
+ * private use of planes 15/16, non-characters) counts too. */
+bool utf8_has_prohibited(struct str s);
+
+/* Key under caseIgnoreMatch: two directory strings match exactly when their keys are equal bytes.
+ * ASCII input takes a fast path. Invalid UTF-8 is compared as bytes. */
+struct str unicode_key(struct arena *a, struct str s);
+/* The same into a buffer (appended). */
+void unicode_key_to(struct buf *out, struct str s);
+/* Key under caseExactMatch: NFKC and squeezed spaces, case kept. */
+struct str unicode_key_exact(struct arena *a, struct str s);

@@ -1,0 +1,134 @@
+/*
+ * Configuration: one libconfig file -> one immutable struct config.
+ *
+ * Source:  INTERFACES 2 (names, units and defaults are frozen there).
+ * Owns:    struct config owns every string and array in it (one arena inside).
+ * Threads: const after config_load().
+ * Errors:  ERR_CONFIG, one line per mistake joined by '\n' in config_load's `report`: "FILE:LINE:
+ * KEY: reason". A value that switches on what does not exist yet is refused with that reason;
+ * values that mean off are taken.
+ */
+#pragma once
+
+#include "base/error.h"
+#include "base/text.h"
+
+struct config_strings {
+    const struct str *at;
+    size_t count;
+};
+
+enum config_start_tls { CONFIG_TLS_REQUIRED, CONFIG_TLS_OFF };
+enum config_failover { CONFIG_FAILOVER_MANUAL, CONFIG_FAILOVER_AUTO };
+enum config_preset { CONFIG_OPENLDAP, CONFIG_389DS, CONFIG_PLAIN };
+enum config_feed { CONFIG_FEED_AUTO, CONFIG_FEED_SYNCREPL, CONFIG_FEED_POLL };
+enum config_lock {
+    CONFIG_LOCK_NONE,
+    CONFIG_LOCK_PPOLICY,
+    CONFIG_LOCK_NSACCOUNTLOCK,
+    CONFIG_LOCK_ATTR
+};
+enum config_sync { CONFIG_SYNC_BATCH, CONFIG_SYNC_NONE };
+
+struct config_server {
+    struct config_strings listen; /* "host:port" */
+    struct str public_url;        /* without a slash at its end */
+    struct config_strings trusted_proxies;
+    unsigned threads, writers, write_queue;
+    bool public_discovery;
+    struct str metrics_listen; /* empty = off */
+};
+
+struct config_account {
+    struct str bind_dn, bind_password_file; /* absolute path */
+};
+
+struct config_users {
+    struct str base, create_in, filter, rdn;
+    struct config_strings object_classes;
+    struct str adopt; /* "none" */
+};
+
+struct config_organizations {
+    struct str base, create_in, filter, rdn;
+    struct config_strings object_classes;
+    struct str member, owner, placeholder_dn;
+};
+
+struct config_directory {
+    struct config_strings uris;
+    enum config_start_tls start_tls;
+    struct str ca_file;
+    struct config_account service;
+    struct config_account operator_account; /* bind_dn empty = not given */
+    enum config_failover write_failover;
+    enum config_preset preset;
+    int connect_timeout_ms, operation_timeout_ms;
+    enum config_feed feed;
+    int poll_interval_s, stale_after_s;
+    enum config_lock lock;
+    struct str lock_attribute, lock_value;
+    bool writes;
+    struct config_strings protected_dns;
+    struct config_users users;
+    struct config_organizations organizations;
+    struct str admins_dn, tokens_base, jobs_base;
+};
+
+struct config_map {
+    struct str scim, ldap, type;
+    bool read_only;
+};
+
+struct config_mapping {
+    const struct config_map *user;
+    size_t user_count;
+    struct str schema_dir;
+    struct config_strings extra_schemas;
+};
+
+struct config_scim {
+    struct str default_profile;
+    int64_t default_page, max_page, cursor_timeout_s;
+    struct str cursor_key_file; /* empty = not given */
+};
+
+struct config_limits {
+    size_t body_kb, bulk_kb, header_kb, target_kb, value_kb;
+    unsigned json_depth, filter_nodes, filter_depth;
+    size_t patch_operations, patch_values, bulk_operations, filter_chars, values_per_attribute;
+    unsigned connections, connections_per_address;
+    unsigned header_timeout_s, body_timeout_s, idle_timeout_s;
+    unsigned requests_per_s, burst; /* 0 = off */
+};
+
+struct config_audit {
+    struct str dir;
+    enum config_sync sync;
+    unsigned rotate_mb;
+};
+
+struct config_log {
+    int level; /* enum log_level */
+    bool json;
+};
+
+struct config {
+    struct config_server server;
+    struct config_directory directory;
+    struct config_mapping mapping;
+    struct config_scim scim;
+    int64_t reject_quiet_days;
+    struct config_limits limits;
+    struct config_audit audit;
+    struct config_log log;
+    struct str path; /* of the file */
+    void *memory;
+};
+
+/* New, or NULL with `report` holding every mistake, a line each. */
+struct config *config_load(const char *path, struct buf *report);
+void config_free(struct config *c);
+/* Reads a secret file: mode 0400 or 0600, at most 4 KB, one newline at its end cut. Wipe `out`
+ * (OWNED_SECRET). Errors: ERR_CONFIG naming the file and what to do. */
+MUST_CHECK bool config_read_secret(struct str path, struct buf *out, struct error *err);

@@ -1,0 +1,338 @@
+/*
+ * The LDAP directory: connections with deadlines, reads, changes that carry their preconditions,
+ * the feed of what changed, and the mapping between entries and SCIM resources. The only folder
+ * that includes <ldap.h>.
+ *
+ * Owns:    results live in the caller's arena. struct directory is immutable after directory_new().
+ * Threads: a struct directory_conn belongs to one thread; struct directory may be shared.
+ * Errors:  absence is concluded only from a search that ended with success (or noSuchObject on a
+ * base-scope read); everything else is ERR_UNAVAILABLE. The LDAP diagnostic goes to the log, never
+ * into err->detail.
+ */
+#pragma once
+
+#include <jansson.h>
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "config/config.h"
+#include "scim/scim.h"
+
+struct directory;      /* configuration, passwords, mapping */
+struct directory_conn; /* one thread's connection; reconnects by itself */
+
+/* `config` and `catalog` must outlive it. Reads the password files. Errors: ERR_CONFIG. */
+MUST_CHECK bool directory_new(const struct config *config, const struct scim_catalog *catalog,
+                              struct directory **out, struct error *err);
+void directory_free(struct directory *d);
+const struct config *directory_config(const struct directory *d);
+
+/* ---- connection.c
+ * ------------------------------------------------------------------------------------------------
+ */
+enum directory_account { DIRECTORY_SERVICE, DIRECTORY_OPERATOR };
+
+/* Connects lazily, at the first use; never NULL. */
+struct directory_conn *directory_open(struct directory *d, enum directory_account account);
+void directory_close(struct directory_conn *c);
+const struct directory *directory_of(const struct directory_conn *c);
+/* Every call on this connection ends by this monotonic deadline (or operation_timeout_ms after its
+ * start, the earlier); 0 = only the latter. */
+void directory_deadline(struct directory_conn *c, int64_t deadline);
+/* Connects and binds now if need be. Errors: ERR_UNAVAILABLE. */
+MUST_CHECK bool directory_ping(struct directory_conn *c, struct error *err);
+/* Binds as a person on a connection of its own. An empty password is refused before any bind
+ * (ERR_UNAUTHORIZED). */
+MUST_CHECK bool directory_bind_person(struct directory *d, struct str dn, struct str password,
+                                      struct error *err);
+
+/* ---- search.c
+ * ----------------------------------------------------------------------------------------------------
+ */
+struct directory_attr {
+    struct str name; /* as the server spells it, options included */
+    const struct str *values;
+    size_t count;
+};
+
+struct directory_entry {
+    struct str dn, id /* entryUUID */, csn /* entryCSN, empty when not asked for or not there */;
+    const struct directory_attr *attrs;
+    size_t attr_count;
+};
+
+const struct directory_attr *directory_attr(const struct directory_entry *e,
+                                            const char *name); /* without case; NULL */
+struct str directory_value(const struct directory_entry *e, const char *name); /* first; STR_NONE */
+bool directory_has(const struct directory_entry *e, const char *name,
+                   struct str value); /* ASCII without case */
+
+enum directory_scope { DIRECTORY_BASE, DIRECTORY_ONE, DIRECTORY_SUB };
+
+struct directory_search {
+    struct str base;
+    enum directory_scope scope;
+    struct str filter; /* RFC 4515, values escaped with directory_filter_value(); empty =
+                          (objectClass=*) */
+    const char *const
+        *attrs;        /* NULL-terminated; NULL = all user attributes plus entryUUID, entryCSN */
+    size_t size_limit; /* 0 = none; more entries than that: ERR_UNAVAILABLE, never a cut answer */
+};
+
+struct directory_entries {
+    const struct directory_entry *at;
+    size_t count;
+};
+
+/* Reads repeat once on a fresh connection when the old one proved dead. */
+MUST_CHECK bool directory_find(struct directory_conn *c, struct arena *a,
+                               const struct directory_search *s, struct directory_entries *out,
+                               struct error *err);
+/* The same for `n` searches sent together and answered together: one round trip. */
+MUST_CHECK bool directory_find_all(struct directory_conn *c, struct arena *a,
+                                   const struct directory_search *s, size_t n,
+                                   struct directory_entries *out, struct error *err);
+/* The usual searches, ready to send. `id` must look like a UUID, else it matches nothing. Only
+ * inside the configured base and filter, protected entries never. */
+struct directory_search directory_search_user(const struct directory *d, struct arena *a,
+                                              struct str id);
+struct directory_search directory_search_user_named(const struct directory *d, struct arena *a,
+                                                    struct str user_name);
+struct directory_search directory_search_organization(const struct directory *d, struct arena *a,
+                                                      struct str id);
+struct directory_search directory_search_organization_named(const struct directory *d,
+                                                            struct arena *a, struct str name);
+struct directory_search directory_search_token(const struct directory *d, struct arena *a,
+                                               struct str name);
+struct directory_search directory_search_platform(const struct directory *d, struct arena *a);
+/* Base-scope question "is `dn` a value of that attribute of the entry `entry_dn`": one entry = yes.
+ */
+struct directory_search directory_search_has_value(struct arena *a, struct str entry_dn,
+                                                   const char *attr, struct str dn);
+/* Organizations (and the platform group) that name `dn` in member or owner: asks for both
+ * attributes only as filter. */
+struct directory_search directory_search_groups_naming(const struct directory *d, struct arena *a,
+                                                       struct str dn);
+/* Users with any kiops value of that organization. */
+struct directory_search directory_search_users_of(const struct directory *d, struct arena *a,
+                                                  struct str organization_id);
+
+/* RFC 4515 escaping, RFC 4514 escaping, and the key under which two spellings of one DN are equal
+ * bytes. */
+struct str directory_filter_value(struct arena *a, struct str raw);
+struct str directory_dn_value(struct arena *a, struct str raw);
+struct str directory_dn_key(struct arena *a, struct str dn);
+void directory_dn_key_to(struct buf *out, struct str dn);
+bool directory_is_uuid(struct str id);
+bool directory_is_protected(const struct directory *d, struct str dn);
+
+/* ---- outcome.c, change.c
+ * ------------------------------------------------------------------------------------------ */
+enum directory_outcome {
+    DIRECTORY_DONE,
+    DIRECTORY_LOST,    /* a precondition did not hold: 16, 20, 65, 122 */
+    DIRECTORY_ABSENT,  /* 32 */
+    DIRECTORY_EXISTS,  /* 68, or 19 of the unique overlay */
+    DIRECTORY_REFUSED, /* bad data (19, 21, 17, 65 on an add, 64, ...): err = 400 naming no DN */
+    DIRECTORY_UNAVAILABLE, /* nothing was sent, or the server said busy/unavailable/unwilling/no
+                              rights: err = 503 */
+    DIRECTORY_UNKNOWN,     /* sent and no answer: re-read before you say anything: err = 503 */
+};
+
+enum directory_mod_op { DIRECTORY_ADD, DIRECTORY_DELETE, DIRECTORY_REPLACE };
+
+struct directory_mod {
+    enum directory_mod_op op;
+    const char *attr;
+    const struct str *values; /* count 0 with DELETE/REPLACE: the whole attribute */
+    size_t count;
+};
+
+struct directory_mods {
+    struct arena *arena;
+    struct directory_mod *at;
+    size_t count, cap;
+};
+
+void directory_mods_init(struct directory_mods *m, struct arena *a);
+void directory_mods_push(struct directory_mods *m, enum directory_mod_op op, const char *attr,
+                         const struct str *values, size_t count);
+void directory_mods_one(struct directory_mods *m, enum directory_mod_op op, const char *attr,
+                        struct str value);
+/* `delete V; add V`: refuses with 16 unless V is there. `add V; delete V`: refuses with 20 when it
+ * is. */
+void directory_mods_prove_there(struct directory_mods *m, const char *attr, struct str value);
+void directory_mods_prove_absent(struct directory_mods *m, const char *attr, struct str value);
+
+struct directory_result {
+    enum directory_outcome outcome;
+    int code; /* LDAP result code, for log and audit */
+    struct str pre_csn,
+        post_csn; /* entryCSN by the read-entry controls; empty when the server gave none */
+    const struct directory_entry *post; /* with want_post: the entry after the change */
+};
+
+struct directory_target {
+    struct str dn;
+    struct str id;     /* entryUUID that must still be there (assertion); empty = not asserted */
+    struct str csn;    /* entryCSN that must still hold; empty = not asserted */
+    const char *extra; /* a further assertion filter "(...)", or NULL */
+    bool want_post;    /* whole entry back, else only entryCSN */
+};
+
+/* true: result->outcome is DONE, LOST, ABSENT or EXISTS. false: REFUSED, UNAVAILABLE or UNKNOWN,
+ * and err says it. */
+MUST_CHECK bool directory_modify(struct directory_conn *c, struct arena *a,
+                                 const struct directory_target *t, const struct directory_mods *m,
+                                 struct directory_result *result, struct error *err);
+MUST_CHECK bool directory_add(struct directory_conn *c, struct arena *a, struct str dn,
+                              const struct directory_mods *attrs, struct directory_result *result,
+                              struct error *err);
+MUST_CHECK bool directory_delete(struct directory_conn *c, struct arena *a,
+                                 const struct directory_target *t, struct directory_result *result,
+                                 struct error *err);
+MUST_CHECK bool directory_rename(struct directory_conn *c, struct arena *a,
+                                 const struct directory_target *t, struct str new_rdn,
+                                 struct directory_result *result, struct error *err);
+/* RFC 3062. Refused by policy: REFUSED, err 400 with the reason. */
+MUST_CHECK bool directory_set_password(struct directory_conn *c, struct arena *a, struct str dn,
+                                       struct str password, struct directory_result *result,
+                                       struct error *err);
+
+/* ---- mapping*.c: entries <-> SCIM
+ * ----------------------------------------------------------------------------------- */
+/* The values that carry authority, as they stand on the person's entry. */
+struct directory_values {
+    const struct str *at;
+    size_t count;
+};
+
+struct directory_person {
+    struct str dn, id, csn;
+    bool active;
+    struct directory_values joined, managers, permissions, requests, rejected, external_ids;
+};
+
+struct directory_user {
+    struct directory_person person;
+    struct str user_name, display; /* display: displayName, else userName */
+    struct directory_values mails; /* values of emails[].value, in order */
+    /* Shared part of the SCIM resource in canonical spelling and schema order: core and extension
+     * attributes that are stored, `active` always; without schemas, id, externalId, meta, groups
+     * and the kiops extension. `roles` holds stored foreign values only. */
+    json_t *resource;            /* kept by the arena */
+    instant_t created, modified; /* modified: DESIGN 5 "Version" */
+    char version[17];            /* hex of the content hash, externalIds of all clients included */
+    struct str marker;           /* request marker of the last own write (fault 25); empty */
+};
+
+/* `owner` and `member` are filled only when the entry was read with them. */
+struct directory_organization {
+    struct str dn, id, csn, name, description;
+    bool open;    /* joinPolicy; absent = closed */
+    bool managed; /* has kiopsManagedOrganization */
+    bool has_placeholder_member, has_placeholder_owner;
+    struct directory_values members, owners; /* DNs without the placeholder */
+    struct directory_values external_ids;
+    json_t *resource; /* own attributes: displayName, extension description and joinPolicy; kept by
+                         the arena */
+    instant_t created, modified;
+    uint64_t content; /* hash of own attributes and externalIds: the own part of the version */
+    struct str marker;
+};
+
+struct directory_token {
+    struct str name, hash, client, role, access, profile, push_mode, csn, dn, id;
+    struct directory_values organizations, options;
+    instant_t expires; /* INSTANT_NONE = never */
+};
+
+/* false with ERR_INTERNAL only for an entry that cannot be shown (odd entry: logged and counted by
+ * the caller, skipped). */
+MUST_CHECK bool directory_map_user(const struct directory *d, struct arena *a,
+                                   const struct directory_entry *e, struct directory_user *out,
+                                   struct error *err);
+MUST_CHECK bool directory_map_organization(const struct directory *d, struct arena *a,
+                                           const struct directory_entry *e,
+                                           struct directory_organization *out, struct error *err);
+MUST_CHECK bool directory_map_token(struct arena *a, const struct directory_entry *e,
+                                    struct directory_token *out, struct error *err);
+void directory_map_person(struct arena *a, const struct directory_entry *e,
+                          struct directory_person *out);
+
+/* Who writes: the client decides which externalId is meant; the marker finds a lost answer again.
+ */
+struct directory_writer {
+    struct str client, marker;
+    instant_t now;
+};
+
+/* A new user's DN and attributes; `password` is not among them (RFC 3062 follows). `resource` is
+ * what scim_resource_check() gave. Errors: ERR_INVALID_VALUE naming the SCIM attribute. */
+MUST_CHECK bool directory_unmap_new_user(const struct directory *d, struct arena *a,
+                                         const json_t *resource, const struct directory_writer *w,
+                                         struct str *dn, struct directory_mods *attrs,
+                                         struct error *err);
+/* Modifies that make `before` (entry and its mapping, as just read) into `after` (a whole
+ * resource): exact values are deleted and added, nothing is replaced blindly. mods->count 0 =
+ * nothing to do. `*new_rdn` is set when userName moves the RDN. */
+MUST_CHECK bool directory_unmap_user(const struct directory *d, struct arena *a,
+                                     const struct directory_entry *entry,
+                                     const struct directory_user *before, const json_t *after,
+                                     const struct directory_writer *w, struct directory_mods *mods,
+                                     struct str *new_rdn, struct error *err);
+MUST_CHECK bool directory_unmap_new_organization(const struct directory *d, struct arena *a,
+                                                 const json_t *resource,
+                                                 const struct directory_writer *w, struct str *dn,
+                                                 struct directory_mods *attrs, struct error *err);
+MUST_CHECK bool directory_unmap_organization(const struct directory *d, struct arena *a,
+                                             const struct directory_entry *entry,
+                                             const struct directory_organization *before,
+                                             const json_t *after, const struct directory_writer *w,
+                                             struct directory_mods *mods, struct str *new_rdn,
+                                             struct error *err);
+/* externalId of that client, STR_NONE when it asserted none. `values` are "<client>:<value>". */
+struct str directory_external_id(const struct directory_values *values, struct str client);
+/* The table in force, as `kiops-bridge schema mapping` prints it. */
+void directory_mapping_print(const struct directory *d, struct buf *out);
+/* Attributes to ask for, so that a mapped read is complete; NULL-terminated; live as long as d. */
+const char *const *directory_user_attrs(const struct directory *d);
+const char *const *directory_organization_attrs(const struct directory *d, bool with_members,
+                                                bool with_owners);
+
+/* ---- feed.c
+ * -------------------------------------------------------------------------------------------------------
+ */
+struct directory_feed;
+
+enum directory_feed_kind {
+    FEED_USER,         /* entry as it is now */
+    FEED_ORGANIZATION, /* entry without member and owner: whoever applies it re-reads them */
+    FEED_PLATFORM,     /* the platform group, with its members */
+    FEED_TOKEN,
+    FEED_DELETED,       /* id only; of any kind */
+    FEED_REFRESH_BEGIN, /* a full refresh starts: all that is not seen by FEED_LIVE of the same kind
+                           is gone */
+    FEED_LIVE,          /* everything up to now was delivered */
+    FEED_IDLE,          /* nothing within the time asked for; the feed is alive */
+    FEED_LOST, /* connection lost or answers stopped; it reconnects at the next call, with a
+                  back-off */
+};
+
+struct directory_event {
+    enum directory_feed_kind kind;
+    struct directory_entry
+        entry; /* id and csn filled; in the arena given to directory_feed_next() */
+};
+
+/* Does not connect yet. The persist searches name their attributes and leave out member and owner.
+ */
+struct directory_feed *directory_feed_new(struct directory *d);
+void directory_feed_free(struct directory_feed *f);
+/* Waits at most wait_ms for the next event. */
+void directory_feed_next(struct directory_feed *f, struct arena *a, int wait_ms,
+                         struct directory_event *out);
+/* Makes a waiting directory_feed_next() return FEED_IDLE soon; any thread (used to stop). */
+void directory_feed_wake(struct directory_feed *f);

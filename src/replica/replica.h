@@ -1,0 +1,162 @@
+/*
+ * The replica: the bridge's in-memory copy of what it serves. Reads come from here.
+ *
+ * Owns:    packed records (rendered JSON of the shared part plus a few fields), indexes on id, DN,
+ * userName, externalId, email, members per organization by user. What is handed out is copied into
+ * the caller's arena. Threads: any; a writer-preferring rwlock, never held while a socket or the
+ * directory is used, and by scans for at most 1,000 records at a time. Errors:  "absent" is false
+ * without an error; it says nothing about the directory (the service confirms it there).
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "directory/directory.h"
+#include "kiops/kiops.h"
+#include "scim/scim.h"
+
+struct replica;
+
+struct replica_settings {
+    struct str base; /* public_url + "/scim/v2" */
+    const struct scim_catalog *catalog;
+    const struct directory *directory; /* for DN keys and mapping */
+    struct str placeholder_dn;
+};
+
+struct replica *replica_new(const struct replica_settings *s);
+void replica_free(struct replica *r);
+
+/* ---- apply.c: feed and own writes
+ * ---------------------------------------------------------------------------------- */
+/* An event overwrites when its CSN is newer or equal (or there is none); deleted ids stay as
+ * tombstones until the feed passed them. */
+void replica_apply_user(struct replica *r, const struct directory_user *u);
+/* Own attributes always; members and owners only when `with_sets`. */
+void replica_apply_organization(struct replica *r, const struct directory_organization *o,
+                                bool with_sets);
+void replica_apply_platform(struct replica *r, struct str csn,
+                            const struct directory_values *members);
+void replica_apply_token(struct replica *r, const struct directory_token *t);
+void replica_apply_deleted(struct replica *r, struct str id);
+/* Full refresh: what no event names between begin and end is gone. Never begun on a partial read.
+ */
+void replica_refresh_begin(struct replica *r);
+void replica_refresh_end(struct replica *r);
+
+/* An own change of an organization's sets, applied without re-reading 10,000 members: only when
+ * `pre_csn` is the replica's CSN of that organization; else false, and the caller re-reads it. */
+struct replica_set_change {
+    struct str dn;     /* of the user */
+    int member, owner; /* +1 added, -1 removed, 0 untouched */
+};
+MUST_CHECK bool replica_apply_sets(struct replica *r, struct str organization_id,
+                                   struct str pre_csn, struct str post_csn,
+                                   const struct replica_set_change *changes, size_t n,
+                                   instant_t modified);
+/* Ids of the organizations that hold this user now: to be re-read when a user is renamed or deleted
+ * by anyone. */
+size_t replica_organizations_of(struct replica *r, struct arena *a, struct str user_id,
+                                struct str **ids);
+
+/* Freshness, as the feed thread tells it. */
+void replica_set_live(struct replica *r,
+                      bool live); /* live: the feed delivers; false: since now it does not */
+bool replica_ready(const struct replica *r); /* a first refresh is complete */
+bool replica_live(const struct replica *r);
+int64_t replica_staleness_ms(const struct replica *r); /* 0 while live */
+
+/* ---- facts for decisions (record.c, store.c)
+ * ------------------------------------------------------------------------- */
+bool replica_person(struct replica *r, struct arena *a, struct str id,
+                    struct directory_person *out);
+bool replica_person_by_dn(struct replica *r, struct arena *a, struct str dn,
+                          struct directory_person *out);
+bool replica_user_name(struct replica *r, struct arena *a, struct str id, struct str *user_name,
+                       struct str *display);
+
+struct replica_owner {
+    struct str id, dn;   /* id empty: DN without an entry, or another entry's */
+    bool counts, active; /* counts: 3.2 without activity */
+};
+
+/* Of an organization, for decisions: without its members. */
+struct replica_organization {
+    struct str id, dn, csn, name;
+    bool open, managed, has_placeholder_owner;
+    const struct replica_owner *owners;
+    size_t owner_count;
+    size_t member_count;
+};
+bool replica_organization(struct replica *r, struct arena *a, struct str id,
+                          struct replica_organization *out);
+struct replica_membership {
+    bool member, owner, counts_as_manager, pending, joined;
+};
+struct replica_membership replica_membership(struct replica *r, struct str organization_id,
+                                             struct str user_id);
+/* Member ids (users with an entry), in id order. For replace deltas and value filters. */
+size_t replica_members(struct replica *r, struct arena *a, struct str organization_id,
+                       struct str **ids);
+/* Ids of active PlatformAdmins that count. */
+size_t replica_admins(struct replica *r, struct arena *a, struct str **ids);
+bool replica_is_admin(struct replica *r, struct str user_id);
+/* Organization by exact displayName (unique, folded). */
+bool replica_organization_named(struct replica *r, struct arena *a, struct str name,
+                                struct str *id);
+bool replica_token(struct replica *r, struct arena *a, struct str hash_hex,
+                   struct directory_token *out);
+/* Actor facts of a person: role, organizations, member_of. */
+bool replica_actor(struct replica *r, struct arena *a, struct str user_id, struct kiops_actor *out);
+
+/* ---- find.c, view.c: representations on the actor's view
+ * --------------------------------------------------------------- */
+enum replica_kind { REPLICA_USER, REPLICA_GROUP };
+
+struct replica_text {
+    struct str id;
+    struct str json;    /* whole resource, as the actor may see it */
+    struct str version; /* W/"..." without JSON escapes */
+};
+
+struct replica_want {
+    bool members; /* Group: members and managers are rendered (false when the projection leaves them
+                     out) */
+};
+
+/* One resource by id. false: the actor sees no such thing (may be unknown, may be hidden). */
+bool replica_get(struct replica *r, struct arena *a, enum replica_kind kind, struct str id,
+                 const struct kiops_actor *actor, const struct replica_want *want,
+                 struct replica_text *out);
+
+struct replica_query {
+    enum replica_kind kind;
+    const struct scim_filter *filter; /* NULL = all */
+    struct scim_sort sort;
+    int64_t start_index, count;
+    const struct kiops_actor *actor;
+    struct replica_want want;
+};
+
+struct replica_page {
+    int64_t total;
+    const struct replica_text *at;
+    size_t count;
+    /* The filter pinned one unique key and nothing was found (the directory was not asked): an
+     * equality on id, userName, externalId, displayName or the Entra probes. The service confirms
+     * it. */
+    bool confirm;
+    struct str confirm_attr, confirm_value;
+};
+
+/* Consistent, in id order unless sorted. Errors: ERR_TOO_MANY. */
+MUST_CHECK bool replica_find(struct replica *r, struct arena *a, const struct replica_query *q,
+                             struct replica_page *out, struct error *err);
+
+/* A resource as the actor sees it, made from a fresh directory read instead of a record (answers to
+ * writes use the replica after replica_apply_*; this is for what was just confirmed). */
+struct replica_counts {
+    size_t users, organizations, tokens, bytes, dangling_members, odd_entries, vacant_seats;
+};
+void replica_count(const struct replica *r, struct replica_counts *out);
+void replica_note_odd(struct replica *r); /* an entry that could not be mapped */

@@ -1,0 +1,395 @@
+/*
+ * SCIM 2.0 (RFC 7643, 7644) as pure functions: schemas, paths, filters, patches, projection, pages,
+ * answers. No I/O, no clock, no globals.
+ *
+ * Owns:    trees live in the caller's arena and hold views into the text they were parsed from; the
+ * catalog owns its schemas and is immutable after loading. A `json_t **out` is new: the caller's.
+ * Threads: pure; a catalog, a parsed path, filter or patch may be read by any number of threads.
+ * Errors:  as each function says; `*out` is written only on success.
+ */
+#pragma once
+
+#include <jansson.h>
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "base/text.h"
+
+/* ---- URNs
+ * -------------------------------------------------------------------------------------------------------
+ */
+#define SCIM_URN_USER "urn:ietf:params:scim:schemas:core:2.0:User"
+#define SCIM_URN_GROUP "urn:ietf:params:scim:schemas:core:2.0:Group"
+#define SCIM_URN_ENTERPRISE "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
+#define SCIM_URN_KIOPS_USER "urn:kiops:params:scim:schemas:extension:2.0:User"
+#define SCIM_URN_KIOPS_ORGANIZATION "urn:kiops:params:scim:schemas:extension:2.0:Organization"
+#define SCIM_URN_MEMBERSHIP "urn:kiops:params:scim:schemas:core:2.0:Membership"
+#define SCIM_URN_ERROR "urn:ietf:params:scim:api:messages:2.0:Error"
+#define SCIM_URN_LIST "urn:ietf:params:scim:api:messages:2.0:ListResponse"
+#define SCIM_URN_PATCH "urn:ietf:params:scim:api:messages:2.0:PatchOp"
+#define SCIM_URN_REFUSAL "urn:kiops:params:scim:api:messages:2.0:Refusal"
+
+/* ---- schema.c: schema text -> attribute tables
+ * ------------------------------------------------------------------- */
+enum scim_type {
+    SCIM_STRING,
+    SCIM_BOOLEAN,
+    SCIM_DECIMAL,
+    SCIM_INTEGER,
+    SCIM_DATETIME,
+    SCIM_REFERENCE,
+    SCIM_BINARY,
+    SCIM_COMPLEX
+};
+enum scim_mutability { SCIM_READ_WRITE, SCIM_READ_ONLY, SCIM_IMMUTABLE, SCIM_WRITE_ONLY };
+enum scim_returned { SCIM_DEFAULT, SCIM_ALWAYS, SCIM_NEVER, SCIM_REQUEST };
+enum scim_uniqueness { SCIM_NOT_UNIQUE, SCIM_SERVER_UNIQUE, SCIM_GLOBAL_UNIQUE };
+
+struct scim_schema;
+
+struct scim_attr {
+    struct str name; /* as the schema spells it */
+    enum scim_type type;
+    bool multi, required, case_exact;
+    enum scim_mutability mutability;
+    enum scim_returned returned;
+    enum scim_uniqueness uniqueness;
+    const struct str *canonical; /* canonicalValues */
+    size_t canonical_count;
+    const struct scim_attr *subs; /* of a complex attribute */
+    size_t sub_count;
+    const struct scim_attr *parent; /* NULL at the top */
+    const struct scim_schema
+        *schema; /* NULL for the common attributes (id, externalId, meta, schemas) */
+};
+
+struct scim_schema {
+    struct str id, name, description;
+    const struct scim_attr *attrs;
+    size_t attr_count;
+    const json_t *source; /* the schema resource as loaded, without meta */
+};
+
+#define SCIM_EXTENSIONS_MAX 8
+
+struct scim_resource_type {
+    struct str id, name, endpoint, description; /* endpoint: "/Users" */
+    const struct scim_schema *core;
+    const struct scim_schema *extensions[SCIM_EXTENSIONS_MAX];
+    bool extension_required[SCIM_EXTENSIONS_MAX];
+    size_t extension_count;
+    const struct scim_attr *common; /* schemas, id, externalId,
+                                       meta{resourceType,created,lastModified,location,version} */
+    size_t common_count;
+};
+
+struct scim_catalog;
+
+struct scim_catalog *scim_catalog_new(void);
+void scim_catalog_free(struct scim_catalog *c);
+/* `schema` is one Schema resource, `type` one ResourceType resource (borrowed, copied). Schemas
+ * first. Errors: ERR_CONFIG naming the attribute and what is wrong with it. */
+MUST_CHECK bool scim_catalog_add_schema(struct scim_catalog *c, const json_t *schema,
+                                        struct error *err);
+MUST_CHECK bool scim_catalog_add_type(struct scim_catalog *c, const json_t *type,
+                                      struct error *err);
+const struct scim_schema *scim_catalog_schema(const struct scim_catalog *c,
+                                              struct str urn); /* without case; NULL */
+const struct scim_resource_type *scim_catalog_type(const struct scim_catalog *c,
+                                                   struct str name); /* "User"; NULL */
+size_t scim_catalog_schemas(const struct scim_catalog *c, const struct scim_schema *const **out);
+size_t scim_catalog_types(const struct scim_catalog *c,
+                          const struct scim_resource_type *const **out);
+
+const struct scim_attr *scim_attr_find(const struct scim_attr *attrs, size_t n,
+                                       struct str name); /* without case */
+const struct scim_attr *scim_attr_sub(const struct scim_attr *complex, struct str name);
+
+/* ---- path.c
+ * ------------------------------------------------------------------------------------------------------
+ */
+struct scim_filter;
+
+/* `attr` NULL means: the whole extension `extension` (path = its URN alone). */
+struct scim_path {
+    const struct scim_schema
+        *extension; /* not NULL when the attribute lives under an extension's URN key */
+    const struct scim_attr *attr;
+    const struct scim_filter *filter; /* the value filter in [ ], or NULL */
+    const struct scim_attr *sub;      /* after the dot, or NULL */
+    struct str text;
+};
+
+/* The whole of `text`: [URN:]attr[filter].sub in any letter case, the URN cut at the longest known
+ * one. Errors: ERR_INVALID_PATH (grammar, unknown attribute), ERR_INVALID_FILTER inside [ ]. */
+MUST_CHECK bool scim_path_parse(struct arena *a, const struct scim_resource_type *type,
+                                struct str text, struct scim_path *out, struct error *err);
+
+/* ---- filter.c, match.c
+ * ------------------------------------------------------------------------------------------- */
+enum scim_op {
+    SCIM_EQ,
+    SCIM_NE,
+    SCIM_CO,
+    SCIM_SW,
+    SCIM_EW,
+    SCIM_GT,
+    SCIM_GE,
+    SCIM_LT,
+    SCIM_LE,
+    SCIM_PR
+};
+enum scim_node { SCIM_AND, SCIM_OR, SCIM_NOT, SCIM_COMPARE, SCIM_VALUE_PATH };
+enum scim_literal { SCIM_LIT_NULL, SCIM_LIT_BOOLEAN, SCIM_LIT_NUMBER, SCIM_LIT_STRING };
+
+/*
+ * SCIM_AND/OR: left, right. SCIM_NOT: left. SCIM_COMPARE: target op literal (SCIM_PR: no literal).
+ * SCIM_VALUE_PATH: target.attr[left] and, where target.sub is set (Entra's emails[..].value eq
+ * ".."), `op literal` on that sub-attribute of an item for which `left` holds. Inside a value path
+ * the targets are sub-attributes: target.attr is the sub-attribute itself.
+ */
+struct scim_filter {
+    enum scim_node kind;
+    const struct scim_filter *left, *right;
+    struct scim_path target; /* target.filter is not used here */
+    enum scim_op op;
+    enum scim_literal literal;
+    bool boolean;
+    double number;
+    struct str string; /* decoded JSON string */
+    struct str key;    /* comparison key: folded unless the attribute is caseExact */
+    instant_t instant; /* for SCIM_DATETIME targets */
+};
+
+struct scim_filter_limits {
+    size_t chars;
+    unsigned nodes, depth;
+};
+
+/*
+ * Attribute equality without sub-attribute on a complex multi-valued one (`emails eq`, `members
+ * eq`) means .value. Errors: ERR_INVALID_FILTER with the offset (bytes, from 0) of the first wrong
+ * byte. `lenient_bare`: one bare token after an operator is taken as a string (dialects).
+ */
+MUST_CHECK bool scim_filter_parse(struct arena *a, const struct scim_resource_type *type,
+                                  struct str text, const struct scim_filter_limits *limits,
+                                  bool lenient_bare, const struct scim_filter **out,
+                                  struct error *err);
+/* Does the resource (canonical spelling, as the replica or mapping makes it) satisfy the filter?
+ * Unassigned `active` never occurs: the mapping writes it out. */
+bool scim_match(const struct scim_filter *f, const json_t *resource);
+/* The same for one item of a multi-valued attribute and the filter inside [ ]. A simple item counts
+ * as {"value": item}. */
+bool scim_match_item(const struct scim_filter *f, const json_t *item);
+/* The literal of `<path> eq "..."` that every match must satisfy (top level, or a conjunct);
+ * STR_NONE when there is none. name: attribute ("userName", "id", "externalId", "emails",
+ * "members"), sub: "value" or empty. For index look-ups. */
+struct str scim_filter_pinned(const struct scim_filter *f, struct str name, struct str sub);
+/* True when the filter is exactly one equality on that attribute. */
+bool scim_filter_is_only(const struct scim_filter *f, struct str name, struct str sub,
+                         struct str *value);
+/* Does any node speak of that top-level attribute? */
+bool scim_filter_mentions(const struct scim_filter *f, struct str name);
+
+/* ---- dialect.c: what identity providers send -> what the RFC says, as a table of switches
+ * -------------------------- */
+struct scim_dialect {
+    struct str name;
+    bool infer_schemas;       /* missing/1.x/odd `schemas` in a body is tolerated */
+    bool ignore_unknown;      /* unknown attributes in POST/PUT bodies are dropped (logged), else
+                                 ERR_INVALID_SYNTAX */
+    bool ignore_unknown_path; /* unknown attribute in a PATCH path is skipped, else ERR_INVALID_PATH
+                               */
+    bool string_booleans;     /* "True"/"false" for booleans */
+    bool create_on_replace;   /* replace with a value filter that matches nothing creates the item
+                                 from its eq terms */
+    bool dotted_keys;         /* {"name.givenName": ..} and URN keys in a path-less value */
+    bool single_as_array;     /* an object where an array is expected */
+    bool empty_operations;    /* Operations: [] is a no-op, else ERR_INVALID_SYNTAX */
+    bool bare_filter_operand; /* eq bob without quotes */
+    bool last_primary_wins;   /* two primaries: the last one; else ERR_INVALID_VALUE */
+    bool group_patch_204;     /* PATCH of a Group answers 204 */
+    bool ignore_readonly_path; /* PATCH of a readOnly attribute by path is skipped, else
+                                  ERR_MUTABILITY */
+    bool unwrap_value;       /* "value":[{"value":false}] or {"value":"x"} for a simple attribute */
+    bool put_clears_members; /* strict only: absent members in PUT clears */
+};
+
+const struct scim_dialect *
+scim_dialect_find(struct str name); /* NULL when there is no such profile */
+size_t scim_dialects(const struct scim_dialect **out);
+
+/* A new body in the RFC's spelling: canonical attribute names, 1.x URNs mapped, "True" -> true, ""
+ * -> unassigned, null and [] members dropped to null, string manager -> {"value":..}, $ref-only
+ * members -> value, extension attributes given flat or without their URN in `schemas`. For POST and
+ * PUT bodies (PATCH values go through the same function inside scim_patch_parse). Errors:
+ * ERR_INVALID_SYNTAX, ERR_INVALID_VALUE. */
+MUST_CHECK bool scim_dialect_normalise(const struct scim_dialect *d,
+                                       const struct scim_resource_type *type, const json_t *body,
+                                       json_t **out, struct error *err);
+
+/* ---- patch.c
+ * ------------------------------------------------------------------------------------------------------
+ */
+enum scim_patch_op { SCIM_PATCH_ADD, SCIM_PATCH_REMOVE, SCIM_PATCH_REPLACE };
+
+struct scim_patch; /* operations in order, path-less ones already spread into one per attribute */
+
+struct scim_patch_limits {
+    size_t operations, values; /* over: ERR_TOO_LARGE naming the limit */
+    struct scim_filter_limits filter;
+};
+
+/* Errors carry err->operation. ERR_INVALID_SYNTAX, _PATH, _FILTER, _VALUE, NO_TARGET, MUTABILITY,
+ * TOO_LARGE. */
+MUST_CHECK bool scim_patch_parse(struct arena *a, const struct scim_dialect *d,
+                                 const struct scim_resource_type *type, const json_t *body,
+                                 const struct scim_patch_limits *limits,
+                                 const struct scim_patch **out, struct error *err);
+
+/*
+ * A large set (members, managers) is not loaded to be patched: these operations are taken out as
+ * deltas, in order, and the service folds them. Only an attribute with a `value` sub-attribute.
+ */
+enum scim_delta_kind {
+    SCIM_DELTA_ADD,             /* values */
+    SCIM_DELTA_REMOVE,          /* values */
+    SCIM_DELTA_REPLACE,         /* exactly values (may be none) */
+    SCIM_DELTA_CLEAR,           /* remove without value or filter */
+    SCIM_DELTA_REMOVE_MATCHING, /* filter over the items ({value,display,type,$ref}) */
+};
+
+struct scim_delta {
+    enum scim_delta_kind kind;
+    const struct str *values;
+    size_t count;
+    const struct scim_filter *filter;
+    int operation; /* index in the request */
+};
+
+/* Splits `patch`: *rest without operations on `name` (top-level name of the core schema, or of an
+ * extension when `extension_urn` is not empty); *deltas holds them. A value filter that is only
+ * `value eq` terms joined by or becomes SCIM_DELTA_REMOVE. Writing a sub-attribute of an item
+ * (members[..].display) is ignored. */
+MUST_CHECK bool scim_patch_take(struct arena *a, const struct scim_patch *patch,
+                                struct str extension_urn, struct str name,
+                                const struct scim_patch **rest, const struct scim_delta **deltas,
+                                size_t *delta_count, struct error *err);
+size_t scim_patch_count(const struct scim_patch *patch);
+/* Of a PATCH: does it touch that top-level attribute (or an extension's)? */
+bool scim_patch_touches(const struct scim_patch *patch, struct str extension_urn, struct str name);
+
+/* New resource; `before` is not changed. Operations see each other's results; one primary at most
+ * afterwards. */
+MUST_CHECK bool scim_patch_apply(const struct scim_patch *patch, const struct scim_dialect *d,
+                                 const struct scim_resource_type *type, const json_t *before,
+                                 json_t **after, struct error *err);
+
+/* ---- resource.c: check a POST/PUT body or a PATCH result against the schema
+ * ---------------------------------------- */
+enum scim_purpose { SCIM_FOR_CREATE, SCIM_FOR_REPLACE, SCIM_FOR_PATCH };
+
+struct scim_value_limits {
+    size_t value_bytes;          /* one string; over: ERR_INVALID_VALUE */
+    size_t values_per_attribute; /* members excepted */
+};
+
+/*
+ * New resource in canonical form: only known attributes, schema order and spelling, right JSON
+ * types, readOnly dropped, unassigned dropped, no duplicate (type, value) items, at most one
+ * primary, `schemas` recomputed. REPLACE keeps from `before` what absence keeps (active, password
+ * is never there); immutables of an existing item may not change. `password` stays in the result of
+ * CREATE, REPLACE and PATCH when the client sent one: the caller takes it out at once. Errors:
+ * ERR_INVALID_VALUE (required, type, canonical values, control characters, two primaries),
+ * ERR_MUTABILITY, ERR_INVALID_SYNTAX (unknown attribute where the dialect is strict).
+ */
+MUST_CHECK bool scim_resource_check(const struct scim_dialect *d,
+                                    const struct scim_resource_type *type,
+                                    enum scim_purpose purpose,
+                                    const struct scim_value_limits *limits, const json_t *before,
+                                    const json_t *resource, json_t **out, struct error *err);
+/* `schemas` of a response: core, then extensions that have content. Sets it on `resource`, first
+ * member. */
+void scim_resource_schemas(const struct scim_resource_type *type, json_t *resource);
+
+/* ---- project.c
+ * ----------------------------------------------------------------------------------------------------
+ */
+struct scim_projection; /* NULL = everything returned by default */
+
+/* Comma lists as they stand in the query (decoded), or STR_NONE. Unknown names are ignored;
+ * `emails[..]` counts as emails. Errors: ERR_INVALID_VALUE when both are given. */
+MUST_CHECK bool scim_projection_parse(struct arena *a, const struct scim_resource_type *type,
+                                      struct str attributes, struct str excluded,
+                                      const struct scim_projection **out, struct error *err);
+/* New. Applies returned:always/never/request and the projection. */
+json_t *scim_project(const struct scim_projection *p, const struct scim_resource_type *type,
+                     const json_t *resource);
+/* Will this top-level attribute be in the answer at all (so that members need not be read)? */
+bool scim_projection_wants(const struct scim_projection *p, struct str name);
+
+/* ---- page.c
+ * -------------------------------------------------------------------------------------------------------
+ */
+struct scim_page {
+    int64_t start_index; /* from 1 */
+    int64_t count;       /* already clamped to the maximum; 0 = only the total */
+    bool by_cursor;      /* cursor parameter present, even empty */
+    struct str cursor;   /* opaque text, empty = first page */
+};
+
+struct scim_page_limits {
+    int64_t fallback, most;
+};
+
+/* Values as they stand in the query; STR_NONE = absent (at == NULL). Errors: ERR_INVALID_VALUE,
+ * ERR_INVALID_COUNT. */
+MUST_CHECK bool scim_page_parse(struct str start_index, struct str count, struct str cursor,
+                                const struct scim_page_limits *limits, struct scim_page *out,
+                                struct error *err);
+
+struct scim_sort {
+    struct scim_path by; /* by.attr NULL = default order (id) */
+    bool descending;
+};
+
+/* Errors: ERR_INVALID_PATH (unknown, complex without value, returned:never), ERR_INVALID_VALUE
+ * (sortOrder). */
+MUST_CHECK bool scim_sort_parse(struct arena *a, const struct scim_resource_type *type,
+                                struct str sort_by, struct str sort_order, struct scim_sort *out,
+                                struct error *err);
+/* Sort key of a resource: bytes that compare with memcmp in the attribute's order; STR_NONE (at
+ * NULL) when it has no value (sorts last ascending, first descending). Primary item, else the
+ * first. */
+struct str scim_sort_key(struct arena *a, const struct scim_sort *s, const json_t *resource);
+
+/* ---- reply.c
+ * ------------------------------------------------------------------------------------------------------
+ */
+int scim_status(enum error_kind kind);
+const char *scim_error_type(enum error_kind kind); /* scimType, NULL when the RFC gives none */
+/* Error body with the Refusal extension when err->rule is set and the status is not 404. */
+void scim_reply_error(const struct error *err, struct str request_id, struct buf *out);
+/* Head up to and including `"Resources":[` and the tail; the caller writes resources with commas
+ * between. */
+void scim_reply_list_begin(struct buf *out, int64_t total, int64_t start_index,
+                           int64_t items_per_page);
+void scim_reply_list_end(struct buf *out, struct str next_cursor);
+
+/* ---- discovery.c
+ * --------------------------------------------------------------------------------------------------
+ */
+struct scim_features {
+    bool patch, bulk, filter, change_password, sort, etag, cursor;
+    int64_t bulk_operations, bulk_bytes, filter_results, default_page, max_page, cursor_timeout_s;
+    bool http_basic, oauth_bearer;
+};
+
+/* New resources. `base` = public_url + "/scim/v2". `config` = the shipped
+ * ServiceProviderConfig.json (texts), whose figures are replaced by `features`. */
+json_t *scim_discovery_config(const json_t *config, const struct scim_features *features,
+                              struct str base);
+json_t *scim_discovery_type(const struct scim_resource_type *type, struct str base);
+json_t *scim_discovery_schema(const struct scim_schema *schema, struct str base);

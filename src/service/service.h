@@ -1,0 +1,157 @@
+/*
+ * The use cases: HTTP, and later reconciliation and console, all come through here. One function
+ * per request; it tells the story: read -> patch -> check -> judge -> audit intent -> directory
+ * change -> replica -> audit outcome -> answer.
+ *
+ * Owns:    struct service holds what the process shares; results live in the call's arena.
+ * Threads: any. A function with a connection in its call may talk to the directory; with conn NULL
+ * (HTTP pool threads) it answers from memory, or says SERVICE_NEEDS_DIRECTORY and is called again
+ * by a reader or writer thread. Errors:  every refusal is decided before the first write;
+ * afterwards an operation only goes forward.
+ */
+#pragma once
+
+#include <jansson.h>
+
+#include "audit/audit.h"
+#include "base/arena.h"
+#include "base/error.h"
+#include "config/config.h"
+#include "directory/directory.h"
+#include "kiops/kiops.h"
+#include "replica/replica.h"
+#include "scim/scim.h"
+
+struct service;
+
+struct service_settings {
+    const struct config *config;
+    const struct scim_catalog *catalog;
+    struct directory *directory;
+    struct audit *audit;
+};
+
+/* Starts the feed, writer and reader threads. Errors: ERR_CONFIG. */
+MUST_CHECK bool service_start(const struct service_settings *s, struct service **out,
+                              struct error *err);
+void service_stop(struct service *s); /* waits for requests on writer threads */
+
+const struct config *service_config(const struct service *s);
+const struct scim_catalog *service_catalog(const struct service *s);
+struct replica *service_replica(const struct service *s);
+/* ERR_UNAVAILABLE until the first refresh is complete, and when the feed is older than
+ * stale_after_s. */
+MUST_CHECK bool service_readable(const struct service *s, struct error *err);
+bool service_ready(const struct service *s); /* /readyz: readable, audit healthy */
+
+/* ---- one request
+ * -------------------------------------------------------------------------------------------------
+ */
+struct service_call {
+    struct service *service;
+    struct arena *arena;
+    struct directory_conn *conn; /* NULL in a pool thread */
+    struct kiops_actor actor;
+    struct str token_name; /* re-read in the directory before a write; empty for a person */
+    const struct scim_dialect *dialect;
+    struct str request_id;
+    struct str if_match, if_none_match; /* header values as sent; STR_NONE */
+    const struct scim_projection *projection;
+    int64_t deadline; /* monotonic ms */
+};
+
+enum service_status {
+    SERVICE_OK,              /* 200 with body */
+    SERVICE_CREATED,         /* 201 with body and location */
+    SERVICE_NO_CONTENT,      /* 204 */
+    SERVICE_NOT_MODIFIED,    /* 304 */
+    SERVICE_NEEDS_DIRECTORY, /* conn is NULL and memory cannot answer: call again on a reader thread
+                              */
+    SERVICE_FAILED,          /* err holds why */
+};
+
+struct service_result {
+    enum service_status status;
+    struct str body;     /* JSON */
+    struct str version;  /* ETag value, or empty */
+    struct str location; /* absolute, or empty */
+};
+
+/* access.c. Bearer token -> actor; the hash is compared in constant time. ERR_UNAUTHORIZED for
+ * unknown, expired, revoked. With the feed not live and conn NULL: SERVICE_NEEDS_DIRECTORY. */
+enum service_status service_authenticate(struct service *s, struct arena *a,
+                                         struct directory_conn *conn, struct str token,
+                                         struct kiops_actor *actor, struct error *err);
+
+/* users.c */
+enum service_status service_user_get(const struct service_call *c, struct str id,
+                                     struct service_result *out, struct error *err);
+enum service_status service_user_create(const struct service_call *c, const json_t *body,
+                                        struct service_result *out, struct error *err);
+enum service_status service_user_replace(const struct service_call *c, struct str id,
+                                         const json_t *body, struct service_result *out,
+                                         struct error *err);
+enum service_status service_user_patch(const struct service_call *c, struct str id,
+                                       const struct scim_patch *patch, struct service_result *out,
+                                       struct error *err);
+enum service_status service_user_delete(const struct service_call *c, struct str id,
+                                        struct service_result *out, struct error *err);
+/* organizations.c */
+enum service_status service_group_get(const struct service_call *c, struct str id,
+                                      struct service_result *out, struct error *err);
+enum service_status service_group_create(const struct service_call *c, const json_t *body,
+                                         struct service_result *out, struct error *err);
+enum service_status service_group_replace(const struct service_call *c, struct str id,
+                                          const json_t *body, struct service_result *out,
+                                          struct error *err);
+enum service_status service_group_patch(const struct service_call *c, struct str id,
+                                        const struct scim_patch *patch, struct service_result *out,
+                                        struct error *err);
+enum service_status service_group_delete(const struct service_call *c, struct str id,
+                                         struct service_result *out, struct error *err);
+/* list.c: GET /Users, GET /Groups. `query.actor` and `query.want` are filled here. */
+struct service_query {
+    enum replica_kind kind;
+    const struct scim_filter *filter;
+    struct scim_sort sort;
+    struct scim_page page;
+};
+enum service_status service_list(const struct service_call *c, const struct service_query *q,
+                                 struct service_result *out, struct error *err);
+
+/* writer.c, reader.c. `run(arg, conn)` runs once on a thread of its own connection; requests with
+ * one key run one after another. false when the queue is full: ERR_UNAVAILABLE. */
+typedef void service_run(void *arg, struct directory_conn *conn);
+MUST_CHECK bool service_writer_submit(struct service *s, struct str key, service_run *run,
+                                      void *arg, struct error *err);
+/* Readers: any thread of the pool; for confirming a look-up that missed. */
+MUST_CHECK bool service_reader_submit(struct service *s, service_run *run, void *arg,
+                                      struct error *err);
+
+/* Figures for /metrics. */
+struct service_figures {
+    uint64_t queue_writes, queue_reads, refused_by_rule[32], unknown_outcomes, lost_races,
+        feed_events;
+};
+void service_figures(const struct service *s, struct service_figures *out);
+
+/* tokens.c: used by the CLI with the operator's account. */
+struct service_token_request {
+    struct str name, role, client, access, profile, push_mode;
+    const struct str *organizations;
+    size_t organization_count;
+    const struct str *options;
+    size_t option_count;
+    instant_t expires; /* INSTANT_NONE = never */
+};
+/* `*token`: the secret, once. Errors: ERR_INVALID_VALUE, ERR_CONFLICT (name taken),
+ * ERR_UNAVAILABLE. */
+MUST_CHECK bool service_token_create(struct directory_conn *conn, struct arena *a,
+                                     const struct service_token_request *t, struct audit *audit,
+                                     struct str operator_name, struct buf *token,
+                                     struct error *err);
+MUST_CHECK bool service_token_revoke(struct directory_conn *conn, struct arena *a, struct str name,
+                                     struct audit *audit, struct str operator_name,
+                                     struct error *err);
+MUST_CHECK bool service_token_list(struct directory_conn *conn, struct arena *a,
+                                   struct directory_token **out, size_t *count, struct error *err);
