@@ -63,7 +63,9 @@ struct kiops_actor {
     struct str profile;           /* dialect name */
 };
 
+/* Manager of that organization itself; a PlatformAdmin manages none without being its Manager. */
 bool kiops_actor_manages(const struct kiops_actor *a, struct str organization);
+/* A person: in `member`; a token: bound to it. */
 bool kiops_actor_is_in(const struct kiops_actor *a, struct str organization);
 
 /* ---- what is asked
@@ -93,7 +95,10 @@ enum kiops_change_kind {
     KIOPS_UNMAKE_ADMIN,
     KIOPS_LIST_USERS, /* reading doors that have a rule */
     KIOPS_SEE_ORGANIZATION,
+    KIOPS_CREATE_TOKEN, /* no HTTP door (KB-R17): the operator's alone; here for the audit record */
+    KIOPS_REVOKE_TOKEN,
 };
+#define KIOPS_CHANGES (KIOPS_REVOKE_TOKEN + 1)
 
 struct kiops_change {
     enum kiops_change_kind kind;
@@ -124,6 +129,7 @@ struct kiops_state {
     size_t other_admins;   /* active PlatformAdmins, the subject not among them */
     instant_t now;
     int64_t reject_quiet_days;
+    kiops_permission_set subject_permissions; /* that the person holds here; GRANT and REVOKE ask */
 };
 
 enum kiops_status { KIOPS_ALLOWED, KIOPS_NOTHING_TO_DO, KIOPS_VACATE, KIOPS_REFUSED };
@@ -137,14 +143,21 @@ struct kiops_verdict {
     char text[240];   /* for the client; says what to do next */
 };
 
-/* rules.c: the only place where a rule is checked. */
+/* The text of every 404: what an actor may not see answers as what was never there (KB-R05). */
+#define KIOPS_NOT_FOUND "There is no such resource."
+
+/* rules.c: the only place where a rule is checked. Who the actor is comes before what the state
+ * forbids. KB-R10: what names a role or permissions too is judged as add, then promote, then grant,
+ * each on the state that the one before leaves. KB-R20: what a token with `push_request` would ADD
+ * is judged as REQUEST; its ADD is refused. */
 struct kiops_verdict kiops_judge(const struct kiops_actor *actor, const struct kiops_change *change,
                                  const struct kiops_state *state);
 /* Fills `err` from a refusal (kind, text, rule, subject, organization, operation) and returns
  * false; 404 carries nothing. */
 bool kiops_refuse(const struct kiops_verdict *v, const struct kiops_change *change,
                   struct error *err);
-/* KB-R20: may one request of this token remove `removals` of `members` members? */
+/* KB-R20: may one request of this token remove `removals` of `members` members? Others than tokens
+ * are not bound by it. Of two limits the larger holds. */
 struct kiops_verdict kiops_judge_removals(const struct kiops_actor *actor, size_t removals,
                                           size_t members);
 
