@@ -10,6 +10,7 @@
 #include "base/text.h"
 
 bool utf8_valid(struct str s);
+size_t utf8_width(struct str s); /* bytes of the first character; 0 when s is empty or invalid */
 /* True for text with C0/C1 controls, U+FFFD is fine. What RFC 4518 2.4 prohibits (surrogates,
  * private use of planes 15/16, non-characters) counts too. */
 bool utf8_has_prohibited(struct str s);

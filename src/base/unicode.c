@@ -1,0 +1,142 @@
+#include "base/unicode.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unicase.h>
+#include <uninorm.h>
+#include <unistr.h>
+
+size_t utf8_width(struct str s)
+{
+    if (s.len == 0)
+        return 0;
+    unsigned char c = (unsigned char)s.at[0];
+    if (c < 0x80)
+        return 1;
+    ucs4_t point;
+    int n = u8_mbtoucr(&point, (const uint8_t *)s.at, s.len);
+    return n > 0 ? (size_t)n : 0;
+}
+
+bool utf8_valid(struct str s)
+{
+    return s.len == 0 || u8_check((const uint8_t *)s.at, s.len) == NULL;
+}
+
+static bool is_prohibited(ucs4_t point)
+{
+    if (point < 0x20 || (point >= 0x7F && point < 0xA0))
+        return true;
+    if (point >= 0xF0000) /* planes 15 and 16 */
+        return true;
+    return (point >= 0xFDD0 && point <= 0xFDEF) || (point & 0xFFFE) == 0xFFFE;
+}
+
+bool utf8_has_prohibited(struct str s)
+{
+    size_t i = 0;
+    while (i < s.len) {
+        ucs4_t point;
+        int n = u8_mbtoucr(&point, (const uint8_t *)s.at + i, s.len - i);
+        if (n <= 0 || is_prohibited(point))
+            return true;
+        i += (size_t)n;
+    }
+    return false;
+}
+
+static bool is_ascii(struct str s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if ((unsigned char)s.at[i] >= 0x80)
+            return false;
+    return true;
+}
+
+/* Appends one byte of a key; a run of spaces becomes one, and one at the start vanishes. */
+struct squeeze {
+    struct buf *out;
+    size_t start;
+    bool gap; /* spaces seen since the last other byte */
+};
+
+static void squeeze_byte(struct squeeze *q, char c)
+{
+    if (c == ' ') {
+        q->gap = true;
+        return;
+    }
+    if (q->gap && q->out->len > q->start)
+        buf_char(q->out, ' ');
+    q->gap = false;
+    buf_char(q->out, c);
+}
+
+static void key_ascii(struct squeeze *q, struct str s, bool fold)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        char c = s.at[i];
+        squeeze_byte(q, fold && c >= 'A' && c <= 'Z' ? (char)(c + 32) : c);
+    }
+}
+
+static void key_point(struct squeeze *q, ucs4_t point, bool fold)
+{
+    uint8_t bytes[6];
+    int n = u8_uctomb(bytes, fold ? uc_tolower(point) : point, sizeof(bytes));
+    for (int i = 0; i < n; i++)
+        squeeze_byte(q, (char)bytes[i]);
+}
+
+static void key_unicode(struct squeeze *q, struct str s, bool fold)
+{
+    uint8_t on_stack[512];
+    size_t len = sizeof(on_stack);
+    uint8_t *normal = u8_normalize(UNINORM_NFKC, (const uint8_t *)s.at, s.len, on_stack, &len);
+    if (!normal)
+        abort(); /* the text is valid, so only memory can be lacking */
+    for (size_t i = 0; i < len;) {
+        ucs4_t point;
+        i += (size_t)u8_mbtouc(&point, normal + i, len - i);
+        key_point(q, point, fold);
+    }
+    if (normal != on_stack)
+        free(normal);
+}
+
+static void key_to(struct buf *out, struct str s, bool fold)
+{
+    struct squeeze q = {.out = out, .start = out->len};
+    if (is_ascii(s))
+        key_ascii(&q, s, fold);
+    else if (utf8_valid(s))
+        key_unicode(&q, s, fold);
+    else
+        buf_str(out, s);
+}
+
+static struct str key_in(struct arena *a, struct str s, bool fold)
+{
+    /* NFKC grows one code point to 18 at most (U+FDFA, 3 bytes to 33). */
+    struct buf out;
+    buf_init(&out, s.len * 12 + 64);
+    key_to(&out, s, fold);
+    struct str key = arena_str(a, buf_view(&out));
+    buf_free(&out);
+    return key;
+}
+
+struct str unicode_key(struct arena *a, struct str s)
+{
+    return key_in(a, s, true);
+}
+
+void unicode_key_to(struct buf *out, struct str s)
+{
+    key_to(out, s, true);
+}
+
+struct str unicode_key_exact(struct arena *a, struct str s)
+{
+    return key_in(a, s, false);
+}
