@@ -1,0 +1,93 @@
+/*
+ * What the files of src/directory share. Nobody outside this folder includes it.
+ *
+ * Owns:    struct directory owns its passwords and its mapping; configuration and catalog belong to
+ * main. Threads: struct directory is const after directory_new() but for the one atomic that spaces
+ * out refused binds.
+ */
+#pragma once
+
+#include <ldap.h>
+#include <stdatomic.h>
+
+#include "base/own.h"
+#include "directory/directory.h"
+
+struct directory_mapping; /* mapping*.c */
+
+struct directory {
+    const struct config *config;
+    const struct scim_catalog *catalog;
+    struct directory_mapping *mapping;
+    struct buf password; /* of the service account; the operator's is read when it is used */
+    struct arena *memory;
+    const char *uri; /* the one server that all bridges write to: the first of the list */
+    const struct str *protected_keys;
+    size_t protected_count;
+    /* Monotonic ms: a refused bind of the service account is not tried again before this, by any
+     * thread, so that a changed password does not lock the account. */
+    _Atomic int64_t bind_again_at;
+};
+
+struct directory_conn {
+    struct directory *directory;
+    enum directory_account account;
+    LDAP *ld; /* NULL = not connected */
+    int64_t deadline;
+};
+
+/* ---- mapping.c */
+MUST_CHECK bool directory_mapping_new(const struct config *config,
+                                      const struct scim_catalog *catalog,
+                                      struct directory_mapping **out, struct error *err);
+void directory_mapping_free(struct directory_mapping *m);
+
+/* ---- connection.c */
+/* Connected and bound as the account: clear of anything half-done. Errors: ERR_UNAVAILABLE. */
+MUST_CHECK bool directory_connect(struct directory *d, enum directory_account account,
+                                  int64_t deadline, LDAP **out, struct error *err);
+/* The deadline of a call that starts now. */
+int64_t directory_conn_deadline(const struct directory_conn *c);
+/* Connects when need be. `*fresh` (may be NULL): this connection was made just now. */
+MUST_CHECK bool directory_conn_ready(struct directory_conn *c, int64_t deadline, bool *fresh,
+                                     struct error *err);
+void directory_conn_drop(struct directory_conn *c);
+/* Waits for the next message of `msgid`: all != 0 for the whole answer. LDAP_SUCCESS, LDAP_TIMEOUT,
+ * or why the connection is dead. The message is the caller's. */
+int directory_ldap_wait(LDAP *ld, int msgid, int all, int64_t deadline, LDAPMessage **out);
+/* libldap could not take a request because the one before is still being written: waits for room.
+ */
+bool directory_ldap_room(LDAP *ld, int64_t deadline);
+
+/* ---- search.c */
+/* Everything a whole read asks for. */
+extern const char *const directory_all_attrs[];
+/* Reads a SearchResultEntry in place: names and values are views into its bytes. false: malformed.
+ */
+MUST_CHECK bool directory_entry_read(BerElement *ber, struct arena *a, struct directory_entry *out);
+/* The entry of a search message; the arena keeps the message. */
+MUST_CHECK bool directory_entry_take(LDAP *ld, struct arena *a, LDAPMessage *message,
+                                     struct directory_entry *out);
+
+/* ---- outcome.c */
+enum directory_operation {
+    DIRECTORY_OP_MODIFY,
+    DIRECTORY_OP_ADD,
+    DIRECTORY_OP_DELETE,
+    DIRECTORY_OP_RENAME,
+    DIRECTORY_OP_PASSWORD,
+    DIRECTORY_OP_SEARCH,
+};
+
+struct directory_answer {
+    enum directory_operation operation;
+    int code;
+    struct str diagnostic; /* the server's words: to the log, never to the client */
+    struct str referral;   /* the first URL, or empty */
+};
+
+/* What a result code means for that operation. */
+enum directory_outcome directory_outcome_of(const struct directory_answer *answer);
+/* Sets err for REFUSED, UNAVAILABLE and UNKNOWN (then false) and logs the server's words. */
+MUST_CHECK bool directory_outcome_report(const struct directory_answer *answer,
+                                         enum directory_outcome outcome, struct error *err);
