@@ -59,7 +59,7 @@ static const struct kiops_right rights[KIOPS_CHANGES] = {
                            .who = KIOPS_WHO_ADMIN,
                            .in_organization = true,
                            .never_oneself = true,
-                           .rule = "KB-R12",
+                           .rule = "KB-R18",
                            .denied = users_are_admins,
                            .decide = kiops_decide_remove},
     [KIOPS_CREATE_ORGANIZATION] = {.name = "create_organization",
