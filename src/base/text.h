@@ -23,6 +23,11 @@ struct str {
 };
 
 #define STR(literal) ((struct str){"" literal, sizeof(literal) - 1})
+/* The same for a static table, whose initialisers must be constant: {STR_INIT("x"), ...}. */
+#define STR_INIT(literal)                                                                          \
+    {                                                                                              \
+        "" literal, sizeof(literal) - 1                                                            \
+    }
 #define STR_NONE ((struct str){NULL, 0})
 #define STR_FMT "%.*s"
 #define STR_ARG(s) ((int)(s).len), ((s).len ? (s).at : "")
