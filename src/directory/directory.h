@@ -79,6 +79,7 @@ struct directory_search {
     const char *const
         *attrs;        /* NULL-terminated; NULL = all user attributes plus entryUUID, entryCSN */
     size_t size_limit; /* 0 = none; more entries than that: ERR_UNAVAILABLE, never a cut answer */
+    bool nothing;      /* known to match nothing: answered without asking the directory */
 };
 
 struct directory_entries {
@@ -86,7 +87,8 @@ struct directory_entries {
     size_t count;
 };
 
-/* Reads repeat once on a fresh connection when the old one proved dead. */
+/* Reads repeat once on a fresh connection when the old one proved dead. Protected entries are left
+ * out of every answer. */
 MUST_CHECK bool directory_find(struct directory_conn *c, struct arena *a,
                                const struct directory_search *s, struct directory_entries *out,
                                struct error *err);

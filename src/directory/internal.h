@@ -62,12 +62,12 @@ bool directory_ldap_room(LDAP *ld, int64_t deadline);
 /* ---- search.c */
 /* Everything a whole read asks for. */
 extern const char *const directory_all_attrs[];
-/* Reads a SearchResultEntry in place: names and values are views into its bytes. false: malformed.
- */
-MUST_CHECK bool directory_entry_read(BerElement *ber, struct arena *a, struct directory_entry *out);
 /* The entry of a search message; the arena keeps the message. */
 MUST_CHECK bool directory_entry_take(LDAP *ld, struct arena *a, LDAPMessage *message,
                                      struct directory_entry *out);
+/* The entry inside a control (RFC 4527): a SearchResultEntry as BER; copied into the arena. */
+MUST_CHECK bool directory_entry_decode(struct arena *a, const struct berval *value,
+                                       struct directory_entry *out);
 
 /* ---- outcome.c */
 enum directory_operation {
