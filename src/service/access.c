@@ -1,0 +1,205 @@
+/* Who is asking, on current state: a token by its hash from memory, and before a write by its entry
+ * in the directory (KB-R15). */
+#include "service/internal.h"
+
+#include "base/hash.h"
+
+/* Longer than any token we make; a longer header is no token of ours. */
+#define TOKEN_MAX 512
+
+static bool refuse_token(struct error *err)
+{
+    return error_set(err, ERR_UNAUTHORIZED,
+                     "the token is unknown, expired or revoked; ask for a new one");
+}
+
+static const char *option(const struct directory_values *options, const char *name,
+                          struct str *value)
+{
+    struct str want = str_of(name);
+    for (size_t i = 0; i < options->count; i++) {
+        struct str o = options->at[i];
+        if (o.len > want.len && o.at[want.len] == '=' && str_starts(o, want)) {
+            *value = str_sub(o, want.len + 1, o.len);
+            return name;
+        }
+    }
+    return NULL;
+}
+
+static bool option_yes(const struct directory_values *options, const char *name)
+{
+    struct str value;
+    return option(options, name, &value) && str_eq(value, STR("yes"));
+}
+
+static void read_max_removals(const struct directory_token *t, struct kiops_actor *actor)
+{
+    struct str value;
+    actor->max_removals = actor->max_removals_percent = -1;
+    if (!option(&t->options, "max_removals", &value))
+        return;
+    bool percent = str_ends(value, STR("%"));
+    int64_t n;
+    if (!str_to_i64(str_sub(value, 0, value.len - percent), &n) || n < 0)
+        return;
+    *(percent ? &actor->max_removals_percent : &actor->max_removals) = n;
+}
+
+static bool actor_of_token(const struct service *s, const struct directory_token *t,
+                           struct kiops_actor *actor, struct error *err)
+{
+    enum kiops_role role;
+    if (!kiops_role_parse(t->role, &role) ||
+        (t->expires != INSTANT_NONE && t->expires <= clock_now()))
+        return refuse_token(err);
+    *actor = (struct kiops_actor){
+        .kind = KIOPS_ACTOR_TOKEN,
+        .id = t->name,
+        .client = t->client.len ? t->client : t->name,
+        .role = role,
+        .organizations = t->organizations.at,
+        .organization_count = t->organizations.count,
+        .can_write = !str_ieq(t->access, STR("read")),
+        .push_request = str_ieq(t->push_mode, STR("request")),
+        .write_roles = option_yes(&t->options, "write_roles"),
+        .keep_managers = option_yes(&t->options, "keep_managers"),
+        .profile = t->profile.len ? t->profile : s->config->scim.default_profile,
+    };
+    read_max_removals(t, actor);
+    return true;
+}
+
+/* The directory's answer for a name learnt from memory, or for the hash when memory does not know
+ * it. */
+static bool token_in_directory(struct service *s, struct arena *a, struct directory_conn *conn,
+                               struct str hash, struct directory_token *t, struct error *err)
+{
+    struct directory_search search = {
+        .base = s->config->directory.tokens_base,
+        .scope = DIRECTORY_ONE,
+        .filter = arena_fmt(a, "(kiopsTokenHash=" STR_FMT ")", STR_ARG(hash)),
+    };
+    struct directory_entries found;
+    if (!directory_find(conn, a, &search, &found, err))
+        return false;
+    return found.count == 1 ? directory_map_token(a, &found.at[0], t, err) : refuse_token(err);
+}
+
+enum service_status service_authenticate(struct service *s, struct arena *a,
+                                         struct directory_conn *conn, struct str token,
+                                         struct kiops_actor *actor, struct error *err)
+{
+    if (token.len == 0 || token.len > TOKEN_MAX) {
+        refuse_token(err);
+        return SERVICE_FAILED;
+    }
+    char hex[65];
+    hash_sha256_hex(token, hex);
+    struct directory_token t;
+    bool known = replica_token(s->replica, a, str_of(hex), &t);
+    if (replica_live(s->replica)) {
+        if (!known && !refuse_token(err))
+            return SERVICE_FAILED;
+    } else if (!conn && !known) {
+        return SERVICE_NEEDS_DIRECTORY;
+    } else if (conn && !token_in_directory(s, a, conn, str_of(hex), &t, err)) {
+        /* Known before, and the directory is away: reads are served from memory until
+         * stale_after_s. */
+        if (err->kind != ERR_UNAVAILABLE || !known)
+            return SERVICE_FAILED;
+        error_clear(err);
+    }
+    if (!hash_equal(t.hash.at, hex, t.hash.len == 64 ? 64 : 0) || t.hash.len != 64) {
+        refuse_token(err);
+        return SERVICE_FAILED;
+    }
+    return actor_of_token(s, &t, actor, err) ? SERVICE_OK : SERVICE_FAILED;
+}
+
+bool access_may_write(const struct service_call *c, struct error *err)
+{
+    if (!c->service->config->directory.writes)
+        return error_set(err, ERR_UNAVAILABLE,
+                         "this bridge is read-only (directory.writes = false)");
+    if (c->actor.can_write)
+        return true;
+    error_set(err, ERR_FORBIDDEN, "this token may only read; use one made with --access write");
+    memcpy(err->rule, "KB-R09", sizeof "KB-R09");
+    return false;
+}
+
+static bool lost_standing(struct error *err)
+{
+    return error_set(err, ERR_FORBIDDEN,
+                     "your role was changed a moment ago; it does not allow this any more");
+}
+
+static bool confirm_token(const struct service_call *c, struct error *err)
+{
+    struct directory_search search =
+        directory_search_token(c->service->directory, c->arena, c->actor.id);
+    struct directory_entries found;
+    struct directory_token t;
+    struct kiops_actor now;
+    if (!directory_find(c->conn, c->arena, &search, &found, err))
+        return false;
+    if (found.count != 1)
+        return refuse_token(err);
+    if (!directory_map_token(c->arena, &found.at[0], &t, err) ||
+        !actor_of_token(c->service, &t, &now, err))
+        return false;
+    if (now.role != c->actor.role || now.can_write != c->actor.can_write ||
+        now.organization_count != c->actor.organization_count)
+        return lost_standing(err);
+    return true;
+}
+
+/* A person: the own entry, the platform group, and the organization's owner value, in one round
+ * trip. */
+static bool confirm_person(const struct service_call *c, struct str organization_id,
+                           struct error *err)
+{
+    struct service *s = c->service;
+    struct arena *a = c->arena;
+    struct directory_search searches[3] = {directory_search_user(s->directory, a, c->actor.id),
+                                           directory_search_platform(s->directory, a)};
+    size_t n = 2;
+    if (organization_id.len) {
+        searches[n] = directory_search_organization(s->directory, a, organization_id);
+        searches[n++].attrs = directory_organization_attrs(s->directory, false, true);
+    }
+    struct directory_entries found[3] = {0};
+    if (!directory_find_all(c->conn, a, searches, n, found, err))
+        return false;
+    struct directory_person me = {0};
+    if (found[0].count == 1)
+        directory_map_person(a, &found[0].at[0], &me);
+    if (!me.active)
+        return error_set(err, ERR_UNAUTHORIZED, "this account is not active");
+    if (c->actor.role == KIOPS_PLATFORM_ADMIN) {
+        bool in = found[1].count == 1 && directory_has(&found[1].at[0], "member", me.dn);
+        return in && operation_values_of(a, &me.joined, STR("platform")).count ? true
+                                                                               : lost_standing(err);
+    }
+    if (!organization_id.len || !kiops_actor_manages(&c->actor, organization_id))
+        return true;
+    bool owner = found[2].count == 1 && directory_has(&found[2].at[0], "owner", me.dn);
+    for (size_t i = 0; i < me.managers.count; i++)
+        if (owner && str_ieq(me.managers.at[i], organization_id))
+            return true;
+    return lost_standing(err);
+}
+
+bool access_confirm(const struct service_call *c, struct str organization_id, struct error *err)
+{
+    switch (c->actor.kind) {
+    case KIOPS_ACTOR_TOKEN:
+        return confirm_token(c, err);
+    case KIOPS_ACTOR_PERSON:
+        return confirm_person(c, organization_id, err);
+    case KIOPS_ACTOR_OPERATOR:
+        return true;
+    }
+    return true;
+}

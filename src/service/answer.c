@@ -1,0 +1,48 @@
+/* What a read or an acknowledged write answers: the resource on the actor's view, projected. */
+#include "service/internal.h"
+
+#include "base/own.h"
+
+static struct str resource_uri(const struct service_call *c, enum replica_kind kind, struct str id)
+{
+    return arena_fmt(c->arena, STR_FMT "/%s/" STR_FMT, STR_ARG(c->service->base),
+                     kind == REPLICA_USER ? "Users" : "Groups", STR_ARG(id));
+}
+
+static const struct scim_resource_type *type_of(const struct service_call *c,
+                                                enum replica_kind kind)
+{
+    return scim_catalog_type(c->service->catalog,
+                             kind == REPLICA_USER ? STR("User") : STR("Group"));
+}
+
+struct str answer_projected(const struct service_call *c, enum replica_kind kind, struct str json)
+{
+    if (!c->projection)
+        return json;
+    struct error err = ERROR_INIT;
+    OWNED_JSON json_t *whole = json_load_strict(json, (struct json_limits){.depth = 32}, &err);
+    OWNED_JSON json_t *part = whole ? scim_project(c->projection, type_of(c, kind), whole) : NULL;
+    if (!part)
+        return json;
+    OWNED_BUF struct buf out;
+    buf_init(&out, json.len * 2 + 1024);
+    json_write(part, &out);
+    return arena_str(c->arena, buf_view(&out));
+}
+
+enum service_status answer_resource(const struct service_call *c, enum replica_kind kind,
+                                    struct str id, bool created, struct service_result *out,
+                                    struct error *err)
+{
+    struct replica_want want = {.members = scim_projection_wants(c->projection, STR("members"))};
+    struct replica_text text;
+    if (!replica_get(c->service->replica, c->arena, kind, id, &c->actor, &want, &text)) {
+        error_set(err, ERR_NOT_FOUND, "no such %s", kind == REPLICA_USER ? "user" : "group");
+        return SERVICE_FAILED;
+    }
+    out->version = text.version;
+    out->location = resource_uri(c, kind, id);
+    out->body = answer_projected(c, kind, text.json);
+    return created ? SERVICE_CREATED : SERVICE_OK;
+}

@@ -1,0 +1,93 @@
+/* One change from its first operation to its last: decide again after a lost precondition, go only
+ * forward after the first write, tell the audit. */
+#include "service/internal.h"
+
+struct kiops_record change_record(const struct change *ch)
+{
+    return (struct kiops_record){
+        .actor = ch->call->actor,
+        .kind = ch->what.kind,
+        .rule = ch->rule,
+        .subject = ch->what.subject,
+        .organization = ch->what.organization,
+    };
+}
+
+typedef enum step operation_run(struct change *ch, struct error *err);
+
+static operation_run *const OPERATIONS[] = {
+    [KIOPS_ADD] = operation_join,
+    [KIOPS_APPROVE] = operation_join,
+    [KIOPS_REQUEST] = operation_request,
+    [KIOPS_REJECT] = operation_reject,
+    [KIOPS_WITHDRAW] = operation_reject,
+    [KIOPS_REMOVE] = operation_remove,
+    [KIOPS_PROMOTE] = operation_promote,
+    [KIOPS_DEMOTE] = operation_demote,
+    [KIOPS_GRANT] = operation_grant,
+    [KIOPS_REVOKE] = operation_grant,
+    [KIOPS_MAKE_ADMIN] = operation_make_admin,
+    [KIOPS_UNMAKE_ADMIN] = operation_unmake_admin,
+};
+
+/* After a lost precondition: a change that only goes forward looks, any other is judged again as if
+ * it came now. */
+static bool decide_again(struct change *ch, struct error *err)
+{
+    if (ch->carry != CARRY_NOTHING)
+        return change_look(ch, true, err);
+    /* What else the request changes has happened by now, or has not: the directory says. */
+    ch->leaving_managers = ch->coming_managers = 0;
+    if (!change_decide(ch, true, err))
+        return false;
+    return ch->nothing || access_confirm(ch->call, ch->what.organization, err);
+}
+
+static bool give_up(const struct change *ch, struct error *err)
+{
+    if (ch->wrote)
+        return error_set(
+            err, ERR_UNAVAILABLE,
+            "unfinished: other changes kept coming in between; repeat the request, it completes");
+    return error_set(err, ERR_CONFLICT,
+                     "other changes of " STR_FMT " kept coming in between; repeat the request",
+                     STR_ARG(ch->what.organization_name.len ? ch->what.organization_name
+                                                            : ch->what.subject_name));
+}
+
+static bool run_to_end(struct change *ch, struct error *err)
+{
+    for (int tries = 0;; tries++) {
+        enum step step = OPERATIONS[ch->what.kind](ch, err);
+        if (step != STEP_AGAIN)
+            return step == STEP_DONE;
+        if (tries >= (ch->wrote ? TRIES_AFTER : TRIES_BEFORE))
+            return give_up(ch, err);
+        if (!decide_again(ch, err))
+            return false;
+        if (ch->nothing)
+            return true;
+    }
+}
+
+static enum audit_result result_of(const struct change *ch, const struct error *err)
+{
+    if (err->rule[0])
+        return AUDIT_REFUSED;
+    if (err->kind == ERR_UNAVAILABLE)
+        return ch->wrote ? AUDIT_UNFINISHED : AUDIT_FAILED;
+    return err->kind == ERR_CONFLICT ? AUDIT_LOST_RACE : AUDIT_FAILED;
+}
+
+bool change_run(struct change *ch, struct error *err)
+{
+    bool done = run_to_end(ch, err);
+    if (!done && ch->what.kind == KIOPS_PROMOTE && ch->wrote && err->kind != ERR_UNAVAILABLE)
+        operation_undo_promote(ch);
+    ch->finished = true;
+    audit_outcome(ch->call->service->audit, ch->intent, done ? AUDIT_DONE : result_of(ch, err),
+                  done ? STR_NONE : str_of(err->detail));
+    if (!done)
+        operation_refused(ch->call->service, err);
+    return done;
+}

@@ -1,0 +1,225 @@
+/* The feed's thread: what changed in the directory enters the replica. */
+#include "service/internal.h"
+
+#include "base/own.h"
+
+#define FEED_WAIT_MS 1000
+
+struct feeding {
+    struct service *s;
+    struct directory_conn *conn; /* for re-reading the sets of an organization */
+    struct arena *arena;
+    bool refreshing;
+    bool incomplete; /* organizations whose sets could not be re-read: tried again at the next event
+                      */
+};
+
+bool service_refresh_organization(struct service *s, struct directory_conn *conn, struct arena *a,
+                                  struct str id, struct error *err)
+{
+    struct directory_search search = directory_search_organization(s->directory, a, id);
+    search.attrs = directory_organization_attrs(s->directory, true, true);
+    struct directory_entries found;
+    if (!directory_find(conn, a, &search, &found, err))
+        return false;
+    struct directory_organization o;
+    if (found.count == 0) {
+        replica_apply_deleted(s->replica, id);
+    } else if (directory_map_organization(s->directory, a, &found.at[0], &o, err)) {
+        replica_apply_organization(s->replica, &o, true);
+    } else {
+        replica_note_odd(s->replica);
+        return false;
+    }
+    return true;
+}
+
+bool service_refresh_user(struct service *s, struct directory_conn *conn, struct arena *a,
+                          struct str id, struct error *err)
+{
+    struct directory_search search = directory_search_user(s->directory, a, id);
+    struct directory_entries found;
+    if (!directory_find(conn, a, &search, &found, err))
+        return false;
+    struct directory_user u;
+    if (found.count == 0)
+        replica_apply_deleted(s->replica, id);
+    else if (directory_map_user(s->directory, a, &found.at[0], &u, err))
+        replica_apply_user(s->replica, &u);
+    else
+        return false;
+    return true;
+}
+
+/* Every organization with its sets in one search: at the start, and after a lost connection. */
+static bool read_all_sets(struct feeding *f)
+{
+    struct directory_search search = {
+        .base = f->s->config->directory.organizations.base,
+        .scope = DIRECTORY_SUB,
+        .filter = f->s->config->directory.organizations.filter,
+        .attrs = directory_organization_attrs(f->s->directory, true, true),
+    };
+    OWNED_ARENA struct arena *a = arena_new();
+    struct directory_entries found;
+    struct error err = ERROR_INIT;
+    if (!directory_find(f->conn, a, &search, &found, &err)) {
+        LOG_WARN("feed_sets_unread", LOG_C("reason", err.detail));
+        return false;
+    }
+    for (size_t i = 0; i < found.count; i++) {
+        struct directory_organization o;
+        struct error odd = ERROR_INIT;
+        if (directory_is_protected(f->s->directory, found.at[i].dn))
+            continue;
+        if (directory_map_organization(f->s->directory, a, &found.at[i], &o, &odd))
+            replica_apply_organization(f->s->replica, &o, true);
+    }
+    return true;
+}
+
+static void refresh_sets(struct feeding *f, struct str organization_id)
+{
+    struct error err = ERROR_INIT;
+    if (service_refresh_organization(f->s, f->conn, f->arena, organization_id, &err))
+        return;
+    f->incomplete = true;
+    LOG_WARN("feed_organization_unread", LOG_S("organization", organization_id),
+             LOG_C("reason", err.detail));
+}
+
+static void refresh_sets_of_user(struct feeding *f, struct str user_id)
+{
+    struct str *ids;
+    size_t n = replica_organizations_of(f->s->replica, f->arena, user_id, &ids);
+    for (size_t i = 0; i < n; i++)
+        refresh_sets(f, ids[i]);
+}
+
+/* Referential integrity changes organizations without an event: whoever held a renamed or deleted
+ * user is read again. */
+static void apply_user(struct feeding *f, const struct directory_entry *e)
+{
+    struct directory_user u;
+    struct error err = ERROR_INIT;
+    if (!directory_map_user(f->s->directory, f->arena, e, &u, &err)) {
+        replica_note_odd(f->s->replica);
+        LOG_WARN("feed_odd_user", LOG_S("id", e->id), LOG_C("reason", err.detail));
+        return;
+    }
+    struct directory_person before;
+    bool renamed =
+        !f->refreshing && replica_person(f->s->replica, f->arena, e->id, &before) &&
+        !str_eq(directory_dn_key(f->arena, before.dn), directory_dn_key(f->arena, e->dn));
+    if (renamed)
+        refresh_sets_of_user(f, e->id);
+    replica_apply_user(f->s->replica, &u);
+    if (renamed)
+        refresh_sets_of_user(f, e->id);
+}
+
+static void apply_organization(struct feeding *f, const struct directory_entry *e)
+{
+    struct directory_organization o;
+    struct error err = ERROR_INIT;
+    struct replica_organization known;
+    if (!f->refreshing && e->csn.len &&
+        replica_organization(f->s->replica, f->arena, e->id, &known) &&
+        str_cmp(known.csn, e->csn) >= 0)
+        return; /* our own write, or older */
+    if (!f->refreshing) {
+        refresh_sets(f, e->id);
+    } else if (directory_map_organization(f->s->directory, f->arena, e, &o, &err)) {
+        replica_apply_organization(f->s->replica, &o, false);
+    } else {
+        replica_note_odd(f->s->replica);
+        LOG_WARN("feed_odd_organization", LOG_S("id", e->id), LOG_C("reason", err.detail));
+    }
+}
+
+static void apply_platform(struct feeding *f, const struct directory_entry *e)
+{
+    const struct directory_attr *members = directory_attr(e, "member");
+    struct directory_values values = {members ? members->values : NULL,
+                                      members ? members->count : 0};
+    replica_apply_platform(f->s->replica, e->csn, &values);
+}
+
+static void apply_token(struct feeding *f, const struct directory_entry *e)
+{
+    struct directory_token t;
+    struct error err = ERROR_INIT;
+    if (directory_map_token(f->arena, e, &t, &err))
+        replica_apply_token(f->s->replica, &t);
+    else
+        LOG_WARN("feed_odd_token", LOG_S("id", e->id), LOG_C("reason", err.detail));
+}
+
+static void went_live(struct feeding *f)
+{
+    bool begun = f->refreshing;
+    f->incomplete = !read_all_sets(f);
+    if (f->incomplete)
+        return; /* not live: a partial read is never taken for the whole */
+    if (begun)
+        replica_refresh_end(f->s->replica);
+    f->refreshing = false;
+    replica_set_live(f->s->replica, true);
+    struct replica_counts n;
+    replica_count(f->s->replica, &n);
+    LOG_INFO("feed_live", LOG_I("users", n.users), LOG_I("organizations", n.organizations),
+             LOG_I("tokens", n.tokens));
+}
+
+static void apply(struct feeding *f, const struct directory_event *ev)
+{
+    switch (ev->kind) {
+    case FEED_USER:
+        apply_user(f, &ev->entry);
+        break;
+    case FEED_ORGANIZATION:
+        apply_organization(f, &ev->entry);
+        break;
+    case FEED_PLATFORM:
+        apply_platform(f, &ev->entry);
+        break;
+    case FEED_TOKEN:
+        apply_token(f, &ev->entry);
+        break;
+    case FEED_DELETED:
+        refresh_sets_of_user(f, ev->entry.id);
+        replica_apply_deleted(f->s->replica, ev->entry.id);
+        break;
+    case FEED_REFRESH_BEGIN:
+        f->refreshing = true;
+        replica_refresh_begin(f->s->replica);
+        break;
+    case FEED_LIVE:
+        went_live(f);
+        break;
+    case FEED_IDLE:
+        if (f->incomplete)
+            went_live(f);
+        break;
+    case FEED_LOST:
+        replica_set_live(f->s->replica, false);
+        break;
+    }
+}
+
+void *service_feed_thread(void *service)
+{
+    struct service *s = service;
+    struct feeding f = {
+        .s = s, .conn = directory_open(s->directory, DIRECTORY_SERVICE), .arena = arena_new()};
+    while (!atomic_load(&s->stopping)) {
+        struct directory_event ev = {.kind = FEED_IDLE};
+        directory_feed_next(s->feed, f.arena, FEED_WAIT_MS, &ev);
+        atomic_fetch_add(&s->feed_events, ev.kind != FEED_IDLE);
+        apply(&f, &ev);
+        arena_reset(f.arena);
+    }
+    directory_close(f.conn);
+    arena_free(f.arena);
+    return NULL;
+}

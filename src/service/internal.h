@@ -1,0 +1,242 @@
+/*
+ * What the service's files share: the process-wide struct, one change under way, and the steps that
+ * several use cases take.
+ *
+ * Threads: struct service is shared; a struct change belongs to the thread that runs its request.
+ */
+#pragma once
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/log.h"
+#include "service/service.h"
+
+/* ---- service.c ---------------------------------------------------------------------------------
+ */
+struct worker_pool;
+
+struct service {
+    const struct config *config;
+    const struct scim_catalog *catalog;
+    struct directory *directory;
+    struct audit *audit;
+    struct replica *replica;
+    struct str base; /* public_url + "/scim/v2" */
+    struct worker_pool *writers, *readers;
+    struct directory_feed *feed;
+    pthread_t feed_thread;
+    atomic_bool stopping;
+    atomic_uint_fast64_t refused_by_rule[32], unknown_outcomes, lost_races, feed_events;
+};
+
+/* ---- workers.c: threads with a connection each and a bounded queue
+ * ------------------------------- */
+struct worker_pool *workers_start(struct directory *d, unsigned threads, size_t queue);
+void workers_stop(struct worker_pool *p); /* runs what is queued, then ends the threads */
+/* A key always goes to the same thread; the empty key to the one with the shortest queue. */
+MUST_CHECK bool workers_submit(struct worker_pool *p, struct str key, service_run *run, void *arg,
+                               struct error *err);
+size_t workers_waiting(const struct worker_pool *p);
+
+/* ---- feed.c ------------------------------------------------------------------------------------
+ */
+void *service_feed_thread(void *service);
+/* Reads an organization with its sets from the directory and applies it; gone = applied as deleted.
+ */
+MUST_CHECK bool service_refresh_organization(struct service *s, struct directory_conn *conn,
+                                             struct arena *a, struct str id, struct error *err);
+/* The same for a user. */
+MUST_CHECK bool service_refresh_user(struct service *s, struct directory_conn *conn,
+                                     struct arena *a, struct str id, struct error *err);
+
+/* ---- access.c: standing on current state --------------------------------------------------------
+ */
+/* Re-reads in the directory what the actor's authority rests on (DESIGN 3.3 "Standing").
+ * `organization_id` may be empty. ERR_UNAUTHORIZED (token gone, person inactive) or ERR_FORBIDDEN
+ * (standing lost). */
+MUST_CHECK bool access_confirm(const struct service_call *c, struct str organization_id,
+                               struct error *err);
+/* ERR_UNAVAILABLE when directory.writes is false, ERR_FORBIDDEN (KB-R09) for a token with access
+ * read. */
+MUST_CHECK bool access_may_write(const struct service_call *c, struct error *err);
+
+/* ---- outcome of one request's step
+ * ---------------------------------------------------------------- */
+enum step {
+    STEP_DONE,
+    STEP_AGAIN,  /* a precondition did not hold: look again, decide again */
+    STEP_FAILED, /* err holds why */
+};
+
+/* Tries before the first write that took effect, and after it (DESIGN 3.3). */
+#define TRIES_BEFORE 3
+#define TRIES_AFTER 10
+
+/* ---- change.c: one change of one membership, role or permission
+ * ------------------------------------ */
+struct sight { /* what was seen, from the replica or fresh from the directory */
+    bool fresh;
+    bool has_user, has_organization;
+    struct directory_person person;
+    struct str name; /* of the user, for the texts */
+    struct replica_organization organization;
+    bool in, owner; /* the user's DN in member, in owner */
+    struct directory_values joined, permissions, requests,
+        rejected;             /* of this organization, whole values */
+    bool manager;             /* has kiopsManager of this organization */
+    struct str other_manager; /* DN: Y, a Manager that counts, active, not the user; the actor when
+                                 it is one */
+    size_t other_managers;
+    struct str actor_dn;              /* of a person; empty for a token */
+    bool admin;                       /* counts as PlatformAdmin, activity aside */
+    bool in_platform;                 /* in the platform group */
+    struct directory_values platform; /* kiopsJoined platform:... values */
+    struct str other_admin; /* DN of another PlatformAdmin that counts and is active; the actor when
+                               it is one */
+    size_t other_admins;
+};
+
+enum change_carry { CARRY_NOTHING, CARRY_CLAIMED, CARRY_USER, CARRY_OUT, CARRY_DONE };
+
+struct change {
+    const struct service_call *call;
+    struct kiops_change what;
+    struct sight sight;
+    enum change_carry carry;
+    bool wrote;      /* an operation took effect: from now on only forward */
+    bool vacates;    /* KB-R19: the seat becomes vacant */
+    bool nothing;    /* nothing to do, seen in the directory */
+    bool after_join; /* a promotion of somebody whom the same request adds */
+    size_t leaving_managers,
+        coming_managers; /* other Managers that the same request takes and makes (plan.c) */
+    const char *rule;
+    uint64_t intent;       /* audit */
+    bool finished;         /* its outcome is written */
+    struct str new_joined; /* the value this join wrote */
+};
+
+/* sight.c: from the replica, or from the directory when `fresh`. */
+MUST_CHECK bool change_look(struct change *ch, bool fresh, struct error *err);
+/* Looks and judges. A refusal or "nothing to do" is final only on a fresh look, which this makes.
+ */
+MUST_CHECK bool change_decide(struct change *ch, bool fresh, struct error *err);
+/* Runs the operations of DESIGN 3.3 until done. The intent must be on disk. Writes the outcome to
+ * the audit. */
+MUST_CHECK bool change_run(struct change *ch, struct error *err);
+struct kiops_record change_record(const struct change *ch);
+
+/* The operations; each is one row of DESIGN 3.3, called again after STEP_AGAIN with a fresh sight.
+ */
+enum step operation_join(struct change *ch, struct error *err); /* join.c: add, approve */
+/* Parts of a join that plan.c shares among many. */
+enum step operation_join_person(struct change *ch, struct error *err);
+enum step operation_join_look(struct change *ch, struct error *err);
+enum step operation_request(struct change *ch, struct error *err); /* request.c */
+enum step operation_reject(struct change *ch, struct error *err);  /* request.c: reject, withdraw */
+enum step operation_remove(struct change *ch, struct error *err);  /* leave.c */
+enum step operation_promote(struct change *ch, struct error *err); /* role.c */
+enum step operation_demote(struct change *ch, struct error *err);  /* role.c */
+enum step operation_grant(struct change *ch, struct error *err);   /* role.c: grant, revoke */
+enum step operation_make_admin(struct change *ch, struct error *err);   /* platform.c */
+enum step operation_unmake_admin(struct change *ch, struct error *err); /* platform.c */
+enum step operation_leave_platform(struct change *ch,
+                                   struct error *err); /* platform.c: its group's part */
+void operation_undo_promote(struct change *ch);
+
+/* ---- operation.c: the modifies and what several operations need
+ * -------------------------------------- */
+/* What a modify answered. LOST: a precondition did not hold. UNKNOWN: sent and no answer. Both
+ * mean: look again. */
+enum sent { SENT_DONE, SENT_LOST, SENT_UNKNOWN, SENT_ABSENT, SENT_FAILED };
+/* Sends a modify of the person (bound to the entryUUID; `extra`: a further assertion or NULL) and
+ * applies the entry it left to the replica. */
+enum sent operation_modify_person(struct change *ch, const struct directory_mods *m,
+                                  const char *extra, struct error *err);
+/* Sends a modify of the organization (bound to its entryUUID) and applies `sets` to the replica, or
+ * re-reads it. A foreign entry under that DN is SENT_ABSENT. */
+enum sent operation_modify_organization(struct change *ch, const struct directory_mods *m,
+                                        const struct replica_set_change *sets, size_t set_count,
+                                        struct error *err);
+/* The same for any organization. */
+enum sent operation_modify_sets(const struct service_call *c,
+                                const struct directory_target *organization,
+                                const struct directory_mods *m,
+                                const struct replica_set_change *sets, size_t set_count,
+                                struct error *err);
+/* The platform group. */
+enum sent operation_modify_platform(struct change *ch, const struct directory_mods *m,
+                                    struct error *err);
+/* An entry that a write answered with enters the replica. */
+void operation_apply_user(const struct service_call *c, const struct directory_entry *entry);
+/* none(O): seen permissions and kiopsManager are deleted, the rest proved absent. */
+void operation_none_of(const struct change *ch, struct directory_mods *m);
+void operation_delete_all(struct directory_mods *m, const char *attr,
+                          const struct directory_values *v);
+/* "<org id>:<time>.<random>"; `time` from `old` when it is not empty (promotion keeps the join
+ * date). */
+struct str operation_new_stamp(struct arena *a, struct str organization, struct str old);
+bool operation_is_young(struct str stamp, instant_t now); /* younger than 5 minutes */
+/* sight.c: fills the organization's values from sight.person. */
+void change_spread_person(struct change *ch);
+/* Values of `all` that belong to the organization. */
+struct directory_values operation_values_of(struct arena *a, const struct directory_values *all,
+                                            struct str organization);
+void operation_refused(struct service *s, const struct error *err); /* counts by rule */
+/* 'member' values that this change adds or takes, for operation_modify_organization(). */
+struct replica_set_change operation_set(const struct change *ch, int member, int owner);
+/* Removes every value of `dn` in groups, except those of a living entry with that DN (3.2, create,
+ * delete). */
+MUST_CHECK bool operation_clear_dn(const struct service_call *c, struct str dn, struct error *err);
+
+/* ---- plan.c: one request over several memberships
+ * ------------------------------------------------------ */
+struct plan {
+    const struct service_call *call;
+    struct change *at;
+    size_t count, cap;
+    bool promote_first; /* else an organization would be without a Manager in between */
+};
+
+void plan_init(struct plan *p, const struct service_call *c);
+struct change *plan_add(struct plan *p, enum kiops_change_kind kind, struct str user,
+                        struct str organization, int operation);
+/* Decides all (every refusal before the first write), drops what has nothing to do, and confirms
+ * the actor's standing. */
+MUST_CHECK bool plan_decide(struct plan *p, struct error *err);
+/* Intents of all on disk, with those of `more` (may be NULL); one wait. */
+MUST_CHECK bool plan_intend(struct plan *p, const struct kiops_record *more, size_t more_count,
+                            uint64_t *more_intents, struct error *err);
+/* First what takes away, then (after the caller's own attributes) what gives. A step that fails
+ * ends the plan: outcomes of what was not begun are written, and the error says what was done. */
+MUST_CHECK bool plan_take(struct plan *p, struct error *err);
+MUST_CHECK bool plan_give(struct plan *p, struct error *err);
+
+/* ---- members.c: deltas of members and managers -> a plan
+ * ------------------------------------------------ */
+struct member_wishes {
+    const struct scim_delta *members, *managers;
+    size_t member_count, manager_count;
+};
+MUST_CHECK bool members_plan(const struct service_call *c, const struct replica_organization *o,
+                             const struct member_wishes *w, struct plan *p, struct error *err);
+
+/* Before an organization exists: does everybody who is to be in it? ERR_INVALID_VALUE names who
+ * does not. */
+MUST_CHECK bool members_exist(const struct service_call *c, const struct member_wishes *w,
+                              struct error *err);
+
+/* ---- version.c
+ * ------------------------------------------------------------------------------------------- */
+bool version_matches(struct str header,
+                     struct str version); /* If-Match / If-None-Match lists, weak comparison, * */
+/* ERR_PRECONDITION when If-Match is there and does not name `version`. */
+MUST_CHECK bool version_check(const struct service_call *c, struct str version, struct error *err);
+struct str version_text(struct arena *a, const char *hex); /* W/"..." */
+
+/* ---- answer.c: what a write or read answers
+ * ---------------------------------------------------------------- */
+enum service_status answer_resource(const struct service_call *c, enum replica_kind kind,
+                                    struct str id, bool created, struct service_result *out,
+                                    struct error *err);
+struct str answer_projected(const struct service_call *c, enum replica_kind kind, struct str json);

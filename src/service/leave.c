@@ -1,0 +1,144 @@
+/* Remove (DESIGN 3.3): a Member's own values first, then the organization; of a Manager the
+ * organization decides. Then a look at what came in between. */
+#include "service/internal.h"
+
+static bool anything_left(const struct sight *g)
+{
+    return g->joined.count || g->permissions.count || g->manager;
+}
+
+/* "Y" and the actor's own standing, as far as this change still has to decide. */
+static void prove_managers(const struct change *ch, struct directory_mods *m)
+{
+    const struct sight *g = &ch->sight;
+    if (g->other_manager.len && !ch->vacates)
+        directory_mods_prove_there(m, "owner", g->other_manager);
+    if (ch->carry == CARRY_NOTHING && g->actor_dn.len && !str_eq(g->actor_dn, g->other_manager))
+        directory_mods_prove_there(m, "owner", g->actor_dn);
+}
+
+/* 2 organization: out of owner and member, or proof that there is no owner value. */
+static enum sent leave_organization(struct change *ch, struct error *err)
+{
+    const struct sight *g = &ch->sight;
+    struct directory_mods m;
+    directory_mods_init(&m, ch->call->arena);
+    if (g->owner) {
+        bool last =
+            !g->other_manager.len && g->organization.managed && g->organization.owner_count == 1;
+        prove_managers(ch, &m);
+        directory_mods_one(&m, DIRECTORY_DELETE, "owner", g->person.dn);
+        if ((last || ch->vacates) && !g->organization.has_placeholder_owner &&
+            g->organization.managed)
+            directory_mods_one(&m, DIRECTORY_ADD, "owner",
+                               ch->call->service->config->directory.organizations.placeholder_dn);
+    } else {
+        if (g->manager && ch->carry == CARRY_NOTHING && g->actor_dn.len)
+            directory_mods_prove_there(&m, "owner", g->actor_dn);
+        directory_mods_prove_absent(&m, "owner", g->person.dn);
+    }
+    if (g->in)
+        directory_mods_one(&m, DIRECTORY_DELETE, "member", g->person.dn);
+    struct replica_set_change set = operation_set(ch, g->in ? -1 : 0, g->owner ? -1 : 0);
+    return operation_modify_organization(ch, &m, &set, 1, err);
+}
+
+/* What the person still has of this organization, not being a member any more. */
+static enum step leave_person(struct change *ch, struct error *err)
+{
+    struct directory_mods m;
+    directory_mods_init(&m, ch->call->arena);
+    operation_none_of(ch, &m);
+    operation_delete_all(&m, "kiopsJoined", &ch->sight.joined);
+    switch (operation_modify_person(ch, &m, NULL, err)) {
+    case SENT_DONE:
+    case SENT_ABSENT:
+        return STEP_DONE;
+    case SENT_LOST:
+    case SENT_UNKNOWN:
+        ch->carry = CARRY_OUT;
+        return STEP_AGAIN;
+    case SENT_FAILED:
+        break;
+    }
+    return STEP_FAILED;
+}
+
+/* 3 look: what a join or a grant put there in between. */
+static enum step look_once_more(struct change *ch, bool was_in_or_owner, struct error *err)
+{
+    if (!change_look(ch, true, err))
+        return STEP_FAILED;
+    const struct sight *g = &ch->sight;
+    if (!g->has_user || !g->has_organization)
+        return STEP_DONE;
+    if (g->in && !g->joined.count) {
+        ch->carry = CARRY_USER;
+        return STEP_AGAIN;
+    }
+    if (g->in && !was_in_or_owner) {
+        ch->carry = CARRY_NOTHING;
+        return STEP_AGAIN;
+    }
+    return !g->in && anything_left(g) ? leave_person(ch, err) : STEP_DONE;
+}
+
+static enum step remove_member(struct change *ch, struct error *err)
+{
+    const struct sight *g = &ch->sight;
+    if (ch->carry == CARRY_NOTHING) {
+        struct directory_mods m;
+        directory_mods_init(&m, ch->call->arena);
+        operation_none_of(ch, &m);
+        operation_delete_all(&m, "kiopsJoined", &g->joined);
+        operation_delete_all(&m, "kiopsRequest", &g->requests);
+        enum sent sent = operation_modify_person(ch, &m, NULL, err);
+        if (sent == SENT_LOST || sent == SENT_UNKNOWN)
+            return STEP_AGAIN;
+        if (sent == SENT_FAILED)
+            return STEP_FAILED;
+        ch->carry = g->joined.count ? CARRY_USER : CARRY_NOTHING;
+    }
+    switch (leave_organization(ch, err)) {
+    case SENT_DONE:
+    case SENT_ABSENT:
+        return STEP_DONE;
+    case SENT_LOST:
+    case SENT_UNKNOWN:
+        return STEP_AGAIN;
+    case SENT_FAILED:
+        break;
+    }
+    return STEP_FAILED;
+}
+
+static enum step remove_manager(struct change *ch, struct error *err)
+{
+    struct directory_mods m;
+    directory_mods_init(&m, ch->call->arena);
+    operation_delete_all(&m, "kiopsPermission", &ch->sight.permissions);
+    operation_delete_all(&m, "kiopsRequest", &ch->sight.requests);
+    enum sent sent = operation_modify_person(ch, &m, NULL, err);
+    if (sent == SENT_DONE || sent == SENT_ABSENT)
+        sent = leave_organization(ch, err);
+    if (sent == SENT_LOST || sent == SENT_UNKNOWN)
+        return STEP_AGAIN;
+    if (sent == SENT_FAILED)
+        return STEP_FAILED;
+    ch->carry = CARRY_OUT;
+    return STEP_DONE;
+}
+
+enum step operation_remove(struct change *ch, struct error *err)
+{
+    const struct sight *g = &ch->sight;
+    if (!g->has_user || !g->has_organization)
+        return STEP_DONE;
+    if (ch->carry == CARRY_OUT || (ch->carry == CARRY_USER && !g->in))
+        return g->in || !anything_left(g) ? STEP_DONE : leave_person(ch, err);
+    if (ch->carry == CARRY_USER && g->joined.count)
+        return STEP_DONE; /* joined again since */
+    bool was_in_or_owner = g->in || g->owner;
+    enum step step = g->manager ? remove_manager(ch, err) : remove_member(ch, err);
+    return step == STEP_DONE ? look_once_more(ch, was_in_or_owner, err) : step;
+}

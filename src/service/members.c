@@ -1,0 +1,252 @@
+/* What a request wishes of an organization's members and managers -> the changes that make it so.
+ * Operations are folded in order; only what differs from now becomes a change, so nobody who was
+ * not named is touched. */
+#include "service/internal.h"
+
+#include "base/hash.h"
+#include "base/own.h"
+
+/* Of a wish that no operation named: somebody who is in now. -1 is the index outside a PATCH. */
+#define UNTOUCHED (-2)
+
+struct wish {
+    struct str id;
+    bool was_in, was_manager; /* was_manager: in `owner` */
+    bool in, manager;
+    bool added; /* named to be added: must be a user */
+    int operation;
+    UT_hash_handle hh;
+};
+
+struct wishes {
+    const struct service_call *call;
+    const struct replica_organization *organization;
+    struct wish *at;
+    bool loaded;
+    size_t members; /* now, once loaded; else the replica's count */
+};
+
+static struct wish *wish_of(struct wishes *w, struct str id, int operation)
+{
+    struct wish *found = NULL;
+    HASH_FIND(hh, w->at, id.at, id.len, found);
+    if (!found) {
+        struct replica_membership m =
+            replica_membership(w->call->service->replica, w->organization->id, id);
+        found = ARENA_NEW(w->call->arena, struct wish);
+        *found = (struct wish){.id = id,
+                               .operation = UNTOUCHED,
+                               .was_in = m.member && !w->loaded,
+                               .was_manager = m.owner && !w->loaded};
+        found->in = found->was_in;
+        found->manager = found->was_manager;
+        HASH_ADD_KEYPTR(hh, w->at, found->id.at, found->id.len, found);
+    }
+    if (operation != UNTOUCHED)
+        found->operation = operation;
+    return found;
+}
+
+/* The id behind a DN: from memory, else from the directory; empty when nobody has that DN. */
+static bool id_of_dn(const struct service_call *c, struct str dn, struct str *id, struct error *err)
+{
+    struct directory_person p;
+    *id = STR_NONE;
+    if (replica_person_by_dn(c->service->replica, c->arena, dn, &p)) {
+        *id = p.id;
+        return true;
+    }
+    struct directory_search s = {
+        .base = dn, .scope = DIRECTORY_BASE, .attrs = directory_user_attrs(c->service->directory)};
+    struct directory_entries found;
+    if (!directory_find(c->conn, c->arena, &s, &found, err))
+        return false;
+    if (found.count == 1) {
+        operation_apply_user(c, &found.at[0]);
+        *id = replica_person_by_dn(c->service->replica, c->arena, dn, &p) ? p.id : STR_NONE;
+    }
+    return true;
+}
+
+/* Who is in now, as the directory says: replacing and clearing are relative to that, not to memory.
+ */
+static bool load_now(struct wishes *w, struct error *err)
+{
+    const struct service_call *c = w->call;
+    struct directory_search s =
+        directory_search_organization(c->service->directory, c->arena, w->organization->id);
+    s.attrs = directory_organization_attrs(c->service->directory, true, true);
+    struct directory_entries found;
+    struct directory_organization o;
+    if (w->loaded)
+        return true;
+    if (!directory_find(c->conn, c->arena, &s, &found, err))
+        return false;
+    if (found.count != 1)
+        return error_set(err, ERR_NOT_FOUND, "the group was deleted meanwhile");
+    if (!directory_map_organization(c->service->directory, c->arena, &found.at[0], &o, err))
+        return false;
+    for (struct wish *x = w->at; x; x = x->hh.next)
+        x->was_in = x->was_manager = false;
+    w->loaded = true;
+    for (size_t i = 0; i < o.members.count + o.owners.count; i++) {
+        bool owner = i >= o.members.count;
+        struct str id, dn = owner ? o.owners.at[i - o.members.count] : o.members.at[i];
+        if (!id_of_dn(c, dn, &id, err))
+            return false;
+        if (!id.len)
+            continue;
+        struct wish *x = wish_of(w, id, UNTOUCHED);
+        *(owner ? &x->was_manager : &x->was_in) = true;
+        if (x->operation == UNTOUCHED)
+            *(owner ? &x->manager : &x->in) = true;
+    }
+    w->members = o.members.count;
+    return true;
+}
+
+static json_t *member_item(const struct wishes *w, const struct wish *x)
+{
+    json_t *item = json_object();
+    struct str name, display;
+    json_put_str(item, "value", x->id);
+    json_put_str(item, "type", STR("User"));
+    json_put_str(item, "$ref",
+                 arena_fmt(w->call->arena, STR_FMT "/Users/" STR_FMT,
+                           STR_ARG(w->call->service->base), STR_ARG(x->id)));
+    if (replica_user_name(w->call->service->replica, w->call->arena, x->id, &name, &display))
+        json_put_str(item, "display", display);
+    return item;
+}
+
+static bool is_matched(const struct wishes *w, const struct wish *x,
+                       const struct scim_filter *filter)
+{
+    OWNED_JSON json_t *item = member_item(w, x);
+    return scim_match_item(filter, item);
+}
+
+/* Takes `x` out of members, or out of managers. A token with keep_managers never drops a Manager by
+ * replacing members. */
+static void drop(struct wishes *w, struct wish *x, bool managers, const struct scim_delta *d)
+{
+    bool whole = d->kind == SCIM_DELTA_REPLACE || d->kind == SCIM_DELTA_CLEAR;
+    if (!managers && whole && w->call->actor.keep_managers && x->was_manager)
+        return;
+    x->operation = d->operation;
+    x->manager = false;
+    if (!managers)
+        x->in = false;
+}
+
+static bool fold(struct wishes *w, const struct scim_delta *d, bool managers, struct error *err)
+{
+    bool whole = d->kind == SCIM_DELTA_REPLACE || d->kind == SCIM_DELTA_CLEAR ||
+                 d->kind == SCIM_DELTA_REMOVE_MATCHING;
+    if (whole && !load_now(w, err))
+        return false;
+    for (struct wish *x = w->at; whole && x; x = x->hh.next) {
+        bool now = managers ? x->manager : x->in;
+        if (now && (d->kind != SCIM_DELTA_REMOVE_MATCHING || is_matched(w, x, d->filter)))
+            drop(w, x, managers, d);
+    }
+    for (size_t i = 0; i < d->count; i++) {
+        struct wish *x = wish_of(w, d->values[i], d->operation);
+        if (d->kind == SCIM_DELTA_REMOVE) {
+            drop(w, x, managers, d);
+            continue;
+        }
+        x->in = x->added = true;
+        x->manager = x->manager || managers ||
+                     (d->kind == SCIM_DELTA_REPLACE && !managers && x->was_manager);
+    }
+    return true;
+}
+
+/* RFC 7643 4.2: a member's value must exist; nobody is invented. */
+static bool check_exists(const struct service_call *c, struct str id, int operation,
+                         struct error *err)
+{
+    struct directory_person p;
+    struct replica_organization nested;
+    if (replica_person(c->service->replica, c->arena, id, &p))
+        return true;
+    if (replica_organization(c->service->replica, c->arena, id, &nested)) {
+        err->operation = operation;
+        return error_set(err, ERR_INVALID_VALUE,
+                         "a group cannot be a member of a group here; name its users");
+    }
+    if (directory_is_uuid(id) && !service_refresh_user(c->service, c->conn, c->arena, id, err))
+        return false;
+    if (replica_person(c->service->replica, c->arena, id, &p))
+        return true;
+    err->operation = operation;
+    return error_set(err, ERR_INVALID_VALUE,
+                     "no user has the id " STR_FMT "; create the user first",
+                     STR_ARG(str_sub(id, 0, 64)));
+}
+
+bool members_exist(const struct service_call *c, const struct member_wishes *w, struct error *err)
+{
+    for (size_t i = 0; i < w->member_count + w->manager_count; i++) {
+        const struct scim_delta *d =
+            i < w->member_count ? &w->members[i] : &w->managers[i - w->member_count];
+        for (size_t k = 0; k < d->count; k++)
+            if (!check_exists(c, d->values[k], d->operation, err))
+                return false;
+    }
+    return true;
+}
+
+static bool is_known(const struct wishes *w, const struct wish *x)
+{
+    struct directory_person p;
+    return replica_person(w->call->service->replica, w->call->arena, x->id, &p);
+}
+
+static void add_changes(const struct wishes *w, const struct wish *x, struct plan *p)
+{
+    struct str organization = w->organization->id;
+    enum kiops_change_kind join = w->call->actor.push_request ? KIOPS_REQUEST : KIOPS_ADD;
+    if (x->was_in && !x->in)
+        plan_add(p, KIOPS_REMOVE, x->id, organization, x->operation);
+    else if (!x->in && !x->was_in && !w->loaded && is_known(w, x))
+        plan_add(p, KIOPS_REMOVE, x->id, organization,
+                 x->operation); /* memory may be behind: the directory decides */
+    else if (x->in && x->added && !(x->was_in && w->loaded))
+        plan_add(p, join, x->id, organization, x->operation);
+    if (x->in && x->was_manager && !x->manager)
+        plan_add(p, KIOPS_DEMOTE, x->id, organization, x->operation);
+    if (x->in && !x->was_manager && x->manager)
+        plan_add(p, KIOPS_PROMOTE, x->id, organization, x->operation);
+}
+
+static bool judge_removals(const struct wishes *w, struct error *err)
+{
+    size_t removals = 0;
+    for (const struct wish *x = w->at; x; x = x->hh.next)
+        removals += x->was_in && !x->in;
+    struct kiops_verdict v = kiops_judge_removals(&w->call->actor, removals, w->members);
+    struct kiops_change what = {
+        .kind = KIOPS_REMOVE, .organization = w->organization->id, .operation = -1};
+    return v.status != KIOPS_REFUSED || kiops_refuse(&v, &what, err);
+}
+
+bool members_plan(const struct service_call *c, const struct replica_organization *o,
+                  const struct member_wishes *m, struct plan *p, struct error *err)
+{
+    struct wishes w = {.call = c, .organization = o, .members = o->member_count};
+    bool ok = true;
+    for (size_t i = 0; ok && i < m->member_count; i++)
+        ok = fold(&w, &m->members[i], false, err);
+    for (size_t i = 0; ok && i < m->manager_count; i++)
+        ok = fold(&w, &m->managers[i], true, err);
+    for (struct wish *x = w.at; ok && x; x = x->hh.next) {
+        ok = !(x->in && x->added && !x->was_in) || check_exists(c, x->id, x->operation, err);
+        if (ok)
+            add_changes(&w, x, p);
+    }
+    ok = ok && judge_removals(&w, err);
+    HASH_CLEAR(hh, w.at);
+    return ok;
+}

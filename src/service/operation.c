@@ -1,0 +1,232 @@
+/* The modifies that membership operations are made of: each bound to the entry it was decided for,
+ * each outcome entered into the replica. */
+#include "service/internal.h"
+
+#include "base/hash.h"
+
+#define YOUNG_S 300
+
+struct str operation_new_stamp(struct arena *a, struct str organization, struct str old)
+{
+    char time[CLOCK_TEXT_MAX];
+    struct str when = clock_generalized(clock_now(), time);
+    size_t colon, dot;
+    if (old.len && str_find(old, ':', &colon)) {
+        struct str kept = str_sub(old, colon + 1, old.len);
+        when = str_find(kept, '.', &dot) ? str_sub(kept, 0, dot) : kept;
+    }
+    uint32_t random;
+    hash_random(&random, sizeof random);
+    return arena_fmt(a, STR_FMT ":" STR_FMT ".%08x", STR_ARG(organization), STR_ARG(when),
+                     (unsigned)random);
+}
+
+bool operation_is_young(struct str stamp, instant_t now)
+{
+    size_t colon, dot;
+    instant_t t;
+    if (!str_find(stamp, ':', &colon))
+        return false;
+    struct str when = str_sub(stamp, colon + 1, stamp.len);
+    if (str_find(when, '.', &dot))
+        when = str_sub(when, 0, dot);
+    return clock_parse_generalized(when, &t) && now - t < (instant_t)YOUNG_S * 1000000;
+}
+
+void operation_delete_all(struct directory_mods *m, const char *attr,
+                          const struct directory_values *v)
+{
+    if (v->count)
+        directory_mods_push(m, DIRECTORY_DELETE, attr, v->at, v->count);
+}
+
+static bool seen(const struct directory_values *values, struct str value)
+{
+    for (size_t i = 0; i < values->count; i++)
+        if (str_ieq(values->at[i], value))
+            return true;
+    return false;
+}
+
+void operation_none_of(const struct change *ch, struct directory_mods *m)
+{
+    const struct sight *g = &ch->sight;
+    struct arena *a = ch->call->arena;
+    struct str organization = ch->what.organization;
+    operation_delete_all(m, "kiopsPermission", &g->permissions);
+    for (int p = 0; p < KIOPS_PERMISSIONS; p++) {
+        struct str name = kiops_permission_name((enum kiops_permission)p);
+        struct str value = arena_fmt(a, STR_FMT ":" STR_FMT, STR_ARG(organization), STR_ARG(name));
+        if (!seen(&g->permissions, value))
+            directory_mods_prove_absent(m, "kiopsPermission", value);
+    }
+    if (g->manager)
+        directory_mods_one(m, DIRECTORY_DELETE, "kiopsManager", organization);
+    else
+        directory_mods_prove_absent(m, "kiopsManager", organization);
+}
+
+struct replica_set_change operation_set(const struct change *ch, int member, int owner)
+{
+    return (struct replica_set_change){.dn = ch->sight.person.dn, .member = member, .owner = owner};
+}
+
+void operation_apply_user(const struct service_call *c, const struct directory_entry *entry)
+{
+    struct directory_user u;
+    struct error odd = ERROR_INIT;
+    if (entry && directory_map_user(c->service->directory, c->arena, entry, &u, &odd))
+        replica_apply_user(c->service->replica, &u);
+}
+
+/* `answered`: what directory_modify() returned. An interrupted write is looked at, never repeated
+ * blindly. */
+static enum sent judge_sent(const struct service_call *c, bool answered,
+                            const struct directory_result *r, struct error *err)
+{
+    if (!answered && r->outcome == DIRECTORY_UNKNOWN) {
+        atomic_fetch_add(&c->service->unknown_outcomes, 1);
+        error_clear(err);
+        return SENT_UNKNOWN;
+    }
+    if (!answered)
+        return SENT_FAILED;
+    if (r->outcome == DIRECTORY_DONE)
+        return SENT_DONE;
+    if (r->outcome == DIRECTORY_ABSENT)
+        return SENT_ABSENT;
+    atomic_fetch_add(&c->service->lost_races, 1);
+    return SENT_LOST;
+}
+
+static void note_write(struct change *ch, enum sent sent)
+{
+    ch->wrote = ch->wrote || sent == SENT_DONE || sent == SENT_UNKNOWN;
+}
+
+enum sent operation_modify_person(struct change *ch, const struct directory_mods *m,
+                                  const char *extra, struct error *err)
+{
+    if (m->count == 0)
+        return SENT_DONE;
+    struct directory_target target = {
+        .dn = ch->sight.person.dn, .id = ch->what.subject, .extra = extra, .want_post = true};
+    struct directory_result result = {0};
+    bool answered = directory_modify(ch->call->conn, ch->call->arena, &target, m, &result, err);
+    enum sent sent = judge_sent(ch->call, answered, &result, err);
+    if (sent == SENT_DONE)
+        operation_apply_user(ch->call, result.post);
+    note_write(ch, sent);
+    return sent;
+}
+
+enum sent operation_modify_sets(const struct service_call *c,
+                                const struct directory_target *organization,
+                                const struct directory_mods *m,
+                                const struct replica_set_change *sets, size_t set_count,
+                                struct error *err)
+{
+    struct directory_result result = {0};
+    bool answered = directory_modify(c->conn, c->arena, organization, m, &result, err);
+    enum sent sent = judge_sent(c, answered, &result, err);
+    if (sent != SENT_DONE)
+        return sent;
+    if (!result.post_csn.len ||
+        !replica_apply_sets(c->service->replica, organization->id, result.pre_csn, result.post_csn,
+                            sets, set_count, clock_now())) {
+        struct error later = ERROR_INIT; /* the feed delivers it when this read fails */
+        if (!service_refresh_organization(c->service, c->conn, c->arena, organization->id, &later))
+            LOG_WARN("organization_unread", LOG_S("organization", organization->id),
+                     LOG_C("reason", later.detail));
+    }
+    return SENT_DONE;
+}
+
+enum sent operation_modify_organization(struct change *ch, const struct directory_mods *m,
+                                        const struct replica_set_change *sets, size_t set_count,
+                                        struct error *err)
+{
+    if (m->count == 0)
+        return SENT_DONE;
+    struct directory_target target = {.dn = ch->sight.organization.dn, .id = ch->what.organization};
+    enum sent sent = operation_modify_sets(ch->call, &target, m, sets, set_count, err);
+    note_write(ch, sent);
+    return sent;
+}
+
+enum sent operation_modify_platform(struct change *ch, const struct directory_mods *m,
+                                    struct error *err)
+{
+    struct service *s = ch->call->service;
+    struct directory_target target = {.dn = s->config->directory.admins_dn, .want_post = true};
+    struct directory_result result = {0};
+    bool answered = directory_modify(ch->call->conn, ch->call->arena, &target, m, &result, err);
+    enum sent sent = judge_sent(ch->call, answered, &result, err);
+    note_write(ch, sent);
+    if (sent == SENT_DONE && result.post) {
+        const struct directory_attr *members = directory_attr(result.post, "member");
+        struct directory_values values = {members ? members->values : NULL,
+                                          members ? members->count : 0};
+        replica_apply_platform(s->replica, result.post->csn, &values);
+    }
+    return sent;
+}
+
+/* The values of `dn` in one group; the last owner value of a managed organization makes way for the
+ * placeholder. */
+static bool clear_from_group(const struct service_call *c, const struct directory_entry *group,
+                             struct str dn, struct error *err)
+{
+    struct service *s = c->service;
+    struct directory_mods m;
+    directory_mods_init(&m, c->arena);
+    const struct directory_attr *owners = directory_attr(group, "owner");
+    bool owner = false;
+    struct str key = directory_dn_key(c->arena, dn);
+    for (size_t i = 0; owners && i < owners->count; i++)
+        owner = owner || str_eq(directory_dn_key(c->arena, owners->values[i]), key);
+    struct directory_search in = directory_search_has_value(c->arena, group->dn, "member", dn);
+    struct directory_entries found;
+    if (!directory_find(c->conn, c->arena, &in, &found, err))
+        return false;
+    if (owner && owners->count == 1 &&
+        directory_has(group, "objectClass", STR("kiopsManagedOrganization")))
+        directory_mods_one(&m, DIRECTORY_ADD, "owner",
+                           s->config->directory.organizations.placeholder_dn);
+    if (owner)
+        directory_mods_one(&m, DIRECTORY_DELETE, "owner", dn);
+    if (found.count)
+        directory_mods_one(&m, DIRECTORY_DELETE, "member", dn);
+    if (m.count == 0)
+        return true;
+    struct directory_target target = {.dn = group->dn, .id = group->id};
+    struct replica_set_change set = {
+        .dn = dn, .member = found.count ? -1 : 0, .owner = owner ? -1 : 0};
+    enum sent sent = operation_modify_sets(c, &target, &m, &set, 1, err);
+    if (sent == SENT_LOST || sent == SENT_UNKNOWN)
+        return error_set(err, ERR_CONFLICT,
+                         "a group was changed at the same moment; repeat the request");
+    return sent != SENT_FAILED;
+}
+
+bool operation_clear_dn(const struct service_call *c, struct str dn, struct error *err)
+{
+    static const char *const attrs[] = {"owner", "objectClass", "entryUUID", "entryCSN", NULL};
+    struct directory_search search =
+        directory_search_groups_naming(c->service->directory, c->arena, dn);
+    search.attrs = attrs;
+    struct directory_entries found;
+    if (!directory_find(c->conn, c->arena, &search, &found, err))
+        return false;
+    for (size_t i = 0; i < found.count; i++)
+        if (!clear_from_group(c, &found.at[i], dn, err))
+            return false;
+    return true;
+}
+
+void operation_refused(struct service *s, const struct error *err)
+{
+    int64_t n;
+    if (str_to_i64(str_sub(str_of(err->rule), 4, 8), &n) && n > 0 && n < 32)
+        atomic_fetch_add(&s->refused_by_rule[n], 1);
+}

@@ -1,0 +1,257 @@
+/* One request over several memberships: all refusals first, then what takes away, then what gives.
+ * Joins of one organization share a modify. */
+#include "service/internal.h"
+
+/* Values in one modify of an organization; larger joins go in slices. */
+#define SLICE 500
+
+void plan_init(struct plan *p, const struct service_call *c)
+{
+    *p = (struct plan){.call = c};
+}
+
+struct change *plan_add(struct plan *p, enum kiops_change_kind kind, struct str user,
+                        struct str organization, int operation)
+{
+    p->at = arena_grow(p->call->arena, p->at, sizeof *p->at, p->count, &p->cap, p->count + 1);
+    struct change *ch = &p->at[p->count++];
+    *ch = (struct change){
+        .call = p->call,
+        .what = {
+            .kind = kind, .subject = user, .organization = organization, .operation = operation}};
+    return ch;
+}
+
+static bool takes(enum kiops_change_kind kind)
+{
+    return kind == KIOPS_REMOVE || kind == KIOPS_DEMOTE || kind == KIOPS_REVOKE;
+}
+
+static bool counts_as_manager(const struct change *ch)
+{
+    const struct sight *g = &ch->sight;
+    return g->in && g->owner && g->manager && g->joined.count && g->person.active;
+}
+
+/* Managers that the request takes and makes together, so that each removal is judged on what the
+ * whole leaves behind. */
+static bool weigh_managers(struct plan *p, struct error *err)
+{
+    size_t leaving = 0, coming = 0;
+    for (size_t i = 0; i < p->count; i++) {
+        struct change *ch = &p->at[i];
+        if (ch->what.kind != KIOPS_REMOVE && ch->what.kind != KIOPS_DEMOTE &&
+            ch->what.kind != KIOPS_PROMOTE)
+            continue;
+        if (!change_look(ch, false, err))
+            return false;
+        leaving += takes(ch->what.kind) && counts_as_manager(ch);
+        coming +=
+            ch->what.kind == KIOPS_PROMOTE && !counts_as_manager(ch) && ch->sight.person.active;
+    }
+    for (size_t i = 0; leaving && i < p->count; i++) {
+        struct change *ch = &p->at[i];
+        if (!takes(ch->what.kind) || !counts_as_manager(ch))
+            continue;
+        ch->leaving_managers = leaving - 1;
+        ch->coming_managers = coming;
+        p->promote_first = p->promote_first || (coming && ch->sight.other_managers < leaving);
+    }
+    return true;
+}
+
+/* Somebody who is added and promoted in one request is judged for the promotion as the member they
+ * will be. */
+static bool joins_first(const struct plan *p, const struct change *promotion)
+{
+    for (size_t i = 0; i < p->count; i++)
+        if (p->at[i].what.kind == KIOPS_ADD &&
+            str_eq(p->at[i].what.subject, promotion->what.subject))
+            return true;
+    return false;
+}
+
+bool plan_decide(struct plan *p, struct error *err)
+{
+    if (!weigh_managers(p, err))
+        return false;
+    size_t kept = 0;
+    for (size_t i = 0; i < p->count; i++) {
+        struct change *ch = &p->at[i];
+        ch->after_join = ch->what.kind == KIOPS_PROMOTE && joins_first(p, ch);
+        if (!change_decide(ch, false, err)) {
+            operation_refused(p->call->service, err);
+            struct kiops_record record = change_record(ch);
+            if (err->rule[0])
+                audit_refusal(p->call->service->audit, &record, p->call->request_id);
+            return false;
+        }
+        if (!ch->nothing)
+            p->at[kept++] = *ch;
+    }
+    p->count = kept;
+    return true;
+}
+
+bool plan_intend(struct plan *p, const struct kiops_record *more, size_t more_count,
+                 uint64_t *more_intents, struct error *err)
+{
+    size_t n = p->count + more_count;
+    if (n == 0)
+        return true;
+    struct kiops_record *records = ARENA_ARRAY(p->call->arena, struct kiops_record, n);
+    uint64_t *intents = ARENA_ARRAY(p->call->arena, uint64_t, n);
+    for (size_t i = 0; i < more_count; i++)
+        records[i] = more[i];
+    for (size_t i = 0; i < p->count; i++)
+        records[more_count + i] = change_record(&p->at[i]);
+    if (!audit_intents(p->call->service->audit, records, n, p->call->request_id, intents, err))
+        return false;
+    for (size_t i = 0; i < more_count; i++)
+        more_intents[i] = intents[i];
+    for (size_t i = 0; i < p->count; i++)
+        p->at[i].intent = intents[more_count + i];
+    return true;
+}
+
+static bool ended_early(struct plan *p, const struct error *err)
+{
+    (void)err;
+    for (size_t i = 0; i < p->count; i++) {
+        if (p->at[i].finished)
+            continue;
+        audit_outcome(p->call->service->audit, p->at[i].intent,
+                      p->at[i].wrote ? AUDIT_UNFINISHED : AUDIT_FAILED,
+                      STR("an earlier change of the same request failed"));
+        p->at[i].finished = true;
+    }
+    return false;
+}
+
+static bool run_kind(struct plan *p, enum kiops_change_kind kind, struct error *err)
+{
+    for (size_t i = 0; i < p->count; i++) {
+        struct change *ch = &p->at[i];
+        if (ch->what.kind != kind || ch->finished)
+            continue;
+        if (ch->after_join && !change_look(ch, false, err))
+            return ended_early(p, err);
+        if (!change_run(ch, err))
+            return ended_early(p, err);
+    }
+    return true;
+}
+
+/* One modify adds the slice to `member`; refused, each goes alone. */
+static bool add_members(struct change *const *joins, size_t n, struct error *err)
+{
+    struct change *first = joins[0];
+    struct arena *a = first->call->arena;
+    struct replica_set_change *sets = ARENA_ARRAY(a, struct replica_set_change, n);
+    struct str *dns = ARENA_ARRAY(a, struct str, n);
+    struct directory_mods m;
+    directory_mods_init(&m, a);
+    for (size_t i = 0; i < n; i++) {
+        sets[i] = operation_set(joins[i], 1, 0);
+        dns[i] = joins[i]->sight.person.dn;
+    }
+    directory_mods_push(&m, DIRECTORY_ADD, "member", dns, n);
+    return operation_modify_organization(first, &m, sets, n, err) == SENT_DONE;
+}
+
+static void collect(struct change *const *joins, size_t n, struct directory_search *s)
+{
+    const struct service_call *c = joins[0]->call;
+    for (size_t i = 0; i < n; i++)
+        s[i] = (struct directory_search){.base = joins[i]->sight.person.dn,
+                                         .scope = DIRECTORY_BASE,
+                                         .attrs = directory_user_attrs(c->service->directory)};
+}
+
+/* The look of each, in one round trip; who is not as expected finishes alone. */
+static bool look_at_all(struct change *const *joins, size_t n, struct error *err)
+{
+    const struct service_call *c = joins[0]->call;
+    struct directory_search *s = ARENA_ARRAY(c->arena, struct directory_search, n);
+    struct directory_entries *found = ARENA_ARRAY(c->arena, struct directory_entries, n);
+    collect(joins, n, s);
+    if (!directory_find_all(c->conn, c->arena, s, n, found, err))
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        struct change *ch = joins[i];
+        struct directory_person now = {0};
+        if (found[i].count == 1)
+            directory_map_person(c->arena, &found[i].at[0], &now);
+        if (!str_eq(now.id, ch->what.subject) ||
+            operation_values_of(c->arena, &now.requests, ch->what.organization).count)
+            continue;
+        audit_outcome(c->service->audit, ch->intent, AUDIT_DONE, STR_NONE);
+        ch->finished = true;
+    }
+    return true;
+}
+
+static bool finish_alone(struct change *ch, struct error *err)
+{
+    return change_look(ch, true, err) && change_run(ch, err);
+}
+
+static bool join_slice(struct change *const *joins, size_t n, struct error *err)
+{
+    struct change **claimed = ARENA_ARRAY(joins[0]->call->arena, struct change *, n);
+    size_t k = 0;
+    for (size_t i = 0; i < n; i++) {
+        enum step step = operation_join_person(joins[i], err);
+        if (step == STEP_FAILED)
+            return false;
+        if (step == STEP_DONE && !joins[i]->sight.in)
+            claimed[k++] = joins[i];
+    }
+    if (k && add_members(claimed, k, err) && !look_at_all(claimed, k, err))
+        return false;
+    if (err->kind != ERR_NONE)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (!joins[i]->finished && !finish_alone(joins[i], err))
+            return false;
+    return true;
+}
+
+static bool run_joins(struct plan *p, struct error *err)
+{
+    struct change **joins = ARENA_ARRAY(p->call->arena, struct change *, p->count + 1);
+    size_t n = 0;
+    for (size_t i = 0; i < p->count; i++)
+        if (p->at[i].what.kind == KIOPS_ADD && !p->at[i].finished)
+            joins[n++] = &p->at[i];
+    if (n == 1)
+        return change_run(joins[0], err) || ended_early(p, err);
+    for (size_t from = 0; from < n; from += SLICE)
+        if (!join_slice(joins + from, n - from < SLICE ? n - from : SLICE, err))
+            return ended_early(p, err);
+    return true;
+}
+
+bool plan_take(struct plan *p, struct error *err)
+{
+    if (p->count == 0)
+        return true;
+    if (!access_confirm(p->call, p->at[0].what.organization, err))
+        return ended_early(p, err);
+    if (p->promote_first && (!run_joins(p, err) || !run_kind(p, KIOPS_PROMOTE, err)))
+        return false;
+    return run_kind(p, KIOPS_REVOKE, err) && run_kind(p, KIOPS_DEMOTE, err) &&
+           run_kind(p, KIOPS_REMOVE, err);
+}
+
+bool plan_give(struct plan *p, struct error *err)
+{
+    static const enum kiops_change_kind GIVE[] = {KIOPS_REQUEST, KIOPS_REJECT,  KIOPS_WITHDRAW,
+                                                  KIOPS_APPROVE, KIOPS_PROMOTE, KIOPS_GRANT};
+    if (!run_joins(p, err))
+        return false;
+    for (size_t i = 0; i < sizeof GIVE / sizeof *GIVE; i++)
+        if (!run_kind(p, GIVE[i], err))
+            return false;
+    return true;
+}

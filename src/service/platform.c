@@ -1,0 +1,59 @@
+/* PlatformAdmin: granted person first and group last, revoked group first (DESIGN 3.3). */
+#include "service/internal.h"
+
+static enum step to_step(enum sent sent)
+{
+    if (sent == SENT_DONE)
+        return STEP_DONE;
+    return sent == SENT_FAILED ? STEP_FAILED : STEP_AGAIN;
+}
+
+enum step operation_make_admin(struct change *ch, struct error *err)
+{
+    const struct sight *g = &ch->sight;
+    struct arena *a = ch->call->arena;
+    struct directory_mods m;
+    directory_mods_init(&m, a);
+    operation_delete_all(&m, "kiopsJoined", &g->platform);
+    directory_mods_one(&m, DIRECTORY_ADD, "kiopsJoined",
+                       operation_new_stamp(a, STR("platform"), STR_NONE));
+    enum step person = to_step(operation_modify_person(ch, &m, NULL, err));
+    if (person != STEP_DONE)
+        return person;
+    directory_mods_init(&m, a);
+    if (g->in_platform)
+        directory_mods_one(&m, DIRECTORY_DELETE, "member", g->person.dn);
+    directory_mods_one(&m, DIRECTORY_ADD, "member", g->person.dn);
+    return to_step(operation_modify_platform(ch, &m, err));
+}
+
+enum step operation_leave_platform(struct change *ch, struct error *err)
+{
+    const struct sight *g = &ch->sight;
+    struct directory_mods m;
+    directory_mods_init(&m, ch->call->arena);
+    if (g->other_admin.len)
+        directory_mods_prove_there(&m, "member", g->other_admin);
+    directory_mods_one(&m, DIRECTORY_DELETE, "member", g->person.dn);
+    return to_step(operation_modify_platform(ch, &m, err));
+}
+
+enum step operation_unmake_admin(struct change *ch, struct error *err)
+{
+    const struct sight *g = &ch->sight;
+    if (g->in_platform) {
+        enum step group = operation_leave_platform(ch, err);
+        if (group != STEP_DONE)
+            return group;
+        ch->carry = CARRY_OUT;
+    }
+    if (!change_look(ch, true, err))
+        return STEP_FAILED;
+    if (!g->has_user || g->in_platform || !g->platform.count)
+        return STEP_DONE;
+    struct directory_mods m;
+    directory_mods_init(&m, ch->call->arena);
+    operation_delete_all(&m, "kiopsJoined", &g->platform);
+    enum sent sent = operation_modify_person(ch, &m, NULL, err);
+    return sent == SENT_ABSENT ? STEP_DONE : to_step(sent);
+}

@@ -1,0 +1,68 @@
+/* Request, reject, withdraw (DESIGN 3.3): one modify of the person each; the exact request value is
+ * the precondition. */
+#include "service/internal.h"
+
+static enum step sent_to_step(enum sent sent, struct error *err)
+{
+    switch (sent) {
+    case SENT_DONE:
+        return STEP_DONE;
+    case SENT_LOST:
+    case SENT_UNKNOWN:
+        return STEP_AGAIN;
+    case SENT_ABSENT:
+        error_set(err, ERR_NOT_FOUND, "the user was deleted meanwhile");
+        return STEP_FAILED;
+    case SENT_FAILED:
+        break;
+    }
+    return STEP_FAILED;
+}
+
+enum step operation_request(struct change *ch, struct error *err)
+{
+    const struct sight *g = &ch->sight;
+    struct arena *a = ch->call->arena;
+    for (size_t i = 0; i < g->requests.count; i++)
+        if (str_eq(g->requests.at[i], ch->new_joined))
+            return STEP_DONE; /* ours: its answer was lost */
+    for (size_t i = 0; i < g->joined.count; i++) {
+        if (operation_is_young(g->joined.at[i], clock_now())) {
+            error_set(err, ERR_CONFLICT,
+                      "joining this organization is under way; look again in a moment");
+            return STEP_FAILED;
+        }
+    }
+    struct directory_mods m;
+    directory_mods_init(&m, a);
+    operation_delete_all(&m, "kiopsJoined", &g->joined);
+    ch->new_joined = operation_new_stamp(a, ch->what.organization, STR_NONE);
+    directory_mods_one(&m, DIRECTORY_ADD, "kiopsRequest", ch->new_joined);
+    struct str id = directory_filter_value(a, ch->what.organization);
+    struct str none =
+        g->joined.count
+            ? arena_fmt(a, "(!(kiopsRequest=" STR_FMT ":*))", STR_ARG(id))
+            : arena_fmt(a, "(&(!(kiopsRequest=" STR_FMT ":*))(!(kiopsJoined=" STR_FMT ":*)))",
+                        STR_ARG(id), STR_ARG(id));
+    return sent_to_step(operation_modify_person(ch, &m, none.at, err), err);
+}
+
+enum step operation_reject(struct change *ch, struct error *err)
+{
+    const struct sight *g = &ch->sight;
+    struct arena *a = ch->call->arena;
+    struct directory_mods m;
+    directory_mods_init(&m, a);
+    operation_delete_all(&m, "kiopsRequest", &g->requests);
+    if (ch->what.kind == KIOPS_REJECT && !g->rejected.count) {
+        char time[CLOCK_TEXT_MAX];
+        struct str when = clock_generalized(clock_now(), time);
+        directory_mods_one(
+            &m, DIRECTORY_ADD, "kiopsRejected",
+            arena_fmt(a, STR_FMT ":" STR_FMT, STR_ARG(ch->what.organization), STR_ARG(when)));
+    }
+    struct str id = directory_filter_value(a, ch->what.organization);
+    struct str none = arena_fmt(a, "(!(kiopsJoined=" STR_FMT ":*))", STR_ARG(id));
+    return sent_to_step(operation_modify_person(ch, &m, g->joined.count ? NULL : none.at, err),
+                        err);
+}

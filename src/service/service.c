@@ -1,0 +1,116 @@
+/* The process-wide part: threads started and stopped, and the questions that health and metrics
+ * ask. */
+#include "service/internal.h"
+
+#define READERS 4
+/* Confirmations that wait; each holds one suspended connection. */
+#define READ_QUEUE 4096
+
+bool service_start(const struct service_settings *settings, struct service **out, struct error *err)
+{
+    const struct config *config = settings->config;
+    struct service *s = calloc(1, sizeof *s);
+    if (!s)
+        abort();
+    s->config = config;
+    s->catalog = settings->catalog;
+    s->directory = settings->directory;
+    s->audit = settings->audit;
+    char *base = NULL;
+    if (asprintf(&base, STR_FMT "/scim/v2", STR_ARG(config->server.public_url)) < 0)
+        abort();
+    s->base = str_of(base);
+    s->replica = replica_new(&(struct replica_settings){
+        .base = s->base,
+        .catalog = s->catalog,
+        .directory = s->directory,
+        .placeholder_dn = config->directory.organizations.placeholder_dn,
+    });
+    s->writers = workers_start(s->directory, config->server.writers, config->server.write_queue);
+    s->readers = workers_start(s->directory, READERS, READ_QUEUE);
+    s->feed = directory_feed_new(s->directory);
+    if (pthread_create(&s->feed_thread, NULL, service_feed_thread, s) != 0) {
+        error_set(err, ERR_CONFIG, "cannot start a thread: raise the limit on processes");
+        workers_stop(s->writers);
+        workers_stop(s->readers);
+        directory_feed_free(s->feed);
+        replica_free(s->replica);
+        free(base);
+        free(s);
+        return false;
+    }
+    *out = s;
+    return true;
+}
+
+void service_stop(struct service *s)
+{
+    if (!s)
+        return;
+    atomic_store(&s->stopping, true);
+    directory_feed_wake(s->feed);
+    pthread_join(s->feed_thread, NULL);
+    workers_stop(s->writers);
+    workers_stop(s->readers);
+    directory_feed_free(s->feed);
+    replica_free(s->replica);
+    free((char *)(uintptr_t)s->base.at);
+    free(s);
+}
+
+const struct config *service_config(const struct service *s)
+{
+    return s->config;
+}
+
+const struct scim_catalog *service_catalog(const struct service *s)
+{
+    return s->catalog;
+}
+
+struct replica *service_replica(const struct service *s)
+{
+    return s->replica;
+}
+
+bool service_readable(const struct service *s, struct error *err)
+{
+    if (!replica_ready(s->replica))
+        return error_set(err, ERR_UNAVAILABLE,
+                         "the directory has not been read completely yet; try again soon");
+    if (replica_staleness_ms(s->replica) > (int64_t)s->config->directory.stale_after_s * 1000)
+        return error_set(err, ERR_UNAVAILABLE,
+                         "the directory has not answered for more than %d s; try again",
+                         s->config->directory.stale_after_s);
+    return true;
+}
+
+bool service_ready(const struct service *s)
+{
+    struct error ignored = ERROR_INIT;
+    return service_readable(s, &ignored) && audit_healthy(s->audit);
+}
+
+bool service_writer_submit(struct service *s, struct str key, service_run *run, void *arg,
+                           struct error *err)
+{
+    return workers_submit(s->writers, key, run, arg, err);
+}
+
+bool service_reader_submit(struct service *s, service_run *run, void *arg, struct error *err)
+{
+    return workers_submit(s->readers, STR_NONE, run, arg, err);
+}
+
+void service_figures(const struct service *s, struct service_figures *out)
+{
+    *out = (struct service_figures){
+        .queue_writes = workers_waiting(s->writers),
+        .queue_reads = workers_waiting(s->readers),
+        .unknown_outcomes = atomic_load(&s->unknown_outcomes),
+        .lost_races = atomic_load(&s->lost_races),
+        .feed_events = atomic_load(&s->feed_events),
+    };
+    for (size_t i = 0; i < sizeof out->refused_by_rule / sizeof *out->refused_by_rule; i++)
+        out->refused_by_rule[i] = atomic_load(&s->refused_by_rule[i]);
+}

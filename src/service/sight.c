@@ -1,0 +1,296 @@
+/* What is so: the facts about one person in one organization, from memory or fresh from the
+ * directory, and the verdict on them. */
+#include "service/internal.h"
+
+#include <assert.h>
+
+/* Owners looked at to find another Manager; an organization has a handful. */
+#define OWNERS_MAX 64
+
+struct directory_values operation_values_of(struct arena *a, const struct directory_values *all,
+                                            struct str organization)
+{
+    struct str *mine = ARENA_ARRAY(a, struct str, all->count + 1);
+    size_t n = 0;
+    for (size_t i = 0; i < all->count; i++) {
+        struct str v = all->at[i];
+        bool whole = v.len == organization.len;
+        if (str_istarts(v, organization) && (whole || v.at[organization.len] == ':'))
+            mine[n++] = v;
+    }
+    return (struct directory_values){mine, n};
+}
+
+void change_spread_person(struct change *ch)
+{
+    struct sight *g = &ch->sight;
+    struct arena *a = ch->call->arena;
+    struct str organization = ch->what.organization;
+    g->joined = operation_values_of(a, &g->person.joined, organization);
+    g->permissions = operation_values_of(a, &g->person.permissions, organization);
+    g->requests = operation_values_of(a, &g->person.requests, organization);
+    g->rejected = operation_values_of(a, &g->person.rejected, organization);
+    g->manager = operation_values_of(a, &g->person.managers, organization).count > 0;
+    g->platform = operation_values_of(a, &g->person.joined, STR("platform"));
+}
+
+static void note_other_manager(struct change *ch, struct str dn, struct str id)
+{
+    struct sight *g = &ch->sight;
+    g->other_managers++;
+    bool actor = ch->call->actor.kind == KIOPS_ACTOR_PERSON && str_eq(id, ch->call->actor.id);
+    if (actor)
+        g->actor_dn = dn;
+    if (actor || !g->other_manager.len)
+        g->other_manager = dn;
+}
+
+static void look_in_replica(struct change *ch)
+{
+    struct replica *r = ch->call->service->replica;
+    struct arena *a = ch->call->arena;
+    struct sight *g = &ch->sight;
+    struct str user = ch->what.subject, display;
+    g->has_user = replica_person(r, a, user, &g->person);
+    if (!replica_user_name(r, a, user, &display, &g->name))
+        g->name = STR_NONE;
+    g->has_organization = replica_organization(r, a, ch->what.organization, &g->organization);
+    struct replica_membership m = replica_membership(r, ch->what.organization, user);
+    g->in = m.member;
+    g->owner = m.owner;
+    for (size_t i = 0; i < g->organization.owner_count; i++) {
+        const struct replica_owner *o = &g->organization.owners[i];
+        if (o->counts && o->active && !str_eq(o->id, user))
+            note_other_manager(ch, o->dn, o->id);
+    }
+    g->admin = g->in_platform = replica_is_admin(r, user);
+    struct str *admins;
+    size_t n = replica_admins(r, a, &admins);
+    for (size_t i = 0; i < n; i++) {
+        struct directory_person other;
+        if (!str_eq(admins[i], user) && replica_person(r, a, admins[i], &other)) {
+            g->other_admins++;
+            g->other_admin = other.dn;
+        }
+    }
+}
+
+static void fill_organization(struct change *ch, const struct directory_organization *o)
+{
+    struct replica_organization *seen = &ch->sight.organization;
+    struct replica_owner *owners =
+        ARENA_ARRAY(ch->call->arena, struct replica_owner, o->owners.count + 1);
+    for (size_t i = 0; i < o->owners.count; i++)
+        owners[i] = (struct replica_owner){.dn = o->owners.at[i]};
+    *seen = (struct replica_organization){
+        .id = o->id,
+        .dn = o->dn,
+        .csn = o->csn,
+        .name = o->name,
+        .open = o->open,
+        .managed = o->managed,
+        .has_placeholder_owner = o->has_placeholder_owner,
+        .owners = owners,
+        .owner_count = o->owners.count,
+    };
+}
+
+/* Second round trip: is the user in `member`, and which owners are Managers that count? */
+static bool look_at_owners(struct change *ch, struct error *err)
+{
+    struct sight *g = &ch->sight;
+    struct arena *a = ch->call->arena;
+    const struct directory *d = ch->call->service->directory;
+    size_t n = 0, owners = g->organization.owner_count < OWNERS_MAX ? g->organization.owner_count
+                                                                    : OWNERS_MAX;
+    struct directory_search *s = ARENA_ARRAY(a, struct directory_search, 1 + 2 * owners);
+    struct directory_entries *found = ARENA_ARRAY(a, struct directory_entries, 1 + 2 * owners);
+    s[n++] = directory_search_has_value(a, g->organization.dn, "member", g->person.dn);
+    for (size_t i = 0; i < owners; i++) {
+        struct str dn = g->organization.owners[i].dn;
+        s[n++] = directory_search_has_value(a, g->organization.dn, "member", dn);
+        s[n++] = (struct directory_search){
+            .base = dn, .scope = DIRECTORY_BASE, .attrs = directory_user_attrs(d)};
+    }
+    if (!directory_find_all(ch->call->conn, a, s, n, found, err))
+        return false;
+    g->in = g->has_user && found[0].count == 1;
+    struct str mine = directory_dn_key(a, g->person.dn);
+    for (size_t i = 0; i < owners; i++) {
+        struct str dn = g->organization.owners[i].dn;
+        if (g->has_user && str_eq(directory_dn_key(a, dn), mine)) {
+            g->owner = true;
+            continue;
+        }
+        if (found[1 + 2 * i].count != 1 || found[2 + 2 * i].count != 1)
+            continue;
+        struct directory_person p;
+        directory_map_person(a, &found[2 + 2 * i].at[0], &p);
+        if (p.active && operation_values_of(a, &p.joined, g->organization.id).count &&
+            operation_values_of(a, &p.managers, g->organization.id).count)
+            note_other_manager(ch, dn, p.id);
+    }
+    return true;
+}
+
+/* The platform group's members as persons: who counts as PlatformAdmin. */
+static bool look_at_admins(struct change *ch, const struct directory_entry *group,
+                           struct error *err)
+{
+    struct sight *g = &ch->sight;
+    struct arena *a = ch->call->arena;
+    const struct directory_attr *members = directory_attr(group, "member");
+    size_t n = !members ? 0 : members->count < OWNERS_MAX ? members->count : OWNERS_MAX;
+    struct directory_search *s = ARENA_ARRAY(a, struct directory_search, n + 1);
+    struct directory_entries *found = ARENA_ARRAY(a, struct directory_entries, n + 1);
+    for (size_t i = 0; i < n; i++)
+        s[i] =
+            (struct directory_search){.base = members->values[i],
+                                      .scope = DIRECTORY_BASE,
+                                      .attrs = directory_user_attrs(ch->call->service->directory)};
+    if (n && !directory_find_all(ch->call->conn, a, s, n, found, err))
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        struct directory_person p;
+        if (found[i].count != 1)
+            continue;
+        directory_map_person(a, &found[i].at[0], &p);
+        bool counts = operation_values_of(a, &p.joined, STR("platform")).count > 0;
+        if (g->has_user && str_eq(p.id, g->person.id)) {
+            g->in_platform = true;
+            g->admin = counts;
+        } else if (counts && p.active) {
+            g->other_admins++;
+            if (!g->other_admin.len || str_eq(p.id, ch->call->actor.id))
+                g->other_admin = members->values[i];
+        }
+    }
+    return true;
+}
+
+static bool look_in_directory(struct change *ch, struct error *err)
+{
+    const struct service_call *c = ch->call;
+    struct sight *g = &ch->sight;
+    struct directory_search s[3] = {
+        directory_search_user(c->service->directory, c->arena, ch->what.subject),
+        directory_search_organization(c->service->directory, c->arena, ch->what.organization),
+        directory_search_platform(c->service->directory, c->arena)};
+    s[1].attrs = directory_organization_attrs(c->service->directory, false, true);
+    struct directory_entries found[3];
+    if (!directory_find_all(c->conn, c->arena, s, 3, found, err))
+        return false;
+    if (found[0].count == 1 && !directory_is_protected(c->service->directory, found[0].at[0].dn)) {
+        struct directory_user u;
+        if (!directory_map_user(c->service->directory, c->arena, &found[0].at[0], &u, err))
+            return false;
+        g->has_user = true;
+        g->person = u.person;
+        g->name = u.display;
+    }
+    if (found[1].count == 1 && !directory_is_protected(c->service->directory, found[1].at[0].dn)) {
+        struct directory_organization o;
+        if (!directory_map_organization(c->service->directory, c->arena, &found[1].at[0], &o, err))
+            return false;
+        g->has_organization = true;
+        fill_organization(ch, &o);
+    }
+    if (found[2].count == 1 && !look_at_admins(ch, &found[2].at[0], err))
+        return false;
+    return !g->has_organization || look_at_owners(ch, err);
+}
+
+bool change_look(struct change *ch, bool fresh, struct error *err)
+{
+    ch->sight = (struct sight){.fresh = fresh};
+    if (!fresh)
+        look_in_replica(ch);
+    else if (!look_in_directory(ch, err))
+        return false;
+    if (ch->sight.has_user)
+        change_spread_person(ch);
+    ch->what.subject_name = ch->sight.name.len ? ch->sight.name : ch->what.subject;
+    ch->what.organization_name = ch->sight.organization.name;
+    return true;
+}
+
+static instant_t last_rejection(const struct sight *g)
+{
+    instant_t last = INSTANT_NONE;
+    for (size_t i = 0; i < g->rejected.count; i++) {
+        size_t colon;
+        instant_t t;
+        struct str v = g->rejected.at[i];
+        if (str_rfind(v, ':', &colon) &&
+            clock_parse_generalized(str_sub(v, colon + 1, v.len), &t) && t > last)
+            last = t;
+    }
+    return last;
+}
+
+/* An approval that a crash cut off after its claim: it can be approved again (DESIGN 3.3 "approve
+ * again"). */
+static bool is_cut_off(const struct change *ch)
+{
+    const struct sight *g = &ch->sight;
+    return ch->what.kind == KIOPS_APPROVE && g->joined.count && !g->rejected.count && !g->manager;
+}
+
+static struct kiops_state state_of(const struct change *ch)
+{
+    const struct sight *g = &ch->sight;
+    return (struct kiops_state){
+        .subject_exists = g->has_user,
+        .subject_active = g->person.active,
+        .subject_in = g->in || ch->after_join,
+        .subject_manager = g->in && g->owner && g->manager && g->joined.count,
+        .subject_owner = g->owner,
+        .subject_pending = !g->in && (g->requests.count || is_cut_off(ch)),
+        .subject_rejected = last_rejection(g),
+        .subject_admin = g->admin,
+        .organization_exists = g->has_organization,
+        .organization_open = g->organization.open,
+        .other_managers =
+            g->other_managers -
+            (ch->leaving_managers < g->other_managers ? ch->leaving_managers : g->other_managers) +
+            ch->coming_managers,
+        .other_admins = g->other_admins,
+        .now = clock_now(),
+        .reject_quiet_days = ch->call->service->config->reject_quiet_days,
+    };
+}
+
+/* A value of one side without the other is no membership, yet a removal or a join still has work to
+ * do with it. */
+static bool has_leftovers(const struct change *ch)
+{
+    const struct sight *g = &ch->sight;
+    bool young = g->joined.count && !g->permissions.count && !g->manager;
+    for (size_t i = 0; i < g->joined.count; i++)
+        young = young && operation_is_young(g->joined.at[i], clock_now());
+    if (ch->what.kind == KIOPS_REMOVE)
+        return !g->in &&
+               (g->owner || g->manager || g->permissions.count || (g->joined.count && !young));
+    if (ch->what.kind == KIOPS_ADD || ch->what.kind == KIOPS_APPROVE)
+        return g->in && !g->joined.count;
+    if (ch->what.kind == KIOPS_DEMOTE)
+        return g->owner;
+    return false;
+}
+
+bool change_decide(struct change *ch, bool fresh, struct error *err)
+{
+    for (;; fresh = true) {
+        if (!change_look(ch, fresh, err))
+            return false;
+        struct kiops_state state = state_of(ch);
+        struct kiops_verdict v = kiops_judge(&ch->call->actor, &ch->what, &state);
+        bool final = v.status == KIOPS_ALLOWED || v.status == KIOPS_VACATE;
+        if (!final && !fresh)
+            continue;
+        ch->rule = v.rule;
+        ch->vacates = v.status == KIOPS_VACATE;
+        ch->nothing = v.status == KIOPS_NOTHING_TO_DO && !has_leftovers(ch);
+        return v.status != KIOPS_REFUSED || kiops_refuse(&v, &ch->what, err);
+    }
+}

@@ -1,0 +1,219 @@
+/* Tokens: entries of the directory that only the operator's account writes. The bridge reads them
+ * through the feed. */
+#include <sodium.h>
+
+#include "service/internal.h"
+
+#include "base/hash.h"
+
+#define TOKEN_BYTES 32
+#define NAME_MAX_BYTES 64
+
+static bool check_one_of(const char *what, struct str value, const char *const *allowed,
+                         struct error *err)
+{
+    for (size_t i = 0; allowed[i]; i++)
+        if (str_eq(value, str_of(allowed[i])))
+            return true;
+    return error_set(err, ERR_INVALID_VALUE, "--%s: \"" STR_FMT "\" is not one of those that exist",
+                     what, STR_ARG(value));
+}
+
+static bool is_yes_or_no(struct str value)
+{
+    return str_eq(value, STR("yes")) || str_eq(value, STR("no"));
+}
+
+static bool check_option(struct str option, struct error *err)
+{
+    size_t equals;
+    int64_t n;
+    if (!str_find(option, '=', &equals))
+        return error_set(err, ERR_INVALID_VALUE, "--option: write NAME=VALUE");
+    struct str name = str_sub(option, 0, equals), value = str_sub(option, equals + 1, option.len);
+    if (str_eq(name, STR("keep_managers")) && is_yes_or_no(value))
+        return true;
+    if (str_eq(name, STR("write_roles")) && str_eq(value, STR("no")))
+        return true;
+    if (str_eq(name, STR("write_roles")))
+        return error_set(
+            err, ERR_INVALID_VALUE,
+            "--option write_roles=yes: assigning roles through core `roles` is not built yet");
+    bool percent = str_ends(value, STR("%"));
+    if (str_eq(name, STR("max_removals")) &&
+        str_to_i64(str_sub(value, 0, value.len - percent), &n) && n >= 0)
+        return true;
+    return error_set(
+        err, ERR_INVALID_VALUE,
+        "--option: known are keep_managers=yes|no, write_roles=no and max_removals=N or N%%");
+}
+
+static bool check_name(struct str name, struct error *err)
+{
+    bool good = name.len > 0 && name.len <= NAME_MAX_BYTES;
+    for (size_t i = 0; good && i < name.len; i++)
+        good = (name.at[i] >= 'a' && name.at[i] <= 'z') ||
+               (name.at[i] >= 'A' && name.at[i] <= 'Z') ||
+               (name.at[i] >= '0' && name.at[i] <= '9') || name.at[i] == '-' || name.at[i] == '_' ||
+               name.at[i] == '.';
+    return good ||
+           error_set(err, ERR_INVALID_VALUE,
+                     "a token's name is 1 to %d letters, digits, '-', '_' or '.'", NAME_MAX_BYTES);
+}
+
+static bool check(struct directory_conn *conn, struct arena *a,
+                  const struct service_token_request *t, struct error *err)
+{
+    static const char *const ACCESS[] = {"read", "write", NULL}, *const MODES[] = {"direct",
+                                                                                   "request", NULL};
+    enum kiops_role role;
+    if (!check_name(t->name, err) || !check_name(t->client, err) ||
+        !check_one_of("access", t->access, ACCESS, err) ||
+        !check_one_of("push-mode", t->push_mode, MODES, err))
+        return false;
+    if (!kiops_role_parse(t->role, &role))
+        return error_set(err, ERR_INVALID_VALUE,
+                         "--role: one of PlatformAdmin, Manager, Member (KB-R01)");
+    if (!scim_dialect_find(t->profile))
+        return error_set(err, ERR_INVALID_VALUE,
+                         "--profile: \"" STR_FMT "\" is not a profile that exists",
+                         STR_ARG(t->profile));
+    if (role != KIOPS_PLATFORM_ADMIN && t->organization_count == 0)
+        return error_set(err, ERR_INVALID_VALUE, "a token with that role needs --organization ID");
+    for (size_t i = 0; i < t->option_count; i++)
+        if (!check_option(t->options[i], err))
+            return false;
+    for (size_t i = 0; i < t->organization_count; i++) {
+        struct directory_entries found;
+        struct directory_search s =
+            directory_search_organization(directory_of(conn), a, t->organizations[i]);
+        if (!directory_find(conn, a, &s, &found, err))
+            return false;
+        if (found.count != 1)
+            return error_set(err, ERR_INVALID_VALUE,
+                             "--organization: no organization has the id " STR_FMT,
+                             STR_ARG(t->organizations[i]));
+    }
+    return true;
+}
+
+static void make_secret(struct buf *token)
+{
+    unsigned char bytes[TOKEN_BYTES];
+    char text[sodium_base64_ENCODED_LEN(TOKEN_BYTES, sodium_base64_VARIANT_URLSAFE_NO_PADDING)];
+    hash_random(bytes, sizeof bytes);
+    sodium_bin2base64(text, sizeof text, bytes, sizeof bytes,
+                      sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+    buf_clear(token);
+    buf_str(token, str_of(text));
+    explicit_bzero(bytes, sizeof bytes);
+    explicit_bzero(text, sizeof text);
+}
+
+static void describe(const struct service_token_request *t, struct str hash,
+                     struct directory_mods *m)
+{
+    static const struct str class = STR_INIT("kiopsPrincipal");
+    directory_mods_one(m, DIRECTORY_ADD, "objectClass", class);
+    directory_mods_one(m, DIRECTORY_ADD, "cn", t->name);
+    directory_mods_one(m, DIRECTORY_ADD, "kiopsTokenHash", hash);
+    directory_mods_one(m, DIRECTORY_ADD, "kiopsTokenClient", t->client);
+    directory_mods_one(m, DIRECTORY_ADD, "kiopsTokenRole", t->role);
+    directory_mods_one(m, DIRECTORY_ADD, "kiopsTokenAccess", t->access);
+    directory_mods_one(m, DIRECTORY_ADD, "kiopsTokenProfile", t->profile);
+    directory_mods_one(m, DIRECTORY_ADD, "kiopsTokenPushMode", t->push_mode);
+    if (t->organization_count)
+        directory_mods_push(m, DIRECTORY_ADD, "kiopsTokenOrganization", t->organizations,
+                            t->organization_count);
+    if (t->option_count)
+        directory_mods_push(m, DIRECTORY_ADD, "kiopsTokenOption", t->options, t->option_count);
+    if (t->expires != INSTANT_NONE) {
+        char time[CLOCK_TEXT_MAX];
+        directory_mods_one(m, DIRECTORY_ADD, "kiopsTokenExpires",
+                           arena_str(m->arena, clock_generalized(t->expires, time)));
+    }
+}
+
+static struct str token_dn(const struct directory *d, struct arena *a, struct str name)
+{
+    return arena_fmt(a, "cn=" STR_FMT "," STR_FMT, STR_ARG(directory_dn_value(a, name)),
+                     STR_ARG(directory_config(d)->directory.tokens_base));
+}
+
+static struct kiops_record record_of(enum kiops_change_kind kind, struct str operator_name,
+                                     struct str token)
+{
+    return (struct kiops_record){
+        .actor = {.kind = KIOPS_ACTOR_OPERATOR, .id = operator_name},
+        .kind = kind,
+        .rule = "KB-R17",
+        .subject = token,
+    };
+}
+
+bool service_token_create(struct directory_conn *conn, struct arena *a,
+                          const struct service_token_request *t, struct audit *audit,
+                          struct str operator_name, struct buf *token, struct error *err)
+{
+    char hash[65];
+    uint64_t intent;
+    struct directory_mods attrs;
+    struct directory_result result = {0};
+    if (!check(conn, a, t, err))
+        return false;
+    make_secret(token);
+    hash_sha256_hex(buf_view(token), hash);
+    directory_mods_init(&attrs, a);
+    describe(t, str_of(hash), &attrs);
+    struct kiops_record record = record_of(KIOPS_CREATE_TOKEN, operator_name, t->name);
+    if (!audit_intent(audit, &record, STR_NONE, &intent, err))
+        return false;
+    bool ok =
+        directory_add(conn, a, token_dn(directory_of(conn), a, t->name), &attrs, &result, err);
+    if (ok && result.outcome != DIRECTORY_DONE)
+        ok = error_set(err, result.outcome == DIRECTORY_EXISTS ? ERR_CONFLICT : ERR_UNAVAILABLE,
+                       result.outcome == DIRECTORY_EXISTS
+                           ? "a token of that name exists; revoke it or choose another name"
+                           : "the directory has no place for tokens (platform.tokens_base)");
+    audit_outcome(audit, intent, ok ? AUDIT_DONE : AUDIT_FAILED,
+                  ok ? STR_NONE : str_of(err->detail));
+    return ok;
+}
+
+bool service_token_revoke(struct directory_conn *conn, struct arena *a, struct str name,
+                          struct audit *audit, struct str operator_name, struct error *err)
+{
+    uint64_t intent;
+    struct directory_result result = {0};
+    struct directory_target target = {.dn = token_dn(directory_of(conn), a, name)};
+    struct kiops_record record = record_of(KIOPS_REVOKE_TOKEN, operator_name, name);
+    if (!audit_intent(audit, &record, STR_NONE, &intent, err))
+        return false;
+    bool ok = directory_delete(conn, a, &target, &result, err);
+    if (ok && result.outcome != DIRECTORY_DONE)
+        ok = error_set(err, ERR_NOT_FOUND,
+                       "no token has that name; `kiops-bridge token list` shows them");
+    audit_outcome(audit, intent, ok ? AUDIT_DONE : AUDIT_FAILED,
+                  ok ? STR_NONE : str_of(err->detail));
+    return ok;
+}
+
+bool service_token_list(struct directory_conn *conn, struct arena *a, struct directory_token **out,
+                        size_t *count, struct error *err)
+{
+    struct directory_search s = {
+        .base = directory_config(directory_of(conn))->directory.tokens_base,
+        .scope = DIRECTORY_ONE,
+        .filter = STR("(objectClass=kiopsPrincipal)"),
+    };
+    struct directory_entries found;
+    if (!directory_find(conn, a, &s, &found, err))
+        return false;
+    struct directory_token *tokens = ARENA_ARRAY(a, struct directory_token, found.count + 1);
+    for (size_t i = 0; i < found.count; i++)
+        if (!directory_map_token(a, &found.at[i], &tokens[i], err))
+            return false;
+    *out = tokens;
+    *count = found.count;
+    return true;
+}

@@ -1,0 +1,108 @@
+/* What creating and changing a user share: the checks before, the rules, the intent, the password.
+ */
+#include "service/user_write.h"
+
+#include "base/hash.h"
+#include "base/own.h"
+
+const struct scim_resource_type *user_write_type(const struct service_call *c)
+{
+    return scim_catalog_type(c->service->catalog, STR("User"));
+}
+
+struct directory_writer user_write_writer(const struct service_call *c)
+{
+    uint64_t random;
+    hash_random(&random, sizeof random);
+    return (struct directory_writer){
+        .client = c->actor.client,
+        .marker = arena_fmt(c->arena, "%016llx", (unsigned long long)random),
+        .now = clock_now(),
+    };
+}
+
+struct scim_value_limits user_write_limits(const struct service_call *c)
+{
+    const struct config_limits *l = &c->service->config->limits;
+    return (struct scim_value_limits){.value_bytes = l->value_kb * 1024,
+                                      .values_per_attribute = l->values_per_attribute};
+}
+
+/* What a client reads, edits and sends back holds the roles that we computed: they are not stored
+ * as foreign ones. */
+void user_write_drop_roles(json_t *resource)
+{
+    json_t *roles = json_object_get(resource, "roles");
+    for (size_t i = json_array_size(roles); i-- > 0;)
+        if (str_eq(json_get_str(json_array_get(roles, i), "type"), STR("kiops")))
+            json_array_remove(roles, i);
+    if (roles && json_array_size(roles) == 0)
+        json_object_del(resource, "roles");
+}
+
+struct str user_write_take_password(const struct service_call *c, json_t *resource)
+{
+    json_t *password = json_object_get(resource, "password");
+    if (!json_is_string(password))
+        return STR_NONE;
+    json_incref(password);
+    json_keep(c->arena, password);
+    json_object_del(resource, "password");
+    return json_str(password);
+}
+
+/* RFC 7643 4.3: manager.value is the id of an existing user. */
+bool user_write_check_manager(const struct service_call *c, const json_t *resource,
+                              struct error *err)
+{
+    const json_t *enterprise = json_object_get(resource, SCIM_URN_ENTERPRISE);
+    struct str id = json_get_str(json_object_get(enterprise, "manager"), "value");
+    struct directory_person p;
+    if (!id.len || replica_person(c->service->replica, c->arena, id, &p))
+        return true;
+    if (!service_refresh_user(c->service, c->conn, c->arena, id, err))
+        return false;
+    return replica_person(c->service->replica, c->arena, id, &p) ||
+           error_set(err, ERR_INVALID_VALUE,
+                     "manager: no user has that id; create the manager first");
+}
+
+bool user_write_judge(const struct service_call *c, struct kiops_change *what,
+                      const struct kiops_state *state, const char **rule, struct error *err)
+{
+    struct kiops_verdict v = kiops_judge(&c->actor, what, state);
+    *rule = v.rule;
+    if (v.status != KIOPS_REFUSED)
+        return true;
+    kiops_refuse(&v, what, err);
+    operation_refused(c->service, err);
+    struct kiops_record record = {
+        .actor = c->actor, .kind = what->kind, .rule = v.rule, .subject = what->subject};
+    if (err->rule[0])
+        audit_refusal(c->service->audit, &record, c->request_id);
+    return false;
+}
+
+bool user_write_intend(struct user_write *w, enum kiops_change_kind kind, const char *rule,
+                       struct error *err)
+{
+    const struct service_call *c = w->call;
+    struct kiops_record record = {.actor = c->actor, .kind = kind, .rule = rule, .subject = w->id};
+    OWNED_BUF struct buf before, after;
+    buf_init(&before, 1 << 20);
+    buf_init(&after, 1 << 20);
+    if (w->before.resource)
+        json_write(w->before.resource, &before);
+    json_write(w->after, &after);
+    record.before = buf_view(&before);
+    record.after = buf_view(&after);
+    return w->intent || audit_intent(c->service->audit, &record, c->request_id, &w->intent, err);
+}
+
+bool user_write_password(struct user_write *w, struct str dn, struct error *err)
+{
+    struct directory_result result = {0};
+    if (!w->password.at)
+        return true;
+    return directory_set_password(w->call->conn, w->call->arena, dn, w->password, &result, err);
+}

@@ -1,0 +1,41 @@
+/*
+ * One write of a user: what creating (users.c) and changing (user_change.c) share.
+ *
+ * Threads: a struct user_write belongs to the thread that runs its request.
+ */
+#pragma once
+
+#include "service/internal.h"
+
+/* One write of a user under way. */
+struct user_write {
+    const struct service_call *call;
+    struct str id;
+    const json_t *body;             /* PUT; else NULL */
+    const struct scim_patch *patch; /* PATCH; else NULL */
+    struct directory_entry entry;   /* as just read */
+    struct directory_user before;
+    json_t *after;       /* checked; kept by the arena */
+    struct str password; /* view into `after_raw`; at NULL = none */
+    struct directory_writer writer;
+    uint64_t intent;
+    bool wrote;
+};
+
+const struct scim_resource_type *user_write_type(const struct service_call *c);
+/* A fresh marker, by which a write whose answer was lost is found again. */
+struct directory_writer user_write_writer(const struct service_call *c);
+struct scim_value_limits user_write_limits(const struct service_call *c);
+/* Roles that we computed and the client sends back are not stored as foreign ones. */
+void user_write_drop_roles(json_t *resource);
+/* Takes the password out; the view lives as long as the arena. */
+struct str user_write_take_password(const struct service_call *c, json_t *resource);
+MUST_CHECK bool user_write_check_manager(const struct service_call *c, const json_t *resource,
+                                         struct error *err);
+MUST_CHECK bool user_write_judge(const struct service_call *c, struct kiops_change *what,
+                                 const struct kiops_state *state, const char **rule,
+                                 struct error *err);
+/* The intent, once. */
+MUST_CHECK bool user_write_intend(struct user_write *w, enum kiops_change_kind kind,
+                                  const char *rule, struct error *err);
+MUST_CHECK bool user_write_password(struct user_write *w, struct str dn, struct error *err);

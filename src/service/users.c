@@ -1,0 +1,148 @@
+/* Users: read and create. */
+#include "service/user_write.h"
+
+enum service_status service_user_get(const struct service_call *c, struct str id,
+                                     struct service_result *out, struct error *err)
+{
+    struct service *s = c->service;
+    struct replica_want want = {.members = true};
+    struct replica_text text;
+    if (!service_readable(s, err))
+        return SERVICE_FAILED;
+    if (!replica_get(s->replica, c->arena, REPLICA_USER, id, &c->actor, &want, &text)) {
+        if (!directory_is_uuid(id)) {
+            error_set(err, ERR_NOT_FOUND, "no such user");
+            return SERVICE_FAILED;
+        }
+        if (!c->conn)
+            return SERVICE_NEEDS_DIRECTORY;
+        if (!service_refresh_user(s, c->conn, c->arena, id, err))
+            return SERVICE_FAILED;
+        if (!replica_get(s->replica, c->arena, REPLICA_USER, id, &c->actor, &want, &text)) {
+            error_set(err, ERR_NOT_FOUND, "no such user");
+            return SERVICE_FAILED;
+        }
+    }
+    out->version = text.version;
+    if (c->if_none_match.at && version_matches(c->if_none_match, text.version))
+        return SERVICE_NOT_MODIFIED;
+    out->location = arena_fmt(c->arena, STR_FMT "/Users/" STR_FMT, STR_ARG(s->base), STR_ARG(id));
+    out->body = answer_projected(c, REPLICA_USER, text.json);
+    return SERVICE_OK;
+}
+
+/* Group values that already name this DN must not fall to a new person; of a living entry they are
+ * nobody's to take. */
+static bool clear_stale_values(const struct service_call *c, struct str dn, struct error *err)
+{
+    static const char *const attrs[] = {"entryUUID", NULL};
+    struct directory_search s[2] = {
+        directory_search_groups_naming(c->service->directory, c->arena, dn),
+        {.base = dn, .scope = DIRECTORY_BASE, .attrs = attrs}};
+    struct directory_entries found[2];
+    s[0].attrs = attrs;
+    if (!directory_find_all(c->conn, c->arena, s, 2, found, err))
+        return false;
+    if (found[1].count)
+        return error_set(err, ERR_UNIQUENESS,
+                         "userName is taken by another user; choose another one");
+    return found[0].count == 0 || operation_clear_dn(c, dn, err);
+}
+
+static bool find_own_add(struct user_write *w, struct str user_name, struct error *err)
+{
+    const struct service_call *c = w->call;
+    struct directory_search s =
+        directory_search_user_named(c->service->directory, c->arena, user_name);
+    struct directory_entries found;
+    atomic_fetch_add(&c->service->unknown_outcomes, 1);
+    error_clear(err);
+    if (!directory_find(c->conn, c->arena, &s, &found, err))
+        return false;
+    if (found.count != 1)
+        return error_set(err, ERR_UNAVAILABLE, "the directory did not take the user; try again");
+    w->entry = found.at[0];
+    if (!directory_map_user(c->service->directory, c->arena, &w->entry, &w->before, err))
+        return false;
+    return str_eq(w->before.marker, w->writer.marker) ||
+           error_set(err, ERR_UNIQUENESS, "userName is taken by another user; choose another one");
+}
+
+static bool add_user(struct user_write *w, struct str dn, const struct directory_mods *attrs,
+                     struct error *err)
+{
+    const struct service_call *c = w->call;
+    struct directory_result result = {0};
+    bool answered = directory_add(c->conn, c->arena, dn, attrs, &result, err);
+    if (!answered && result.outcome == DIRECTORY_UNKNOWN)
+        return find_own_add(w, json_get_str(w->after, "userName"), err);
+    if (!answered)
+        return false;
+    if (result.outcome == DIRECTORY_EXISTS)
+        return error_set(err, ERR_UNIQUENESS,
+                         "userName is taken by another user; choose another one");
+    if (result.outcome != DIRECTORY_DONE || !result.post)
+        return error_set(err, ERR_UNAVAILABLE, "the directory's place for new users is not there");
+    w->entry = *result.post;
+    return true;
+}
+
+/* Refused by the password policy: the new entry is taken back, so the request leaves nothing. */
+static bool set_first_password(struct user_write *w, struct error *err)
+{
+    const struct service_call *c = w->call;
+    struct error ignored = ERROR_INIT;
+    struct directory_result result = {0};
+    struct directory_target target = {.dn = w->entry.dn, .id = w->entry.id};
+    if (user_write_password(w, w->entry.dn, err))
+        return true;
+    if (!directory_delete(c->conn, c->arena, &target, &result, &ignored))
+        LOG_WARN("user_without_password", LOG_S("user", w->entry.id),
+                 LOG_C("reason", ignored.detail));
+    return false;
+}
+
+static bool create_user(struct user_write *w, const json_t *body, struct error *err)
+{
+    const struct service_call *c = w->call;
+    struct scim_value_limits limits = user_write_limits(c);
+    struct kiops_change what = {.kind = KIOPS_CREATE_USER, .operation = -1};
+    struct kiops_state state = {.now = clock_now()};
+    const char *rule;
+    struct str dn;
+    struct directory_mods attrs;
+    if (!user_write_judge(c, &what, &state, &rule, err) ||
+        !scim_resource_check(c->dialect, user_write_type(c), SCIM_FOR_CREATE, &limits, NULL, body,
+                             &w->after, err))
+        return false;
+    json_keep(c->arena, w->after);
+    user_write_drop_roles(w->after);
+    w->password = user_write_take_password(c, w->after);
+    directory_mods_init(&attrs, c->arena);
+    if (!user_write_check_manager(c, w->after, err) ||
+        !directory_unmap_new_user(c->service->directory, c->arena, w->after, &w->writer, &dn,
+                                  &attrs, err) ||
+        !access_confirm(c, STR_NONE, err) || !user_write_intend(w, KIOPS_CREATE_USER, rule, err))
+        return false;
+    return clear_stale_values(c, dn, err) && add_user(w, dn, &attrs, err) &&
+           set_first_password(w, err);
+}
+
+enum service_status service_user_create(const struct service_call *c, const json_t *body,
+                                        struct service_result *out, struct error *err)
+{
+    struct user_write w = {.call = c, .body = body};
+    if (!c->conn)
+        return SERVICE_NEEDS_DIRECTORY;
+    if (!access_may_write(c, err) || !service_readable(c->service, err))
+        return SERVICE_FAILED;
+    w.writer = user_write_writer(c);
+    bool done = create_user(&w, body, err);
+    if (w.intent)
+        audit_outcome(c->service->audit, w.intent, done ? AUDIT_DONE : AUDIT_FAILED,
+                      done ? w.entry.id : str_of(err->detail));
+    if (!done)
+        return SERVICE_FAILED;
+    operation_apply_user(c, &w.entry);
+    return answer_resource(c, REPLICA_USER, w.entry.id, true, out, err);
+}
