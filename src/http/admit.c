@@ -1,0 +1,75 @@
+#include "http/internal.h"
+
+static bool is_read(enum http_method m)
+{
+    return m == HTTP_GET || m == HTTP_HEAD || m == HTTP_OPTIONS;
+}
+
+static bool has_body(enum http_method m)
+{
+    return m == HTTP_POST || m == HTTP_PUT || m == HTTP_PATCH;
+}
+
+static bool refuse_path(struct http_request *r)
+{
+    return error_set(&r->err, ERR_NOT_FOUND, "there is no such path");
+}
+
+static bool check_method(struct http_request *r)
+{
+    if (r->method == HTTP_UNKNOWN_METHOD)
+        return error_set(&r->err, ERR_NOT_IMPLEMENTED, "this method is not known");
+    if (!r->route)
+        return refuse_path(r);
+    if (!http_route_allows(r->route, r->method)) {
+        r->answer.allow = http_route_allow(r->arena, r->route);
+        return error_set(&r->err, ERR_METHOD, "%s is not allowed here",
+                         http_method_name(r->method));
+    }
+    return true;
+}
+
+static bool check_media(struct http_request *r)
+{
+    if (r->media == HTTP_MEDIA_NONE)
+        return error_set(&r->err, ERR_NOT_ACCEPTABLE,
+                         "only application/scim+json and application/json are served");
+    if (!has_body(r->method) || http_media_body(&r->head, &r->err))
+        return true;
+    r->answer.wants_identity = r->head.content_encoding.len > 0;
+    return false;
+}
+
+/* What the token's owner may hear about the request before its body is read. */
+static bool check_request(struct http_request *r)
+{
+    if (r->target_fault.kind != ERR_NONE) {
+        r->err = r->target_fault;
+        return false;
+    }
+    return check_method(r) && check_media(r);
+}
+
+enum http_next http_admit(struct http_request *r, struct directory_conn *conn)
+{
+    const struct http_server *h = r->server;
+    if (!http_is_scim_path(&r->target)) {
+        r->answer.plain = true;
+        if (r->target_fault.kind != ERR_NONE)
+            r->err = r->target_fault;
+        else
+            refuse_path(r);
+        return HTTP_ANSWERED;
+    }
+    if (r->target_fault.kind == ERR_NONE)
+        r->route = http_route_find(&r->target, &r->resource_id);
+    bool open =
+        r->route && r->route->discovery && h->config->server.public_discovery && is_read(r->method);
+    if (!open && !r->authenticated) {
+        enum http_next next = http_authenticate(r, conn);
+        if (next != HTTP_ANSWERED || r->err.kind != ERR_NONE)
+            return next;
+    }
+    r->admitted = check_request(r);
+    return HTTP_ANSWERED;
+}

@@ -1,0 +1,124 @@
+#include "http/internal.h"
+
+#include <stdio.h>
+
+#define ERROR_BODY_MAX 4096
+#define REALM "realm=\"kiops-bridge\""
+
+void http_answer_body(struct http_request *r, int status, struct str body)
+{
+    r->answer.status = status;
+    r->answer.body = body;
+}
+
+static int default_retry(enum error_kind kind)
+{
+    if (kind == ERR_UNAVAILABLE)
+        return HTTP_DEFAULT_RETRY_S;
+    return kind == ERR_RATE ? 1 : 0;
+}
+
+void http_answer_error(struct http_request *r)
+{
+    OWNED_BUF struct buf body;
+    buf_init(&body, ERROR_BODY_MAX);
+    if (r->answer.plain)
+        buf_fmt(&body, "%s\n", r->err.detail);
+    else
+        scim_reply_error(&r->err, str_of(r->id), &body);
+    http_answer_body(r, scim_status(r->err.kind), arena_str(r->arena, buf_view(&body)));
+    r->answer.version = r->answer.location = STR_NONE;
+    r->answer.minimal_applied = false;
+    r->answer.retry_after_s =
+        r->err.retry_after_s > 0 ? r->err.retry_after_s : default_retry(r->err.kind);
+    r->answer.scope = r->err.kind == ERR_FORBIDDEN && r->authenticated && !r->actor.can_write &&
+                      r->method != HTTP_GET && r->method != HTTP_HEAD;
+    if (r->err.kind == ERR_UNAUTHORIZED && r->challenge == HTTP_CHALLENGE_NONE)
+        r->challenge = HTTP_CHALLENGE_INVALID;
+}
+
+static const char *content_type(const struct http_request *r)
+{
+    if (r->answer.plain)
+        return "text/plain; charset=utf-8";
+    return r->media == HTTP_MEDIA_JSON ? "application/json" : "application/scim+json";
+}
+
+static const char *challenge(const struct http_request *r)
+{
+    if (r->answer.status == 401)
+        return r->challenge == HTTP_CHALLENGE_PLAIN ? "Bearer " REALM
+                                                    : "Bearer " REALM ", error=\"invalid_token\"";
+    return r->answer.scope ? "Bearer " REALM ", error=\"insufficient_scope\"" : NULL;
+}
+
+/* Calls `add` for every header line of the answer that is not the library's own. */
+typedef void add_header(void *to, const char *name, const char *value);
+
+static void each_header(const struct http_request *r, add_header *add, void *to)
+{
+    const struct http_answer *answer = &r->answer;
+    char number[12];
+    if (answer->body.len)
+        add(to, "Content-Type", content_type(r));
+    add(to, "X-Request-Id", r->id);
+    add(to, "Cache-Control", "no-store");
+    add(to, "X-Content-Type-Options", "nosniff");
+    if (answer->version.len)
+        add(to, "ETag", arena_cstr(r->arena, answer->version));
+    if (answer->location.len) {
+        const char *location = arena_cstr(r->arena, answer->location);
+        add(to, "Location", location);
+        add(to, "Content-Location", location);
+    }
+    if (answer->allow.len)
+        add(to, "Allow", arena_cstr(r->arena, answer->allow));
+    if (challenge(r))
+        add(to, "WWW-Authenticate", challenge(r));
+    if (answer->retry_after_s) {
+        snprintf(number, sizeof(number), "%d", answer->retry_after_s);
+        add(to, "Retry-After", number);
+    }
+    if (answer->minimal_applied)
+        add(to, "Preference-Applied", "return=minimal");
+    if (answer->wants_identity)
+        add(to, "Accept-Encoding", "identity");
+    if (answer->close)
+        add(to, "Connection", "close");
+}
+
+static void add_to_response(void *to, const char *name, const char *value)
+{
+    /* MHD_NO: a value with CR, LF; our values hold none. */
+    if (MHD_add_response_header(to, name, value) != MHD_YES)
+        LOG_WARN("header_left_out", LOG_C("name", name));
+}
+
+struct MHD_Response *http_answer_response(const struct http_request *r)
+{
+    /* The library only reads a persistent buffer; its parameter is not const. */
+    void *bytes = (void *)(uintptr_t)r->answer.body.at;
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(r->answer.body.len, bytes, MHD_RESPMEM_PERSISTENT);
+    if (!response)
+        abort();
+    each_header(r, add_to_response, response);
+    return response;
+}
+
+static void add_to_text(void *to, const char *name, const char *value)
+{
+    buf_fmt(to, "%s: %s\r\n", name, value);
+}
+
+struct str http_answer_raw(const struct http_request *r)
+{
+    OWNED_BUF struct buf text;
+    buf_init(&text, 2 * ERROR_BODY_MAX);
+    buf_fmt(&text, "HTTP/1.1 %d %s\r\n", r->answer.status,
+            MHD_get_reason_phrase_for((unsigned)r->answer.status));
+    each_header(r, add_to_text, &text);
+    buf_fmt(&text, "Content-Length: %zu\r\n\r\n", r->answer.body.len);
+    buf_str(&text, r->answer.body);
+    return arena_str(r->arena, buf_view(&text));
+}

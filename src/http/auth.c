@@ -1,0 +1,75 @@
+#include "http/internal.h"
+
+/* RFC 6750 2.1: the characters of a bearer token. */
+static bool is_bearer(struct str s)
+{
+    static const char marks[] = "-._~+/=";
+    for (size_t i = 0; i < s.len; i++) {
+        char c = s.at[i];
+        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (!letter && (c == '\0' || !strchr(marks, c)))
+            return false;
+    }
+    return s.len > 0;
+}
+
+bool http_bearer_token(struct str authorization, struct str *token, enum http_challenge *challenge)
+{
+    struct str rest = str_trim(authorization), scheme;
+    *challenge = HTTP_CHALLENGE_PLAIN;
+    if (!authorization.at)
+        return false;
+    *challenge = HTTP_CHALLENGE_INVALID;
+    if (!str_split(&rest, ' ', &scheme) || !str_ieq(scheme, STR("Bearer")))
+        return false;
+    *token = str_trim(rest);
+    return is_bearer(*token);
+}
+
+/* Who keeps guessing is slowed by address; the table of buckets bounds the memory. */
+static enum http_next refuse(struct http_request *r)
+{
+    struct http_server *h = r->server;
+    struct str address = http_peer_address(r->peer, r->arena, &r->head);
+    int wait_s = 0;
+    if (!http_rate_take(h->rate, address, http_now_ns() / 1000000, &wait_s)) {
+        error_clear(&r->err);
+        error_set(&r->err, ERR_RATE, "too many requests without a valid token");
+        r->err.retry_after_s = wait_s;
+        atomic_fetch_add_explicit(&h->metrics.rate_limited, 1, memory_order_relaxed);
+        return HTTP_ANSWERED;
+    }
+    atomic_fetch_add_explicit(&h->metrics.unauthorized, 1, memory_order_relaxed);
+    return HTTP_ANSWERED;
+}
+
+static enum http_next take_rate(struct http_request *r)
+{
+    int wait_s = 0;
+    if (http_rate_take(r->server->rate, r->actor.id, http_now_ns() / 1000000, &wait_s)) {
+        r->authenticated = true;
+        return HTTP_ANSWERED;
+    }
+    error_set(&r->err, ERR_RATE, "too many requests with this token");
+    r->err.retry_after_s = wait_s;
+    atomic_fetch_add_explicit(&r->server->metrics.rate_limited, 1, memory_order_relaxed);
+    return HTTP_ANSWERED;
+}
+
+enum http_next http_authenticate(struct http_request *r, struct directory_conn *conn)
+{
+    struct str token;
+    if (!http_bearer_token(r->head.authorization, &token, &r->challenge)) {
+        error_set(&r->err, ERR_UNAUTHORIZED,
+                  r->challenge == HTTP_CHALLENGE_PLAIN ? "a bearer token is needed"
+                                                       : "the Authorization header is malformed");
+        return refuse(r);
+    }
+    enum service_status status =
+        service_authenticate(r->server->service, r->arena, conn, token, &r->actor, &r->err);
+    if (status == SERVICE_NEEDS_DIRECTORY && !conn)
+        return HTTP_TO_READER;
+    if (status == SERVICE_OK)
+        return take_rate(r);
+    return r->err.kind == ERR_UNAUTHORIZED ? refuse(r) : HTTP_ANSWERED;
+}

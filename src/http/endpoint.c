@@ -1,0 +1,318 @@
+#include "http/internal.h"
+
+#include "base/unicode.h"
+
+/* Users and Groups differ in this table only. */
+struct http_resource {
+    enum replica_kind kind;
+    struct str key; /* the attribute whose value picks the writer of a create */
+    enum service_status (*get)(const struct service_call *, struct str, struct service_result *,
+                               struct error *);
+    enum service_status (*create)(const struct service_call *, const json_t *,
+                                  struct service_result *, struct error *);
+    enum service_status (*replace)(const struct service_call *, struct str, const json_t *,
+                                   struct service_result *, struct error *);
+    enum service_status (*patch)(const struct service_call *, struct str, const struct scim_patch *,
+                                 struct service_result *, struct error *);
+    enum service_status (*remove)(const struct service_call *, struct str, struct service_result *,
+                                  struct error *);
+};
+
+const struct http_resource http_users = {
+    .kind = REPLICA_USER,
+    .key = {"userName", 8},
+    .get = service_user_get,
+    .create = service_user_create,
+    .replace = service_user_replace,
+    .patch = service_user_patch,
+    .remove = service_user_delete,
+};
+
+const struct http_resource http_groups = {
+    .kind = REPLICA_GROUP,
+    .key = {"displayName", 11},
+    .get = service_group_get,
+    .create = service_group_create,
+    .replace = service_group_replace,
+    .patch = service_group_patch,
+    .remove = service_group_delete,
+};
+
+static const struct scim_resource_type *type_of(const struct http_request *r)
+{
+    return r->route->resource->kind == REPLICA_USER ? r->server->user_type : r->server->group_type;
+}
+
+static bool is_get(const struct http_request *r)
+{
+    return r->method == HTTP_GET || r->method == HTTP_HEAD;
+}
+
+static enum http_next answer_options(struct http_request *r)
+{
+    r->answer.allow = http_route_allow(r->arena, r->route);
+    http_answer_body(r, 204, STR_NONE);
+    return HTTP_ANSWERED;
+}
+
+/* ---- what every request on a resource needs -----------------------------------------------------
+ */
+
+/* 204 instead of the resource: asked for by Prefer, or the profile's way with Groups. Who names
+ * attributes wants to see them (RFC 7644 3.5.2). */
+static bool wants_minimal(const struct http_request *r)
+{
+    if (r->method != HTTP_PATCH && r->method != HTTP_PUT)
+        return false;
+    if (r->target.params[HTTP_ATTRIBUTES].at || r->target.params[HTTP_EXCLUDED_ATTRIBUTES].at)
+        return false;
+    return r->head.prefers_minimal ||
+           (r->method == HTTP_PATCH && r->route->resource->kind == REPLICA_GROUP &&
+            r->dialect->group_patch_204);
+}
+
+static bool prepare(struct http_request *r)
+{
+    const struct config_directory *directory = &r->server->config->directory;
+    const struct str *params = r->target.params;
+    const struct scim_dialect *dialect = scim_dialect_find(r->actor.profile);
+    r->dialect = dialect ? dialect : r->server->default_dialect;
+    r->deadline = clock_deadline_in(directory->connect_timeout_ms +
+                                    2 * (int64_t)directory->operation_timeout_ms);
+    r->minimal = wants_minimal(r);
+    r->prepared = true;
+    if (r->minimal) /* so that no large group is rendered for an answer that has no body */
+        return scim_projection_parse(r->arena, type_of(r), STR("id"), STR_NONE, &r->projection,
+                                     &r->err);
+    if (!params[HTTP_ATTRIBUTES].at && !params[HTTP_EXCLUDED_ATTRIBUTES].at)
+        return true;
+    return scim_projection_parse(r->arena, type_of(r), params[HTTP_ATTRIBUTES],
+                                 params[HTTP_EXCLUDED_ATTRIBUTES], &r->projection, &r->err);
+}
+
+static struct service_call call_of(const struct http_request *r, struct directory_conn *conn)
+{
+    return (struct service_call){
+        .service = r->server->service,
+        .arena = r->arena,
+        .conn = conn,
+        .actor = r->actor,
+        .token_name = r->actor.kind == KIOPS_ACTOR_TOKEN ? r->actor.id : STR_NONE,
+        .dialect = r->dialect,
+        .request_id = str_of(r->id),
+        .if_match = r->head.if_match,
+        .if_none_match = r->head.if_none_match,
+        .projection = r->projection,
+        .deadline = r->deadline,
+    };
+}
+
+/* ---- results -> answers
+ * --------------------------------------------------------------------------- */
+
+static void answer_location(struct http_request *r, const struct service_result *result)
+{
+    struct str location = result->location;
+    if (!location.len && r->route->item)
+        location = arena_fmt(r->arena, STR_FMT HTTP_BASE_PATH STR_FMT "/" STR_FMT,
+                             STR_ARG(r->server->config->server.public_url),
+                             STR_ARG(type_of(r)->endpoint), STR_ARG(r->resource_id));
+    r->answer.location = location;
+}
+
+static enum http_next answer_result(struct http_request *r, enum service_status status,
+                                    const struct service_result *result)
+{
+    r->answer.version = result->version;
+    switch (status) {
+    case SERVICE_OK:
+        if (r->minimal) {
+            r->answer.minimal_applied = r->head.prefers_minimal;
+            http_answer_body(r, 204, STR_NONE);
+        } else {
+            answer_location(r, result);
+            http_answer_body(r, 200, result->body);
+        }
+        break;
+    case SERVICE_CREATED:
+        answer_location(r, result);
+        http_answer_body(r, 201, result->body);
+        break;
+    case SERVICE_NO_CONTENT:
+        http_answer_body(r, 204, STR_NONE);
+        break;
+    case SERVICE_NOT_MODIFIED:
+        http_answer_body(r, 304, STR_NONE);
+        break;
+    case SERVICE_NEEDS_DIRECTORY:
+        return HTTP_TO_READER;
+    case SERVICE_FAILED:
+        break;
+    }
+    return HTTP_ANSWERED;
+}
+
+/* ---- reads
+ * ------------------------------------------------------------------------------------------ */
+
+static enum http_next get_item(struct http_request *r, struct directory_conn *conn)
+{
+    struct service_result result = {0};
+    struct service_call call = call_of(r, conn);
+    enum service_status status = r->route->resource->get(&call, r->resource_id, &result, &r->err);
+    return answer_result(r, status, &result);
+}
+
+static bool parse_query(struct http_request *r, struct service_query *q)
+{
+    const struct config *config = r->server->config;
+    const struct str *params = r->target.params;
+    const struct scim_filter_limits limits = {
+        config->limits.filter_chars, config->limits.filter_nodes, config->limits.filter_depth};
+    const struct scim_page_limits pages = {config->scim.default_page, config->scim.max_page};
+    if (params[HTTP_CURSOR].at)
+        return error_set(&r->err, ERR_NOT_IMPLEMENTED, "paging by cursor is not supported");
+    if (params[HTTP_FILTER].at &&
+        !scim_filter_parse(r->arena, type_of(r), params[HTTP_FILTER], &limits,
+                           r->dialect->bare_filter_operand, &q->filter, &r->err))
+        return false;
+    if (params[HTTP_SORT_BY].at && !scim_sort_parse(r->arena, type_of(r), params[HTTP_SORT_BY],
+                                                    params[HTTP_SORT_ORDER], &q->sort, &r->err))
+        return false;
+    return scim_page_parse(params[HTTP_START_INDEX], params[HTTP_COUNT], STR_NONE, &pages, &q->page,
+                           &r->err);
+}
+
+static enum http_next get_list(struct http_request *r, struct directory_conn *conn)
+{
+    struct service_query query = {.kind = r->route->resource->kind};
+    if (!parse_query(r, &query))
+        return HTTP_ANSWERED;
+    struct service_result result = {0};
+    struct service_call call = call_of(r, conn);
+    call.if_none_match = STR_NONE; /* a list has no version */
+    enum service_status status = service_list(&call, &query, &result, &r->err);
+    return answer_result(r, status, &result);
+}
+
+/* ---- writes: the body is parsed in the pool thread, the change is made by a writer
+ * ------------------ */
+
+static bool parse_patch(struct http_request *r)
+{
+    const struct config_limits *config = &r->server->config->limits;
+    const struct scim_patch_limits limits = {
+        .operations = config->patch_operations,
+        .values = config->patch_values,
+        .filter = {config->filter_chars, config->filter_nodes, config->filter_depth},
+    };
+    return scim_patch_parse(r->arena, r->dialect, type_of(r), r->document, &limits, &r->patch,
+                            &r->body_fault);
+}
+
+static bool parse_body(struct http_request *r)
+{
+    const struct json_limits limits = {.depth = r->server->config->limits.json_depth};
+    json_t *sent = json_load_strict(buf_view(&r->body), limits, &r->body_fault);
+    if (!sent)
+        return false;
+    json_keep(r->arena, sent);
+    r->document = sent;
+    if (!json_is_object(sent))
+        return error_set(&r->body_fault, ERR_INVALID_SYNTAX, "the body must be a JSON object");
+    if (r->method == HTTP_PATCH)
+        return parse_patch(r);
+    json_t *normal = NULL;
+    if (!scim_dialect_normalise(r->dialect, type_of(r), sent, &normal, &r->body_fault))
+        return false;
+    json_keep(r->arena, normal);
+    r->document = normal;
+    return true;
+}
+
+/* An unknown id is 404 before the body is judged; so a body at fault costs a look-up, a good one
+ * none. */
+static enum http_next refuse_body(struct http_request *r, struct directory_conn *conn)
+{
+    struct service_result result = {0};
+    struct service_call call = call_of(r, conn);
+    call.if_none_match = STR_NONE;
+    enum service_status status =
+        r->route->item ? r->route->resource->get(&call, r->resource_id, &result, &r->err)
+                       : SERVICE_OK;
+    if (status == SERVICE_NEEDS_DIRECTORY && !conn)
+        return HTTP_TO_READER;
+    if (status != SERVICE_FAILED)
+        r->err = r->body_fault;
+    return HTTP_ANSWERED;
+}
+
+static void choose_writer(struct http_request *r)
+{
+    r->key = r->resource_id;
+    if (r->method == HTTP_POST)
+        r->key = unicode_key(r->arena, json_get_str(r->document, r->route->resource->key.at));
+    r->writing = true;
+}
+
+static enum http_next begin_write(struct http_request *r, struct directory_conn *conn)
+{
+    bool with_body = r->method != HTTP_DELETE;
+    if (with_body && r->body_fault.kind == ERR_NONE && !r->document)
+        (void)!parse_body(r); /* the fault is looked at below, and again after a look-up */
+    if (r->body_fault.kind != ERR_NONE)
+        return refuse_body(r, conn);
+    choose_writer(r);
+    return HTTP_TO_WRITER;
+}
+
+static enum http_next write_now(struct http_request *r, struct directory_conn *conn)
+{
+    const struct http_resource *resource = r->route->resource;
+    struct service_result result = {0};
+    struct service_call call = call_of(r, conn);
+    enum service_status status;
+    if (r->method == HTTP_POST)
+        status = resource->create(&call, r->document, &result, &r->err);
+    else if (r->method == HTTP_PUT)
+        status = resource->replace(&call, r->resource_id, r->document, &result, &r->err);
+    else if (r->method == HTTP_PATCH)
+        status = resource->patch(&call, r->resource_id, r->patch, &result, &r->err);
+    else
+        status = resource->remove(&call, r->resource_id, &result, &r->err);
+    return answer_result(r, status, &result);
+}
+
+/* ---- the endpoints
+ * ------------------------------------------------------------------------------------ */
+
+static enum http_next on_resource(struct http_request *r, struct directory_conn *conn,
+                                  http_endpoint *read)
+{
+    if (r->method == HTTP_OPTIONS)
+        return answer_options(r);
+    if (!r->prepared && !prepare(r))
+        return HTTP_ANSWERED;
+    if (is_get(r))
+        return read(r, conn);
+    return r->writing ? write_now(r, conn) : begin_write(r, conn);
+}
+
+enum http_next http_endpoint_collection(struct http_request *r, struct directory_conn *conn)
+{
+    return on_resource(r, conn, get_list);
+}
+
+enum http_next http_endpoint_item(struct http_request *r, struct directory_conn *conn)
+{
+    return on_resource(r, conn, get_item);
+}
+
+enum http_next http_endpoint_missing(struct http_request *r, struct directory_conn *conn)
+{
+    (void)conn;
+    if (r->method == HTTP_OPTIONS)
+        return answer_options(r);
+    error_set(&r->err, ERR_NOT_IMPLEMENTED, "this endpoint is not supported");
+    return HTTP_ANSWERED;
+}

@@ -1,0 +1,331 @@
+/*
+ * What the files of src/http share: one request from its first byte to its completion, and the
+ * steps it goes through.
+ *
+ * The way of a request: server.c (bytes) -> head.c, target.c (what was sent) -> admit.c (who, which
+ * route, which media types) -> endpoint.c or discovery.c (the answer) -> answer.c (headers) ->
+ * server.c.
+ *
+ * Threads: a struct http_request belongs to the pool thread of its connection; while it is
+ * suspended, to the reader or writer thread that runs it.
+ */
+#pragma once
+
+#include <microhttpd.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/log.h"
+#include "base/own.h"
+#include "http/http.h"
+
+#define HTTP_BASE_PATH "/scim/v2"
+#define HTTP_DEFAULT_RETRY_S 5
+
+/* ---- target.c: the request target, decoded once (pure) ------------------------------------------
+ */
+enum http_param {
+    HTTP_FILTER,
+    HTTP_ATTRIBUTES,
+    HTTP_EXCLUDED_ATTRIBUTES,
+    HTTP_SORT_BY,
+    HTTP_SORT_ORDER,
+    HTTP_START_INDEX,
+    HTTP_COUNT,
+    HTTP_CURSOR,
+    HTTP_PARAMS
+};
+
+#define HTTP_SEGMENTS_MAX 6
+
+struct http_target {
+    struct str path; /* as sent, without the query: for the log */
+    struct str segments[HTTP_SEGMENTS_MAX];
+    size_t segment_count;           /* may exceed HTTP_SEGMENTS_MAX: then no route matches */
+    struct str params[HTTP_PARAMS]; /* decoded; at == NULL: not given */
+};
+
+/* Views into `raw`, or into the arena where something had to be decoded. Errors: ERR_BAD_REQUEST
+ * (no path, raw space or control character), ERR_INVALID_SYNTAX (escape, UTF-8),
+ * ERR_INVALID_VALUE (%00, repeated parameter); ERR_INVALID_FILTER when the parameter is filter. On
+ * failure the segments that precede the fault are filled. */
+MUST_CHECK bool http_target_parse(struct arena *a, struct str raw, struct http_target *out,
+                                  struct error *err);
+
+/* ---- head.c: the header lines (pure) ------------------------------------------------------------
+ */
+struct http_head { /* values are views; at == NULL: not sent */
+    struct str host, content_length, transfer_encoding, authorization, content_type,
+        content_encoding, accept, expect, prefer, if_match, if_none_match, forwarded_for;
+    int64_t body_length; /* -1: chunked */
+    bool expects_continue;
+    bool prefers_minimal;
+    struct error fault; /* what must be refused before anything else; ERR_NONE = none */
+};
+
+void http_head_init(struct http_head *h);
+void http_head_take(struct http_head *h, struct str name, struct str value);
+/* After the last line: framing and Host. The answer to a fault closes the connection. */
+void http_head_finish(struct http_head *h, struct str version);
+
+/* ---- media.c: media types (pure) ----------------------------------------------------------------
+ */
+enum http_media { HTTP_MEDIA_NONE, HTTP_MEDIA_SCIM, HTTP_MEDIA_JSON };
+
+/* The better of the two types we have under an Accept value; NONE = neither (406). */
+enum http_media http_media_accepted(struct str accept);
+/* Errors: ERR_MEDIA_TYPE. A body without Content-Type counts as SCIM. */
+MUST_CHECK bool http_media_body(const struct http_head *h, struct error *err);
+
+/* ---- rate.c: token buckets
+ * ------------------------------------------------------------------------ */
+struct http_rate;
+
+struct http_rate *http_rate_new(unsigned per_s, unsigned burst); /* per_s 0 = off */
+void http_rate_free(struct http_rate *r);
+/* false: over the limit; `*wait_s` until the next one passes. */
+MUST_CHECK bool http_rate_take(struct http_rate *r, struct str key, int64_t now_ms, int *wait_s);
+
+/* ---- router.c
+ * --------------------------------------------------------------------------------------- */
+enum http_method {
+    HTTP_UNKNOWN_METHOD,
+    HTTP_GET,
+    HTTP_HEAD,
+    HTTP_POST,
+    HTTP_PUT,
+    HTTP_PATCH,
+    HTTP_DELETE,
+    HTTP_OPTIONS,
+    HTTP_TRACE,
+    HTTP_CONNECT,
+    HTTP_METHODS
+};
+
+struct http_request;
+
+enum http_next {
+    HTTP_ANSWERED,
+    HTTP_TO_READER, /* call again on a thread with a connection */
+    HTTP_TO_WRITER, /* call again on the writer thread of request->key */
+};
+
+/* Called with conn NULL in a pool thread, then perhaps again on the thread it asked for. */
+typedef enum http_next http_endpoint(struct http_request *r, struct directory_conn *conn);
+
+struct http_resource; /* endpoint.c */
+
+struct http_route {
+    struct str name;  /* first segment below the base, matched without case */
+    bool item;        /* one more segment: an id or a name */
+    bool search;      /* that segment is ".search" */
+    unsigned methods; /* bit 1 << enum http_method */
+    http_endpoint *run;
+    const struct http_resource *resource;
+    bool discovery; /* may be read without a token (server.public_discovery) */
+};
+
+enum http_method http_method_of(const char *name); /* case-sensitive, RFC 9110 9.1 */
+const char *http_method_name(enum http_method m);
+/* NULL: no such path below the base. `*id` is the last segment of an item route. */
+const struct http_route *http_route_find(const struct http_target *t, struct str *id);
+bool http_is_scim_path(const struct http_target *t); /* first segment is "scim" */
+bool http_route_allows(const struct http_route *route, enum http_method m);
+struct str http_route_allow(struct arena *a, const struct http_route *route);
+/* Is the resource type's endpoint ("/Users") one that this bridge really serves? */
+bool http_route_serves(struct str endpoint);
+
+/* ---- one request
+ * ------------------------------------------------------------------------------------ */
+enum http_phase {
+    HTTP_PHASE_HEAD,    /* header lines not yet judged */
+    HTTP_PHASE_BODY,    /* taking (or, once refused, discarding) the body */
+    HTTP_PHASE_AWAY,    /* suspended */
+    HTTP_PHASE_READY,   /* the answer is made */
+    HTTP_PHASE_CUT,     /* answered on the bare socket; what still comes is discarded */
+    HTTP_PHASE_SENDING, /* queued */
+};
+
+enum http_challenge { HTTP_CHALLENGE_NONE, HTTP_CHALLENGE_PLAIN, HTTP_CHALLENGE_INVALID };
+
+struct http_answer {
+    int status;
+    struct str body;
+    struct str version, location; /* empty = absent */
+    struct str allow;
+    int retry_after_s;
+    bool plain;           /* text/plain, outside SCIM */
+    bool minimal_applied; /* Preference-Applied: return=minimal */
+    bool wants_identity;  /* Accept-Encoding: identity */
+    bool scope;           /* WWW-Authenticate with insufficient_scope */
+    bool close;
+};
+
+struct http_peer;
+
+struct http_request {
+    struct http_server *server;
+    struct http_peer *peer;
+    struct MHD_Connection *connection;
+    struct arena *arena;
+    char id[17];
+    enum http_phase phase;
+    enum http_method method;
+    struct http_target target;
+    struct error target_fault;
+    struct http_head head;
+    enum http_media media;
+    const struct http_route *route;
+    struct str resource_id;
+
+    struct kiops_actor actor;
+    enum http_challenge challenge;
+    bool admitted, authenticated;
+
+    struct buf body;
+    size_t body_taken; /* with what was discarded */
+    size_t body_held;  /* of the server's budget */
+
+    /* endpoint.c */
+    bool prepared, writing, minimal;
+    const struct scim_dialect *dialect;
+    const struct scim_projection *projection;
+    const json_t *document;
+    const struct scim_patch *patch;
+    struct str key;
+    struct error body_fault;
+    int64_t deadline;
+
+    struct error err;
+    struct http_answer answer;
+    int64_t started_ns;
+    bool counted; /* among the server's running requests */
+};
+
+/* ---- admit.c: everything that can be said before the body
+ * ------------------------------------------- */
+/* ANSWERED with r->err set: refused. ANSWERED with r->admitted: go on. Order: token, target, route,
+ * method, media types. Nothing about paths or bodies is said to who has no token. */
+enum http_next http_admit(struct http_request *r, struct directory_conn *conn);
+
+/* ---- auth.c
+ * ------------------------------------------------------------------------------------------ */
+enum http_next http_authenticate(struct http_request *r, struct directory_conn *conn);
+/* The token of an Authorization value; false and the challenge to send when there is none. */
+MUST_CHECK bool http_bearer_token(struct str authorization, struct str *token,
+                                  enum http_challenge *challenge);
+
+/* ---- endpoint.c, discovery.c
+ * --------------------------------------------------------------------------- */
+http_endpoint http_endpoint_collection, http_endpoint_item, http_endpoint_discovery,
+    http_endpoint_missing;
+extern const struct http_resource http_users, http_groups;
+
+struct http_discovery;
+
+/* Renders all discovery answers once. Errors: ERR_CONFIG. */
+MUST_CHECK bool http_discovery_load(const struct config *config, const struct scim_catalog *catalog,
+                                    struct http_discovery **out, struct error *err);
+void http_discovery_free(struct http_discovery *d);
+
+/* ---- answer.c
+ * ------------------------------------------------------------------------------------------- */
+/* r->err -> r->answer. */
+void http_answer_error(struct http_request *r);
+void http_answer_body(struct http_request *r, int status, struct str body);
+/* New. The bytes stay in the request's arena until it completes. */
+struct MHD_Response *http_answer_response(const struct http_request *r);
+/* The same answer as bytes for a socket that the library would not answer on (mid-upload). */
+struct str http_answer_raw(const struct http_request *r);
+
+/* ---- peers.c: connections, their deadlines, connections per address
+ * ------------------------------------ */
+struct http_peers;
+
+struct http_peer {
+    struct http_peer *next, *previous;
+    struct http_peers *peers;
+    int fd;
+    unsigned char address[16]; /* IPv4 mapped into IPv6 */
+    bool trusted;
+    /* Read by the watcher. */
+    _Atomic int64_t deadline_ms; /* 0 = none */
+    atomic_bool waiting;         /* for a request's header lines to be complete */
+    atomic_uint requests;
+    /* The watcher's own: bytes received when it first saw this wait, when bytes began to come. */
+    unsigned seen_requests;
+    uint64_t seen_bytes;
+    int64_t head_since_ms;
+    struct http_request request;
+};
+
+MUST_CHECK bool http_peers_start(const struct config *config, struct http_peers **out,
+                                 struct error *err);
+void http_peers_stop(struct http_peers *p);
+bool http_peers_may_come(struct http_peers *p, const struct sockaddr *address);
+struct http_peer *http_peer_open(struct http_peers *p, int fd, const struct sockaddr *address);
+void http_peer_close(struct http_peer *peer);
+int64_t http_peers_now_ms(const struct http_peers *p); /* monotonic, at most a second old */
+size_t http_peers_count(const struct http_peers *p);
+/* The client's address as text: the last X-Forwarded-For element behind a trusted proxy. */
+struct str http_peer_address(const struct http_peer *peer, struct arena *a,
+                             const struct http_head *h);
+
+/* ---- health.c, metrics.c
+ * --------------------------------------------------------------------------------- */
+struct http_metrics {
+    atomic_uint_fast64_t requests[HTTP_METHODS][6]; /* by status class, index status / 100 */
+    atomic_uint_fast64_t nanoseconds[HTTP_METHODS];
+    atomic_uint_fast64_t rate_limited, unauthorized;
+};
+
+void http_metrics_count(struct http_metrics *m, enum http_method method, int status, int64_t ns);
+void http_metrics_write(const struct http_server *h, struct buf *out);
+
+struct http_health;
+MUST_CHECK bool http_health_start(const struct http_server *h, struct http_health **out,
+                                  struct error *err);
+void http_health_stop(struct http_health *h);
+
+/* ---- request.c: the library's callbacks; one request from its target to its last byte -----------
+ */
+struct http_server;
+
+void *http_on_target(void *server, const char *target, struct MHD_Connection *connection);
+enum MHD_Result http_on_request(void *server, struct MHD_Connection *connection, const char *url,
+                                const char *method, const char *version, const char *data,
+                                size_t *size, void **context);
+void http_on_completed(void *server, struct MHD_Connection *connection, void **context,
+                       enum MHD_RequestTerminationCode why);
+void http_on_connection(void *server, struct MHD_Connection *connection, void **context,
+                        enum MHD_ConnectionNotificationCode what);
+
+/* ---- server.c
+ * ------------------------------------------------------------------------------------- */
+struct http_server {
+    const struct config *config;
+    struct service *service;
+    const struct scim_dialect *default_dialect;
+    const struct scim_resource_type *user_type, *group_type;
+    struct http_discovery *discovery;
+    struct http_rate *rate;
+    struct http_peers *peers;
+    struct http_health *health;
+    struct http_metrics metrics;
+    struct MHD_Daemon **daemons;
+    size_t daemon_count;
+    size_t body_max, body_budget; /* of one request; of all together */
+    enum log_level log_level;
+    atomic_uint_fast64_t id_next;
+    atomic_size_t body_bytes; /* held by all requests */
+    atomic_size_t running;    /* requests between their header and their last byte sent */
+    atomic_size_t away;       /* of these: suspended */
+    atomic_bool stopping;
+    pthread_mutex_t idle_lock; /* for idle_wake alone */
+    pthread_cond_t idle_wake;  /* while stopping: a request has ended */
+};
+
+int64_t http_now_ns(void);
+/* A bound, listening socket. Errors: ERR_CONFIG naming the address. */
+MUST_CHECK bool http_listen(struct str address, int *fd, struct error *err);
+unsigned http_server_port(const struct http_server *h); /* of the first address: tests use port 0 */

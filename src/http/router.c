@@ -1,0 +1,116 @@
+#include "http/internal.h"
+
+#define BIT(method) (1U << (method))
+#define READ (BIT(HTTP_GET) | BIT(HTTP_HEAD) | BIT(HTTP_OPTIONS))
+#define COLLECTION (READ | BIT(HTTP_POST))
+#define ITEM (READ | BIT(HTTP_PUT) | BIT(HTTP_PATCH) | BIT(HTTP_DELETE))
+#define ACTION (BIT(HTTP_POST) | BIT(HTTP_OPTIONS))
+
+static const struct str METHOD_NAMES[HTTP_METHODS] = {
+    [HTTP_UNKNOWN_METHOD] = {"other", 5},
+    [HTTP_GET] = {"GET", 3},
+    [HTTP_HEAD] = {"HEAD", 4},
+    [HTTP_POST] = {"POST", 4},
+    [HTTP_PUT] = {"PUT", 3},
+    [HTTP_PATCH] = {"PATCH", 5},
+    [HTTP_DELETE] = {"DELETE", 6},
+    [HTTP_OPTIONS] = {"OPTIONS", 7},
+    [HTTP_TRACE] = {"TRACE", 5},
+    [HTTP_CONNECT] = {"CONNECT", 7},
+};
+
+#define NAME(text)                                                                                 \
+    {                                                                                              \
+        text, sizeof(text) - 1                                                                     \
+    }
+
+/* The whole surface. http_endpoint_missing answers 501: such a thing exists in SCIM, not here. */
+static const struct http_route ROUTES[] = {
+    {NAME("Users"), false, false, COLLECTION, http_endpoint_collection, &http_users, false},
+    {NAME("Users"), true, true, ACTION, http_endpoint_missing, NULL, false},
+    {NAME("Users"), true, false, ITEM, http_endpoint_item, &http_users, false},
+    {NAME("Groups"), false, false, COLLECTION, http_endpoint_collection, &http_groups, false},
+    {NAME("Groups"), true, true, ACTION, http_endpoint_missing, NULL, false},
+    {NAME("Groups"), true, false, ITEM, http_endpoint_item, &http_groups, false},
+    {NAME("Memberships"), false, false, COLLECTION, http_endpoint_missing, NULL, false},
+    {NAME("Memberships"), true, true, ACTION, http_endpoint_missing, NULL, false},
+    {NAME("Memberships"), true, false, ITEM, http_endpoint_missing, NULL, false},
+    {NAME("ServiceProviderConfig"), false, false, READ, http_endpoint_discovery, NULL, true},
+    {NAME("ResourceTypes"), false, false, READ, http_endpoint_discovery, NULL, true},
+    {NAME("ResourceTypes"), true, false, READ, http_endpoint_discovery, NULL, true},
+    {NAME("Schemas"), false, false, READ, http_endpoint_discovery, NULL, true},
+    {NAME("Schemas"), true, false, READ, http_endpoint_discovery, NULL, true},
+    {NAME("Bulk"), false, false, ACTION, http_endpoint_missing, NULL, false},
+    {NAME("Me"), false, false, ITEM | COLLECTION, http_endpoint_missing, NULL, false},
+    {NAME(".search"), false, false, ACTION, http_endpoint_missing, NULL, false},
+    {NAME(""), false, false, READ, http_endpoint_missing, NULL, false},
+};
+
+enum http_method http_method_of(const char *name)
+{
+    for (size_t i = HTTP_GET; i < HTTP_METHODS; i++) {
+        if (str_eq(str_of(name), METHOD_NAMES[i]))
+            return (enum http_method)i;
+    }
+    return HTTP_UNKNOWN_METHOD;
+}
+
+const char *http_method_name(enum http_method m)
+{
+    return METHOD_NAMES[m].at;
+}
+
+bool http_is_scim_path(const struct http_target *t)
+{
+    return t->segment_count > 0 && str_eq(t->segments[0], STR("scim"));
+}
+
+static bool matches(const struct http_route *route, struct str name, const struct str *item)
+{
+    return route->item == (item != NULL) && str_ieq(name, route->name) &&
+           (!route->search || str_eq(*item, STR(".search")));
+}
+
+const struct http_route *http_route_find(const struct http_target *t, struct str *id)
+{
+    size_t n = t->segment_count;
+    if (n < 2 || n > 4 || !http_is_scim_path(t) || !str_eq(t->segments[1], STR("v2")))
+        return NULL;
+    struct str name = n > 2 ? t->segments[2] : STR("");
+    const struct str *item = n > 3 ? &t->segments[3] : NULL;
+    if ((n > 2 && !name.len) || (item && !item->len)) /* a doubled slash */
+        return NULL;
+    for (size_t i = 0; i < sizeof(ROUTES) / sizeof(*ROUTES); i++) {
+        if (matches(&ROUTES[i], name, item)) {
+            *id = item ? *item : STR_NONE;
+            return &ROUTES[i];
+        }
+    }
+    return NULL;
+}
+
+bool http_route_allows(const struct http_route *route, enum http_method m)
+{
+    return (route->methods & BIT(m)) != 0;
+}
+
+struct str http_route_allow(struct arena *a, const struct http_route *route)
+{
+    struct str allow = STR("");
+    for (size_t i = HTTP_GET; i < HTTP_METHODS; i++) {
+        if (http_route_allows(route, (enum http_method)i))
+            allow = arena_fmt(a, STR_FMT "%s" STR_FMT, STR_ARG(allow), allow.len ? ", " : "",
+                              STR_ARG(METHOD_NAMES[i]));
+    }
+    return allow;
+}
+
+bool http_route_serves(struct str endpoint)
+{
+    struct str name = str_sub(endpoint, 1, endpoint.len);
+    for (size_t i = 0; i < sizeof(ROUTES) / sizeof(*ROUTES); i++) {
+        if (ROUTES[i].resource && str_ieq(name, ROUTES[i].name))
+            return true;
+    }
+    return false;
+}

@@ -1,0 +1,237 @@
+#include "http/internal.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#define BACKLOG 1024
+#define BODY_BUDGET_MIN (64UL * 1024 * 1024)
+#define BODY_BUDGET_BODIES 8
+#define ANSWER_HEADERS (4UL * 1024) /* of a connection's memory, left for our own header lines */
+#define STOP_PATIENCE_MS 10000
+#define STOP_LOOK_MS 100
+
+/* ---- listening
+ * ---------------------------------------------------------------------------------------- */
+
+static bool split_address(struct str address, char host[256], char port[8])
+{
+    size_t colon;
+    if (!str_rfind(address, ':', &colon) || colon >= 256 || address.len - colon - 1 >= 8)
+        return false;
+    struct str name = str_sub(address, 0, colon);
+    if (name.len >= 2 && name.at[0] == '[' && name.at[name.len - 1] == ']')
+        name = str_sub(name, 1, name.len - 2);
+    snprintf(host, 256, STR_FMT, STR_ARG(name));
+    snprintf(port, 8, "%.*s", (int)(address.len - colon - 1), address.at + colon + 1);
+    return true;
+}
+
+static bool bind_first(const struct addrinfo *found, int *fd)
+{
+    int on = 1;
+    int sock = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (sock < 0)
+        return false;
+    setsockopt(sock, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    if (bind(sock, found->ai_addr, found->ai_addrlen) != 0 || listen(sock, BACKLOG) != 0) {
+        int why = errno;
+        close(sock);
+        errno = why;
+        return false;
+    }
+    *fd = sock;
+    return true;
+}
+
+bool http_listen(struct str address, int *fd, struct error *err)
+{
+    char host[256], port[8];
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
+    struct addrinfo *found = NULL;
+    if (!split_address(address, host, port))
+        return error_set(err, ERR_CONFIG, "listen: " STR_FMT " is not host:port", STR_ARG(address));
+    int rc = getaddrinfo(host, port, &hints, &found);
+    if (rc != 0)
+        return error_set(err, ERR_CONFIG, "listen: " STR_FMT ": %s", STR_ARG(address),
+                         gai_strerror(rc));
+    bool bound = bind_first(found, fd);
+    int why = errno;
+    freeaddrinfo(found);
+    return bound ||
+           error_set(err, ERR_CONFIG, "listen: " STR_FMT ": %s", STR_ARG(address), strerror(why));
+}
+
+unsigned http_server_port(const struct http_server *h)
+{
+    const union MHD_DaemonInfo *info =
+        MHD_get_daemon_info(h->daemons[0], MHD_DAEMON_INFO_BIND_PORT);
+    return info ? info->port : 0;
+}
+
+/* ---- the library
+ * ----------------------------------------------------------------------------------------- */
+
+static void on_library_log(void *server, const char *format, va_list args)
+{
+    char text[256];
+    (void)server;
+    vsnprintf(text, sizeof(text), format, args);
+    LOG_DEBUG("http_library", LOG_S("text", str_trim(str_of(text))));
+}
+
+static enum MHD_Result may_connect(void *server, const struct sockaddr *from, socklen_t size)
+{
+    const struct http_server *h = server;
+    (void)size;
+    return http_peers_may_come(h->peers, from) ? MHD_YES : MHD_NO;
+}
+
+/* Escapes are decoded once, by target.c, from the target as it was sent. */
+static size_t leave_escapes(void *server, struct MHD_Connection *connection, char *text)
+{
+    (void)server;
+    (void)connection;
+    return strlen(text);
+}
+
+static bool start_daemon(struct http_server *h, int fd)
+{
+    const struct config *config = h->config;
+    unsigned threads = config->server.threads > 1 ? config->server.threads : 0;
+    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_TURBO | MHD_ALLOW_SUSPEND_RESUME |
+                     MHD_USE_ERROR_LOG;
+    unsigned connections =
+        config->limits.connections > threads ? config->limits.connections : threads;
+    /* One head at most, with the target in it, and room for the answer's. */
+    size_t memory = config->limits.header_kb * 1024 + ANSWER_HEADERS;
+    struct MHD_OptionItem options[] = {
+        {MHD_OPTION_EXTERNAL_LOGGER, (intptr_t)on_library_log, h},
+        {MHD_OPTION_LISTEN_SOCKET, fd, NULL},
+        {MHD_OPTION_CONNECTION_LIMIT, (intptr_t)connections, NULL},
+        {MHD_OPTION_CONNECTION_TIMEOUT, (intptr_t)config->limits.idle_timeout_s, NULL},
+        {MHD_OPTION_CONNECTION_MEMORY_LIMIT, (intptr_t)memory, NULL},
+        {MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL},
+        {MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)http_on_target, h},
+        {MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)leave_escapes, h},
+        {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)http_on_completed, h},
+        {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)http_on_connection, h},
+        {threads ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, (intptr_t)threads, NULL},
+        {MHD_OPTION_END, 0, NULL},
+    };
+    h->daemons[h->daemon_count] = MHD_start_daemon(flags, 0, may_connect, h, http_on_request, h,
+                                                   MHD_OPTION_ARRAY, options, MHD_OPTION_END);
+    if (!h->daemons[h->daemon_count])
+        return false;
+    h->daemon_count++;
+    return true;
+}
+
+static bool start_daemons(struct http_server *h, struct error *err)
+{
+    const struct config_strings *listen_on = &h->config->server.listen;
+    h->daemons = calloc(listen_on->count, sizeof(struct MHD_Daemon *));
+    if (!h->daemons)
+        abort();
+    for (size_t i = 0; i < listen_on->count; i++) {
+        int fd = -1;
+        if (!http_listen(listen_on->at[i], &fd, err))
+            return false;
+        if (!start_daemon(h, fd)) {
+            close(fd);
+            return error_set(err, ERR_CONFIG, "listen: " STR_FMT ": the listener does not start",
+                             STR_ARG(listen_on->at[i]));
+        }
+    }
+    return true;
+}
+
+/* ---- start and stop
+ * ----------------------------------------------------------------------------------------- */
+
+static bool load(struct http_server *h, struct error *err)
+{
+    const struct config *config = h->config;
+    const struct scim_catalog *catalog = service_catalog(h->service);
+    h->user_type = scim_catalog_type(catalog, STR("User"));
+    h->group_type = scim_catalog_type(catalog, STR("Group"));
+    h->default_dialect = scim_dialect_find(config->scim.default_profile);
+    if (!h->user_type || !h->group_type)
+        return error_set(err, ERR_CONFIG, "mapping.schema_dir: no resource types User and Group");
+    if (!h->default_dialect)
+        return error_set(err, ERR_CONFIG, "scim.default_profile: there is no profile " STR_FMT,
+                         STR_ARG(config->scim.default_profile));
+    return http_discovery_load(config, catalog, &h->discovery, err) &&
+           http_peers_start(config, &h->peers, err) &&
+           (!config->server.metrics_listen.len || http_health_start(h, &h->health, err)) &&
+           start_daemons(h, err);
+}
+
+bool http_server_start(const struct config *config, struct service *service,
+                       struct http_server **out, struct error *err)
+{
+    struct http_server *h = calloc(1, sizeof(*h));
+    if (!h)
+        abort();
+    h->config = config;
+    h->service = service;
+    h->log_level = (enum log_level)config->log.level;
+    h->body_max = config->limits.body_kb * 1024;
+    h->body_budget = BODY_BUDGET_BODIES * h->body_max;
+    if (h->body_budget < BODY_BUDGET_MIN)
+        h->body_budget = BODY_BUDGET_MIN;
+    h->rate = http_rate_new(config->limits.requests_per_s, config->limits.burst);
+    pthread_mutex_init(&h->idle_lock, NULL);
+    pthread_cond_init(&h->idle_wake, NULL);
+    if (!load(h, err)) {
+        http_server_stop(h);
+        return false;
+    }
+    *out = h;
+    return true;
+}
+
+/* What runs is finished; a suspended connection must come back before the library may be stopped,
+ * and its work has a deadline of its own. A client that does not read its answer is not waited for.
+ */
+static void wait_idle(struct http_server *h)
+{
+    int64_t patience = clock_deadline_in(STOP_PATIENCE_MS);
+    pthread_mutex_lock(&h->idle_lock);
+    while (atomic_load(&h->away) || (atomic_load(&h->running) && clock_left_ms(patience) > 0)) {
+        struct timespec until;
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_nsec += STOP_LOOK_MS * 1000000L;
+        until.tv_sec += until.tv_nsec / 1000000000L;
+        until.tv_nsec %= 1000000000L;
+        pthread_cond_timedwait(&h->idle_wake, &h->idle_lock, &until);
+    }
+    pthread_mutex_unlock(&h->idle_lock);
+}
+
+void http_server_stop(struct http_server *h)
+{
+    if (!h)
+        return;
+    atomic_store(&h->stopping, true);
+    for (size_t i = 0; i < h->daemon_count; i++) {
+        int fd = MHD_quiesce_daemon(h->daemons[i]);
+        if (fd >= 0)
+            close(fd);
+    }
+    wait_idle(h);
+    for (size_t i = 0; i < h->daemon_count; i++)
+        MHD_stop_daemon(h->daemons[i]);
+    http_health_stop(h->health);
+    http_peers_stop(h->peers);
+    http_discovery_free(h->discovery);
+    http_rate_free(h->rate);
+    pthread_mutex_destroy(&h->idle_lock);
+    pthread_cond_destroy(&h->idle_wake);
+    free(h->daemons);
+    free(h);
+}
