@@ -1,0 +1,123 @@
+"""A private slapd on loopback, in a folder of its own."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from . import site
+from .process import Process
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+SLAPD = "/usr/sbin/slapd"
+SLAPADD = "/usr/sbin/slapadd"
+
+CONFIGURATION = """\
+include /etc/ldap/schema/core.schema
+include /etc/ldap/schema/cosine.schema
+include /etc/ldap/schema/inetorgperson.schema
+include {repository}/conf/kiops.schema
+modulepath /usr/lib/ldap
+moduleload back_mdb
+moduleload syncprov
+moduleload unique
+{modules}
+pidfile {home}/slapd.pid
+loglevel none
+tool-threads 2
+access to dn.base="" by * read
+access to dn.base="cn=Subschema" by * read
+
+# For the tests that change the server while it runs, and for `check`, which looks at the overlays.
+database config
+rootdn "cn=config"
+rootpw {root_password}
+access to attrs=olcRootPW by * none
+access to * by dn.exact="{bridge}" read by * none
+
+database mdb
+suffix "{base}"
+rootdn "{root}"
+rootpw {root_password}
+directory {home}/data
+maxsize 8589934592
+{sync}
+add_content_acl on
+limits dn.exact="{bridge}" size=unlimited size.prtotal=unlimited time=unlimited
+include {home}/acl.conf
+# The site's own rules: people see themselves and change their password, services read.
+access to dn.subtree="{people}" attrs=userPassword by self =xw by anonymous auth by * none
+access to attrs=userPassword by anonymous auth by * none
+access to * by dn.exact="{bridge}" read by dn.subtree="{services}" read by self read by * none
+index objectClass,entryUUID,entryCSN,uid,mail,cn eq
+index kiopsActive,kiopsExternalId,kiopsManager,kiopsTokenHash eq
+index kiopsPermission eq,sub
+index kiopsRequest pres,sub
+overlay syncprov
+syncprov-checkpoint 1000 5
+syncprov-sessionlog 10000
+overlay unique
+unique_uri "serialize ldap:///{people}?uid?sub"
+unique_uri "serialize ldap:///{tokens}?kiopsTokenHash?sub"
+{overlays}
+"""
+
+
+def render_acl():
+    text = (REPOSITORY / "conf/acl.conf").read_text()
+    for name, dn in (("PEOPLE", site.PEOPLE), ("ORGANIZATIONS", site.ORGANIZATIONS),
+                     ("PLATFORM", site.PLATFORM), ("ADMINS", site.ADMINS), ("BRIDGE", site.BRIDGE),
+                     ("OPERATOR", site.OPERATOR), ("READERS", site.SERVICES)):
+        text = text.replace(f"@{name}@", dn)
+    return text
+
+
+def allowed_binary(home):
+    """slapd, or a copy where an enforced AppArmor profile keeps the original in /var/lib/ldap."""
+    try:
+        profiles = Path("/sys/kernel/security/apparmor/profiles").read_text()
+    except OSError:
+        return SLAPD
+    if not any(line.startswith(SLAPD + " (enforce)") for line in profiles.splitlines()):
+        return SLAPD
+    return shutil.copy(SLAPD, home / "slapd")
+
+
+class Slapd:
+    """`modules` and `overlays` are lines for slapd.conf, for tests that want retcode or auditlog."""
+
+    def __init__(self, home, port, *, durable=False, modules="", overlays="", passwords=None):
+        self.home = Path(home)
+        self.port = port
+        self.uri = f"ldap://127.0.0.1:{port}"
+        self.passwords = passwords or site.Passwords()
+        self.configuration = CONFIGURATION.format(
+            repository=REPOSITORY, home=self.home, modules=modules, overlays=overlays,
+            root_password=self.passwords.root, sync="" if durable else "dbnosync",
+            base=site.BASE, root=site.ROOT, bridge=site.BRIDGE, people=site.PEOPLE,
+            services=site.SERVICES, tokens=site.TOKENS)
+
+    def create(self, entries):
+        """Makes the folder and fills the database with `entries` (an iterable of LDIF texts)."""
+        (self.home / "data").mkdir(parents=True, mode=0o700)
+        self.write("acl.conf", render_acl())
+        self.write("slapd.conf", self.configuration)
+        conf = str(self.home / "slapd.conf")
+        load = subprocess.Popen([SLAPADD, "-q", "-w", "-f", conf], stdin=subprocess.PIPE, text=True,
+                                encoding="utf-8", stderr=subprocess.PIPE)
+        try:
+            load.stdin.writelines(entries)
+        except BrokenPipeError:
+            pass  # it says why below
+        complaint = load.communicate()[1]
+        if load.returncode != 0:
+            raise RuntimeError(f"slapadd: {complaint}")
+        self.process = Process(
+            name="slapd", argv=[str(allowed_binary(self.home)), "-f", conf, "-h", self.uri, "-d", "none"],
+            mark=conf, log=str(self.home / "slapd.log"), pid_file=str(self.home / "pid"),
+            probe=self.uri, env={})
+
+    def write(self, name, text):
+        path = self.home / name
+        path.touch(mode=0o600)
+        path.write_text(text)
