@@ -211,10 +211,7 @@ static bool handle_open(const struct directory *d, int64_t deadline, LDAP **out,
 
 static int handle_bind(LDAP *ld, const char *dn, struct str password, int64_t deadline)
 {
-    OWNED_SECRET struct buf copy;
-    buf_init(&copy, password.len + 1);
-    buf_str(&copy, password);
-    struct berval secret = {.bv_len = copy.len, .bv_val = copy.at};
+    struct berval secret = directory_berval(password);
     int msgid = 0;
     int code = ldap_sasl_bind(ld, dn, LDAP_SASL_SIMPLE, &secret, NULL, NULL, &msgid);
     if (code != LDAP_SUCCESS)

@@ -113,8 +113,8 @@ struct directory_search directory_search_platform(const struct directory *d, str
  */
 struct directory_search directory_search_has_value(struct arena *a, struct str entry_dn,
                                                    const char *attr, struct str dn);
-/* Organizations (and the platform group) that name `dn` in member or owner: asks for both
- * attributes only as filter. */
+/* Organizations that name `dn` in member or owner: both attributes only as filter. The platform
+ * group stands elsewhere: ask it with directory_search_has_value(). */
 struct directory_search directory_search_groups_naming(const struct directory *d, struct arena *a,
                                                        struct str dn);
 /* Users with any kiops value of that organization. */

@@ -36,6 +36,16 @@ struct directory_conn {
     int64_t deadline;
 };
 
+/* For libldap, which takes bytes without const and only reads them. */
+static inline struct berval directory_berval(struct str s)
+{
+    union {
+        const char *given;
+        char *taken;
+    } bytes = {.given = s.len ? s.at : ""};
+    return (struct berval){.bv_len = s.len, .bv_val = bytes.taken};
+}
+
 /* ---- mapping.c */
 MUST_CHECK bool directory_mapping_new(const struct config *config,
                                       const struct scim_catalog *catalog,
@@ -69,6 +79,9 @@ MUST_CHECK bool directory_entry_take(LDAP *ld, struct arena *a, LDAPMessage *mes
 MUST_CHECK bool directory_entry_decode(struct arena *a, const struct berval *value,
                                        struct directory_entry *out);
 
+/* ---- queries.c */
+struct directory_search directory_tokens(const struct directory *d); /* all of them */
+
 /* ---- outcome.c */
 enum directory_operation {
     DIRECTORY_OP_MODIFY,
@@ -84,6 +97,7 @@ struct directory_answer {
     int code;
     struct str diagnostic; /* the server's words: to the log, never to the client */
     struct str referral;   /* the first URL, or empty */
+    const char *reason;    /* our own words where a control said more than the code; or NULL */
 };
 
 /* What a result code means for that operation. */

@@ -210,8 +210,9 @@ static void set_error(const struct directory_answer *answer, enum directory_outc
         class = class_named(answer->diagnostic);
     }
     error_set(err, m->kind == ERR_NONE ? ERR_UNAVAILABLE : m->kind,
-              "%s%s" STR_FMT "%s" STR_FMT "%s", m->text, name.len ? ": " : "", STR_ARG(name),
-              class.len ? " (object class " : "", STR_ARG(class), class.len ? ")" : "");
+              "%s%s" STR_FMT "%s" STR_FMT "%s", answer->reason ? answer->reason : m->text,
+              name.len ? ": " : "", STR_ARG(name), class.len ? " (object class " : "",
+              STR_ARG(class), class.len ? ")" : "");
 }
 
 bool directory_outcome_report(const struct directory_answer *answer, enum directory_outcome outcome,

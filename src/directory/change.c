@@ -1,0 +1,381 @@
+/*
+ * Changes. A request carries its preconditions (modifications that fail, RFC 4528 assertion) and
+ * asks for what it met and left behind (RFC 4527). It is sent once: after that only the server's
+ * answer says what happened.
+ */
+#include "base/log.h"
+#include "directory/internal.h"
+
+#define CONTROLS_MAX 3
+
+/* ---- modifications */
+
+void directory_mods_init(struct directory_mods *m, struct arena *a)
+{
+    *m = (struct directory_mods){.arena = a};
+}
+
+void directory_mods_push(struct directory_mods *m, enum directory_mod_op op, const char *attr,
+                         const struct str *values, size_t count)
+{
+    struct str *own = NULL;
+    if (count > 0) {
+        own = ARENA_ARRAY(m->arena, struct str, count);
+        memcpy(own, values, count * sizeof *own);
+    }
+    m->at = arena_grow(m->arena, m->at, sizeof *m->at, m->count, &m->cap, m->count + 1);
+    m->at[m->count++] =
+        (struct directory_mod){.op = op, .attr = attr, .values = own, .count = count};
+}
+
+void directory_mods_one(struct directory_mods *m, enum directory_mod_op op, const char *attr,
+                        struct str value)
+{
+    directory_mods_push(m, op, attr, &value, 1);
+}
+
+void directory_mods_prove_there(struct directory_mods *m, const char *attr, struct str value)
+{
+    directory_mods_one(m, DIRECTORY_DELETE, attr, value);
+    directory_mods_one(m, DIRECTORY_ADD, attr, value);
+}
+
+void directory_mods_prove_absent(struct directory_mods *m, const char *attr, struct str value)
+{
+    directory_mods_one(m, DIRECTORY_ADD, attr, value);
+    directory_mods_one(m, DIRECTORY_DELETE, attr, value);
+}
+
+static const int ldap_ops[] = {
+    [DIRECTORY_ADD] = LDAP_MOD_ADD | LDAP_MOD_BVALUES,
+    [DIRECTORY_DELETE] = LDAP_MOD_DELETE | LDAP_MOD_BVALUES,
+    [DIRECTORY_REPLACE] = LDAP_MOD_REPLACE | LDAP_MOD_BVALUES,
+};
+
+static struct berval **ldap_values(struct arena *a, const struct directory_mod *mod)
+{
+    if (mod->count == 0)
+        return NULL;
+    struct berval *values = ARENA_ARRAY(a, struct berval, mod->count);
+    struct berval **list = ARENA_ARRAY(a, struct berval *, mod->count + 1);
+    for (size_t i = 0; i < mod->count; i++) {
+        values[i] = directory_berval(mod->values[i]);
+        list[i] = &values[i];
+    }
+    return list;
+}
+
+static LDAPMod **ldap_mods(struct arena *a, const struct directory_mods *mods)
+{
+    LDAPMod *each = ARENA_ARRAY(a, LDAPMod, mods->count + 1);
+    LDAPMod **list = ARENA_ARRAY(a, LDAPMod *, mods->count + 1);
+    for (size_t i = 0; i < mods->count; i++) {
+        each[i].mod_op = ldap_ops[mods->at[i].op];
+        each[i].mod_type = directory_berval(str_of(mods->at[i].attr)).bv_val;
+        each[i].mod_bvalues = ldap_values(a, &mods->at[i]);
+        list[i] = &each[i];
+    }
+    return list;
+}
+
+/* ---- one request */
+
+struct change {
+    enum directory_operation operation;
+    const char *dn;
+    LDAPMod **mods;
+    const char *new_rdn;
+    struct str password;
+    const char *assertion; /* filter, or NULL */
+    bool pre, post;        /* read-entry controls */
+    const char *const *post_attrs;
+};
+
+static const char *const csn_only[] = {"entryCSN", NULL};
+
+/* The target's id and version, and whatever else must hold, as one filter. */
+static const char *assertion_of(struct arena *a, const struct directory_target *t)
+{
+    if (t->id.len == 0 && t->csn.len == 0 && !t->extra)
+        return NULL;
+    struct str id = directory_filter_value(a, t->id), csn = directory_filter_value(a, t->csn);
+    struct str text =
+        arena_fmt(a, "(&%s" STR_FMT "%s%s" STR_FMT "%s%s)", id.len ? "(entryUUID=" : "",
+                  STR_ARG(id), id.len ? ")" : "", csn.len ? "(entryCSN=" : "", STR_ARG(csn),
+                  csn.len ? ")" : "", t->extra ? t->extra : "");
+    return text.at;
+}
+
+static struct change change_of(struct arena *a, enum directory_operation operation,
+                               const struct directory_target *t)
+{
+    return (struct change){
+        .operation = operation,
+        .dn = arena_cstr(a, t->dn),
+        .assertion = assertion_of(a, t),
+        .pre = true,
+        .post = operation != DIRECTORY_OP_DELETE,
+        .post_attrs = t->want_post ? directory_all_attrs : csn_only,
+    };
+}
+
+struct controls {
+    LDAPControl each[CONTROLS_MAX];
+    LDAPControl *list[CONTROLS_MAX + 1];
+    size_t count;
+};
+
+static void controls_free(struct controls *controls)
+{
+    for (size_t i = 0; i < controls->count; i++)
+        ber_memfree(controls->each[i].ldctl_value.bv_val);
+}
+
+/* `value` is taken. */
+static void controls_add(struct controls *controls, const char *oid, bool critical,
+                         struct berval value)
+{
+    LDAPControl *one = &controls->each[controls->count];
+    one->ldctl_oid = directory_berval(str_of(oid)).bv_val;
+    one->ldctl_iscritical = critical;
+    one->ldctl_value = value;
+    controls->list[controls->count++] = one;
+}
+
+/* RFC 4527: the attributes wanted, as a list of strings. */
+static bool attribute_list(const char *const *attrs, struct berval *out)
+{
+    BerElement *ber = ber_alloc_t(LBER_USE_DER);
+    bool made = ber && ber_printf(ber, "{v}", attrs) != -1 && ber_flatten2(ber, out, 1) != -1;
+    ber_free(ber, 1);
+    return made;
+}
+
+static int controls_build(LDAP *ld, const struct change *change, struct controls *out)
+{
+    struct berval value;
+    if (change->assertion) {
+        char *filter = directory_berval(str_of(change->assertion)).bv_val;
+        int code = ldap_create_assertion_control_value(ld, filter, &value);
+        if (code != LDAP_SUCCESS)
+            return code;
+        controls_add(out, LDAP_CONTROL_ASSERT, true, value);
+    }
+    if (change->pre) {
+        if (!attribute_list(csn_only, &value))
+            return LDAP_ENCODING_ERROR;
+        controls_add(out, LDAP_CONTROL_PRE_READ, false, value);
+    }
+    if (change->post) {
+        if (!attribute_list(change->post_attrs, &value))
+            return LDAP_ENCODING_ERROR;
+        controls_add(out, LDAP_CONTROL_POST_READ, false, value);
+    }
+    if (change->operation == DIRECTORY_OP_PASSWORD)
+        controls_add(out, LDAP_CONTROL_PASSWORDPOLICYREQUEST, false, (struct berval){0});
+    return LDAP_SUCCESS;
+}
+
+static int send_to(LDAP *ld, const struct change *change, int *msgid)
+{
+    struct controls controls = {.count = 0};
+    int code = controls_build(ld, change, &controls);
+    if (code != LDAP_SUCCESS) {
+        controls_free(&controls);
+        return code;
+    }
+    struct berval name = directory_berval(str_of(change->dn));
+    struct berval secret = directory_berval(change->password);
+    switch (change->operation) {
+    case DIRECTORY_OP_MODIFY:
+        code = ldap_modify_ext(ld, change->dn, change->mods, controls.list, NULL, msgid);
+        break;
+    case DIRECTORY_OP_ADD:
+        code = ldap_add_ext(ld, change->dn, change->mods, controls.list, NULL, msgid);
+        break;
+    case DIRECTORY_OP_DELETE:
+        code = ldap_delete_ext(ld, change->dn, controls.list, NULL, msgid);
+        break;
+    case DIRECTORY_OP_RENAME:
+        code = ldap_rename(ld, change->dn, change->new_rdn, NULL, 1, controls.list, NULL, msgid);
+        break;
+    case DIRECTORY_OP_PASSWORD:
+        code = ldap_passwd(ld, &name, NULL, &secret, controls.list, NULL, msgid);
+        break;
+    case DIRECTORY_OP_SEARCH:
+        code = LDAP_PARAM_ERROR;
+        break;
+    }
+    controls_free(&controls);
+    return code;
+}
+
+/* A request that libldap could not hand over whole was not executed, so it may be sent again. */
+static bool send_change(struct directory_conn *c, const struct change *change, int64_t deadline,
+                        int *msgid, struct error *err)
+{
+    struct directory_answer answer = {.operation = change->operation};
+    for (bool fresh = false; !fresh;) {
+        if (!directory_conn_ready(c, deadline, &fresh, err))
+            return false;
+        answer.code = send_to(c->ld, change, msgid);
+        if (answer.code == LDAP_SUCCESS)
+            return true;
+        directory_conn_drop(c);
+        if (answer.code != LDAP_SERVER_DOWN)
+            break;
+    }
+    if (answer.code == LDAP_SERVER_DOWN)
+        answer.code = LDAP_CONNECT_ERROR;
+    return directory_outcome_report(&answer, DIRECTORY_UNAVAILABLE, err);
+}
+
+/* ---- one answer */
+
+static const struct {
+    LDAPPasswordPolicyError error;
+    const char *text;
+} password_reasons[] = {
+    {PP_passwordModNotAllowed, "the directory does not let this password be changed"},
+    {PP_insufficientPasswordQuality, "the directory's policy finds the password too weak"},
+    {PP_passwordTooShort, "the directory's policy finds the password too short"},
+    {PP_passwordTooYoung, "the directory's policy does not allow a new password yet"},
+    {PP_passwordInHistory, "the directory's policy does not allow a password used before"},
+};
+
+static const char *password_reason(LDAP *ld, LDAPControl *control)
+{
+    LDAPPasswordPolicyError error = PP_noError;
+    if (ldap_parse_passwordpolicy_control(ld, control, NULL, NULL, &error) != LDAP_SUCCESS)
+        return NULL;
+    for (size_t i = 0; i < sizeof password_reasons / sizeof password_reasons[0]; i++)
+        if (password_reasons[i].error == error)
+            return password_reasons[i].text;
+    return NULL;
+}
+
+static void take_control(LDAP *ld, struct arena *a, LDAPControl *control,
+                         struct directory_answer *answer, struct directory_result *result)
+{
+    struct str oid = str_of(control->ldctl_oid);
+    struct directory_entry e;
+    if (str_eq(oid, STR(LDAP_CONTROL_PASSWORDPOLICYRESPONSE)))
+        answer->reason = password_reason(ld, control);
+    bool pre = str_eq(oid, STR(LDAP_CONTROL_PRE_READ));
+    if (!pre && !str_eq(oid, STR(LDAP_CONTROL_POST_READ)))
+        return;
+    if (!directory_entry_decode(a, &control->ldctl_value, &e))
+        return;
+    if (pre) {
+        result->pre_csn = e.csn;
+        return;
+    }
+    result->post_csn = e.csn;
+    struct directory_entry *post = ARENA_NEW(a, struct directory_entry);
+    *post = e;
+    result->post = post;
+}
+
+static void take_answer(LDAP *ld, struct arena *a, LDAPMessage *message,
+                        struct directory_answer *answer, struct directory_result *result)
+{
+    char *diagnostic = NULL, **referrals = NULL;
+    LDAPControl **controls = NULL;
+    int code = LDAP_DECODING_ERROR;
+    int failed = ldap_parse_result(ld, message, &code, NULL, &diagnostic, &referrals, &controls, 1);
+    answer->code = failed == LDAP_SUCCESS ? code : failed;
+    answer->diagnostic = arena_str(a, str_of(diagnostic));
+    if (referrals)
+        answer->referral = arena_str(a, str_of(referrals[0]));
+    for (size_t i = 0; controls && controls[i]; i++)
+        take_control(ld, a, controls[i], answer, result);
+    ldap_memfree(diagnostic);
+    ldap_memvfree((void **)referrals);
+    ldap_controls_free(controls);
+}
+
+static bool run(struct directory_conn *c, struct arena *a, const struct change *change,
+                struct directory_result *result, struct error *err)
+{
+    struct directory_answer answer = {.operation = change->operation};
+    int64_t deadline = directory_conn_deadline(c);
+    int msgid = 0;
+    *result = (struct directory_result){.outcome = DIRECTORY_UNAVAILABLE};
+    if (!c->directory->config->directory.writes)
+        return error_set(err, ERR_UNAVAILABLE, "the bridge is configured not to write");
+    if (!send_change(c, change, deadline, &msgid, err))
+        return false;
+    LDAPMessage *message = NULL;
+    answer.code = directory_ldap_wait(c->ld, msgid, LDAP_MSG_ALL, deadline, &message);
+    if (answer.code == LDAP_SUCCESS) {
+        take_answer(c->ld, a, message, &answer, result);
+    } else {
+        ldap_abandon_ext(c->ld, msgid, NULL, NULL);
+        directory_conn_drop(c);
+    }
+    result->code = answer.code;
+    result->outcome = directory_outcome_of(&answer);
+    return directory_outcome_report(&answer, result->outcome, err);
+}
+
+/* ---- the five changes */
+
+bool directory_modify(struct directory_conn *c, struct arena *a, const struct directory_target *t,
+                      const struct directory_mods *m, struct directory_result *result,
+                      struct error *err)
+{
+    struct change change = change_of(a, DIRECTORY_OP_MODIFY, t);
+    change.mods = ldap_mods(a, m);
+    bool fine = run(c, a, &change, result, err);
+    if (!t->want_post)
+        result->post = NULL;
+    return fine;
+}
+
+bool directory_add(struct directory_conn *c, struct arena *a, struct str dn,
+                   const struct directory_mods *attrs, struct directory_result *result,
+                   struct error *err)
+{
+    struct change change = {
+        .operation = DIRECTORY_OP_ADD,
+        .dn = arena_cstr(a, dn),
+        .mods = ldap_mods(a, attrs),
+        .post = true,
+        .post_attrs = directory_all_attrs,
+    };
+    return run(c, a, &change, result, err);
+}
+
+bool directory_delete(struct directory_conn *c, struct arena *a, const struct directory_target *t,
+                      struct directory_result *result, struct error *err)
+{
+    struct change change = change_of(a, DIRECTORY_OP_DELETE, t);
+    return run(c, a, &change, result, err);
+}
+
+bool directory_rename(struct directory_conn *c, struct arena *a, const struct directory_target *t,
+                      struct str new_rdn, struct directory_result *result, struct error *err)
+{
+    struct change change = change_of(a, DIRECTORY_OP_RENAME, t);
+    change.new_rdn = arena_cstr(a, new_rdn);
+    bool fine = run(c, a, &change, result, err);
+    if (!t->want_post)
+        result->post = NULL;
+    return fine;
+}
+
+bool directory_set_password(struct directory_conn *c, struct arena *a, struct str dn,
+                            struct str password, struct directory_result *result, struct error *err)
+{
+    struct change change = {
+        .operation = DIRECTORY_OP_PASSWORD,
+        .dn = arena_cstr(a, dn),
+        .password = password,
+    };
+    /* RFC 3062: an absent password lets the server choose one that nobody knows. */
+    if (password.len == 0) {
+        *result = (struct directory_result){.outcome = DIRECTORY_REFUSED};
+        return error_set(err, ERR_INVALID_VALUE, "the password is empty");
+    }
+    return run(c, a, &change, result, err);
+}
