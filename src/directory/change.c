@@ -279,18 +279,10 @@ static void take_control(LDAP *ld, struct arena *a, LDAPControl *control,
 static void take_answer(LDAP *ld, struct arena *a, LDAPMessage *message,
                         struct directory_answer *answer, struct directory_result *result)
 {
-    char *diagnostic = NULL, **referrals = NULL;
     LDAPControl **controls = NULL;
-    int code = LDAP_DECODING_ERROR;
-    int failed = ldap_parse_result(ld, message, &code, NULL, &diagnostic, &referrals, &controls, 1);
-    answer->code = failed == LDAP_SUCCESS ? code : failed;
-    answer->diagnostic = arena_str(a, str_of(diagnostic));
-    if (referrals)
-        answer->referral = arena_str(a, str_of(referrals[0]));
+    directory_answer_take(ld, a, message, answer, &controls);
     for (size_t i = 0; controls && controls[i]; i++)
         take_control(ld, a, controls[i], answer, result);
-    ldap_memfree(diagnostic);
-    ldap_memvfree((void **)referrals);
     ldap_controls_free(controls);
 }
 

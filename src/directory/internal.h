@@ -46,6 +46,17 @@ static inline struct berval directory_berval(struct str s)
     return (struct berval){.bv_len = s.len, .bv_val = bytes.taken};
 }
 
+/* NULL = everything that a whole read asks for. */
+extern const char *const directory_all_attrs[];
+static inline char **directory_attr_names(const char *const *attrs)
+{
+    union {
+        const char *const *given;
+        char **taken;
+    } list = {.given = attrs ? attrs : directory_all_attrs};
+    return list.taken;
+}
+
 /* ---- mapping.c */
 MUST_CHECK bool directory_mapping_new(const struct config *config,
                                       const struct scim_catalog *catalog,
@@ -70,8 +81,6 @@ int directory_ldap_wait(LDAP *ld, int msgid, int all, int64_t deadline, LDAPMess
 bool directory_ldap_room(LDAP *ld, int64_t deadline);
 
 /* ---- search.c */
-/* Everything a whole read asks for. */
-extern const char *const directory_all_attrs[];
 /* The entry of a search message; the arena keeps the message. */
 MUST_CHECK bool directory_entry_take(LDAP *ld, struct arena *a, LDAPMessage *message,
                                      struct directory_entry *out);
@@ -82,7 +91,7 @@ MUST_CHECK bool directory_entry_decode(struct arena *a, const struct berval *val
 /* ---- queries.c */
 struct directory_search directory_tokens(const struct directory *d); /* all of them */
 
-/* ---- outcome.c */
+/* ---- answers: sync.c and outcome.c */
 enum directory_operation {
     DIRECTORY_OP_MODIFY,
     DIRECTORY_OP_ADD,
@@ -100,6 +109,46 @@ struct directory_answer {
     const char *reason;    /* our own words where a control said more than the code; or NULL */
 };
 
+/* Fills `answer` (but its operation) from a result message, which it frees; `controls` may be NULL.
+ */
+void directory_answer_take(LDAP *ld, struct arena *a, LDAPMessage *message,
+                           struct directory_answer *answer, LDAPControl ***controls);
+/* A search reference, which it frees: a part of the tree lives elsewhere, so the answer to the
+ * search can never be whole. */
+void directory_answer_reference(LDAP *ld, struct arena *a, LDAPMessage *message,
+                                struct directory_answer *answer);
+
+/* ---- sync.c: RFC 4533 on the wire */
+enum directory_sync_kind {
+    SYNC_ENTRY,  /* added or changed: `entry` is as it is now */
+    SYNC_GONE,   /* `entry.id` is deleted, or matches no more */
+    SYNC_IDS,    /* `ids` grew: all of these are gone */
+    SYNC_KEPT,   /* an id or a set of ids is said to be unchanged: what is not named is gone */
+    SYNC_PHASE,  /* a phase of the refresh is over; `present`, `done` */
+    SYNC_COOKIE, /* nothing but a cookie */
+    SYNC_END,    /* the search is over: `answer` says why */
+};
+
+struct directory_sync {
+    enum directory_sync_kind kind;
+    struct directory_entry entry;
+    struct str cookie; /* empty = none came */
+    bool present;      /* of a phase: what it did not name is gone */
+    bool done;         /* of a phase: the refresh is over, live changes follow */
+    struct directory_answer answer;
+};
+
+#define SYNC_ID_BYTES 16
+/* The sync request control's value for refresh and persist; free with ber_memfree(). */
+MUST_CHECK bool directory_sync_request(struct str cookie, struct berval *out);
+/* Reads one message of a sync search; `ids` gets SYNC_ID_BYTES per deleted id. The arena keeps the
+ * message. false: malformed. */
+MUST_CHECK bool directory_sync_read(LDAP *ld, struct arena *a, LDAPMessage *message,
+                                    struct buf *ids, struct directory_sync *out);
+/* The text form of an id. */
+struct str directory_sync_id(struct arena *a, const void *bytes);
+
+/* ---- outcome.c */
 /* What a result code means for that operation. */
 enum directory_outcome directory_outcome_of(const struct directory_answer *answer);
 /* Sets err for REFUSED, UNAVAILABLE and UNKNOWN (then false) and logs the server's words. */

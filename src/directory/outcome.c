@@ -116,6 +116,29 @@ static const char *const unique_phrases[] = {
 /* Attributes that a precondition speaks of: what their class refuses is a race, not bad data. */
 static const char *const precondition_attributes[] = {"owner", "member", "uniqueMember"};
 
+void directory_answer_take(LDAP *ld, struct arena *a, LDAPMessage *message,
+                           struct directory_answer *answer, LDAPControl ***controls)
+{
+    char *diagnostic = NULL, **referrals = NULL;
+    int code = LDAP_DECODING_ERROR;
+    int failed = ldap_parse_result(ld, message, &code, NULL, &diagnostic, &referrals, controls, 1);
+    answer->code = failed == LDAP_SUCCESS ? code : failed;
+    answer->diagnostic = arena_str(a, str_of(diagnostic));
+    if (referrals)
+        answer->referral = arena_str(a, str_of(referrals[0]));
+    ldap_memfree(diagnostic);
+    ldap_memvfree((void **)referrals);
+}
+
+void directory_answer_reference(LDAP *ld, struct arena *a, LDAPMessage *message,
+                                struct directory_answer *answer)
+{
+    char **urls = NULL;
+    if (ldap_parse_reference(ld, message, &urls, NULL, 1) == LDAP_SUCCESS && urls)
+        answer->referral = arena_str(a, str_of(urls[0]));
+    ldap_memvfree((void **)urls);
+}
+
 static const struct meaning *meaning_of(int code, enum directory_operation operation)
 {
     for (size_t i = 0; i < sizeof meanings / sizeof meanings[0]; i++)

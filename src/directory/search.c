@@ -164,16 +164,6 @@ static const int ldap_scopes[] = {
     [DIRECTORY_SUB] = LDAP_SCOPE_SUBTREE,
 };
 
-/* libldap takes the names without const and only reads them. */
-static char **attr_names(const char *const *attrs)
-{
-    union {
-        const char *const *names;
-        char **taken;
-    } list = {.names = attrs ? attrs : directory_all_attrs};
-    return list.taken;
-}
-
 static int send_one(struct batch *b, size_t i)
 {
     const struct directory_search *s = &b->searches[i];
@@ -182,8 +172,9 @@ static int send_one(struct batch *b, size_t i)
     int limit = s->size_limit > INT_MAX ? INT_MAX : (int)s->size_limit;
     LDAP *ld = b->conn->ld;
     for (;;) {
-        int code = ldap_search_ext(ld, base, ldap_scopes[s->scope], filter, attr_names(s->attrs), 0,
-                                   NULL, NULL, NULL, limit, &b->msgids[i]);
+        int code =
+            ldap_search_ext(ld, base, ldap_scopes[s->scope], filter, directory_attr_names(s->attrs),
+                            0, NULL, NULL, NULL, limit, &b->msgids[i]);
         if (code != LDAP_BUSY)
             return code;
         if (!directory_ldap_room(ld, b->deadline))
@@ -200,30 +191,6 @@ static int send_some(struct batch *b)
         b->sent++;
     }
     return code;
-}
-
-static void take_result(LDAP *ld, struct arena *a, LDAPMessage *message,
-                        struct directory_answer *answer)
-{
-    char *diagnostic = NULL, **referrals = NULL;
-    int code = LDAP_DECODING_ERROR;
-    int failed = ldap_parse_result(ld, message, &code, NULL, &diagnostic, &referrals, NULL, 1);
-    answer->code = failed == LDAP_SUCCESS ? code : failed;
-    answer->diagnostic = arena_str(a, str_of(diagnostic));
-    if (referrals)
-        answer->referral = arena_str(a, str_of(referrals[0]));
-    ldap_memfree(diagnostic);
-    ldap_memvfree((void **)referrals);
-}
-
-/* A part of the tree lives elsewhere: the answer can never be whole. */
-static void take_reference(LDAP *ld, struct arena *a, LDAPMessage *message,
-                           struct directory_answer *answer)
-{
-    char **urls = NULL;
-    if (ldap_parse_reference(ld, message, &urls, NULL, 1) == LDAP_SUCCESS && urls)
-        answer->referral = arena_str(a, str_of(urls[0]));
-    ldap_memvfree((void **)urls);
 }
 
 struct collected {
@@ -263,10 +230,10 @@ static void receive_one(struct batch *b, size_t i, struct directory_answer *answ
             return;
         }
         if (type == LDAP_RES_SEARCH_REFERENCE) {
-            take_reference(ld, b->arena, message, answer);
+            directory_answer_reference(ld, b->arena, message, answer);
             continue;
         }
-        take_result(ld, b->arena, message, answer);
+        directory_answer_take(ld, b->arena, message, answer, NULL);
         break;
     }
     if (answer->code == LDAP_SUCCESS && answer->referral.len > 0)
