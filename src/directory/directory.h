@@ -338,3 +338,20 @@ void directory_feed_next(struct directory_feed *f, struct arena *a, int wait_ms,
                          struct directory_event *out);
 /* Makes a waiting directory_feed_next() return FEED_IDLE soon; any thread (used to stop). */
 void directory_feed_wake(struct directory_feed *f);
+
+/* ---- inspect.c: is the directory fit for this configuration? */
+struct directory_finding {
+    bool fatal;      /* serve cannot work with it; else advice */
+    struct str text; /* what is wrong and the exact text to apply */
+};
+
+/* Bases, placeholder, platform group, schema, indexes, overlays, controls, limits, rights of the
+ * service account, and the ACL proof below. What is fine is not listed. Errors: ERR_UNAVAILABLE
+ * when it cannot be read. */
+MUST_CHECK bool directory_inspect(struct directory *d, struct arena *a,
+                                  const struct directory_finding **out, size_t *count,
+                                  struct error *err);
+/* DESIGN 3.4: a throw-away person binds and tries to write what only the bridge may; the person is
+ * taken away again. ERR_CONFIG when a try succeeds, naming the attribute. Where none can be made or
+ * the directory is away: a warning in the log, and true. */
+MUST_CHECK bool directory_prove_acl(struct directory *d, struct error *err);

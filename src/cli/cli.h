@@ -1,0 +1,55 @@
+/*
+ * The command line: one file per subcommand. stdout = result, stderr = messages.
+ *
+ * Owns:    struct cli holds what main parsed; a command frees what it opens.
+ * Threads: the main thread.
+ * Errors:  exit codes of INTERFACES 3, below.
+ */
+#pragma once
+
+#include "base/error.h"
+#include "base/text.h"
+#include "config/config.h"
+#include "scim/scim.h"
+
+#define CLI_DEFAULT_CONFIG "/etc/kiops-bridge/kiops-bridge.conf"
+
+enum cli_exit {
+    CLI_OK = 0,
+    CLI_ERROR = 1,
+    CLI_FINDINGS = 2,
+    CLI_USAGE = 64,
+};
+
+struct cli {
+    const char *config_path;
+    bool json;
+    char **args; /* after the command's name */
+    int count;
+};
+
+int cli_serve(const struct cli *c);
+int cli_check(const struct cli *c);
+int cli_schema(const struct cli *c);
+int cli_rules(const struct cli *c);
+int cli_token(const struct cli *c);
+int cli_audit(const struct cli *c);
+
+/* common.c */
+int cli_usage(const char *what);       /* prints to stderr what is wrong and where help is */
+int cli_fail(const struct error *err); /* prints err->detail, gives CLI_ERROR */
+struct config *cli_config(const struct cli *c); /* NULL after printing every mistake */
+/* The shipped schemas and the resource types that are served, from mapping.schema_dir. */
+MUST_CHECK bool cli_catalog(const struct config *config, struct scim_catalog **out,
+                            struct error *err);
+struct str cli_operator(void); /* the OS user, for the audit */
+
+/* Parses `--name VALUE` and `--name=VALUE` out of the arguments. */
+struct cli_options {
+    const struct cli *cli;
+    int at;
+};
+/* Next option: its name in `*name` (without dashes; empty for a plain argument) and its value;
+ * false at the end. A missing value is usage:
+ * `*value` has at NULL. */
+bool cli_next(struct cli_options *o, struct str *name, struct str *value);

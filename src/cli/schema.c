@@ -1,0 +1,130 @@
+/* schema: the LDAP schema in three servers' forms, the access rules with this configuration's
+ * names, and the mapping. */
+#include <stdio.h>
+
+#include "base/own.h"
+#include "cli/cli.h"
+#include "cli/texts.h"
+#include "directory/directory.h"
+
+static int put(struct str text)
+{
+    return fwrite(text.at, 1, text.len, stdout) == text.len ? CLI_OK : CLI_ERROR;
+}
+
+struct form {
+    const char *head, *attribute, *class;
+};
+
+static const struct form LDIF = {
+    "dn: cn=kiops,cn=schema,cn=config\nobjectClass: olcSchemaConfig\ncn: kiops\n",
+    "olcAttributeTypes: ", "olcObjectClasses: "};
+static const struct form DS389 = {"dn: cn=schema\n", "attributeTypes: ", "objectClasses: "};
+
+/* One definition of the slapd.conf form: its first line, and the indented ones behind it, joined by
+ * single blanks. */
+static void print_definition(const struct form *form, struct str keyword, struct str first,
+                             struct str *rest)
+{
+    struct str line;
+    printf("%s" STR_FMT, str_eq(keyword, STR("attributetype")) ? form->attribute : form->class,
+           STR_ARG(str_trim(first)));
+    while (rest->len && (rest->at[0] == ' ' || rest->at[0] == '\t') && str_split(rest, '\n', &line))
+        printf(" " STR_FMT, STR_ARG(str_trim(line)));
+    putchar('\n');
+}
+
+static int print_ldif(const struct form *form)
+{
+    struct str rest = cli_schema_text(), line;
+    fputs(form->head, stdout);
+    while (str_split(&rest, '\n', &line)) {
+        static const struct str KEYWORDS[] = {STR_INIT("attributetype"), STR_INIT("objectclass")};
+        for (size_t i = 0; i < 2; i++)
+            if (str_starts(line, KEYWORDS[i]))
+                print_definition(form, KEYWORDS[i], str_sub(line, KEYWORDS[i].len, line.len),
+                                 &rest);
+    }
+    return CLI_OK;
+}
+
+static struct str parent(struct str dn)
+{
+    size_t comma;
+    return str_find(dn, ',', &comma) ? str_sub(dn, comma + 1, dn.len) : dn;
+}
+
+static int print_acl(const struct config *config)
+{
+    const struct config_directory *d = &config->directory;
+    const struct {
+        struct str name, value;
+    } names[] = {
+        {STR("@PEOPLE@"), d->users.base},
+        {STR("@ORGANIZATIONS@"), d->organizations.base},
+        {STR("@PLATFORM@"), parent(d->tokens_base)},
+        {STR("@ADMINS@"), d->admins_dn},
+        {STR("@BRIDGE@"), d->service.bind_dn},
+        {STR("@OPERATOR@"), d->operator_account.bind_dn},
+        {STR("@READERS@"), parent(d->service.bind_dn)},
+    };
+    struct str rest = cli_acl_text();
+    while (rest.len) {
+        bool replaced = false;
+        for (size_t i = 0; !replaced && i < sizeof names / sizeof *names; i++) {
+            if (!str_starts(rest, names[i].name))
+                continue;
+            put(names[i].value);
+            rest = str_sub(rest, names[i].name.len, rest.len);
+            replaced = true;
+        }
+        if (!replaced) {
+            putchar(rest.at[0]);
+            rest = str_sub(rest, 1, rest.len);
+        }
+    }
+    return CLI_OK;
+}
+
+static int print_mapping(const struct config *config)
+{
+    struct scim_catalog *catalog = NULL;
+    struct directory *directory = NULL;
+    struct error err = ERROR_INIT;
+    OWNED_BUF struct buf out;
+    buf_init(&out, 1 << 20);
+    bool ok =
+        cli_catalog(config, &catalog, &err) && directory_new(config, catalog, &directory, &err);
+    if (ok)
+        directory_mapping_print(directory, &out);
+    int status = ok ? put(buf_view(&out)) : cli_fail(&err);
+    directory_free(directory);
+    scim_catalog_free(catalog);
+    return status;
+}
+
+static int with_config(const struct cli *c, int (*print)(const struct config *config))
+{
+    struct config *config = cli_config(c);
+    if (!config)
+        return CLI_ERROR;
+    int status = print(config);
+    config_free(config);
+    return status;
+}
+
+int cli_schema(const struct cli *c)
+{
+    struct str form = c->count == 1 ? str_of(c->args[0]) : STR_NONE;
+    if (str_eq(form, STR("openldap")))
+        return put(cli_schema_text());
+    if (str_eq(form, STR("ldif")))
+        return print_ldif(&LDIF);
+    if (str_eq(form, STR("389ds")))
+        return print_ldif(&DS389);
+    if (str_eq(form, STR("acl")))
+        return with_config(c, print_acl);
+    if (str_eq(form, STR("mapping")))
+        return with_config(c, print_mapping);
+    return cli_usage("write: schema openldap|ldif|389ds|acl|mapping");
+}

@@ -1,0 +1,90 @@
+/* kiops-bridge: parses the subcommand and hands over to src/cli. */
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "base/hash.h"
+#include "cli/cli.h"
+
+#ifndef KIOPS_VERSION
+#define KIOPS_VERSION "0.1"
+#endif
+
+static const char HELP[] =
+    "kiops-bridge - SCIM 2.0 provisioning into an LDAP directory under the KIOPS role rules\n"
+    "\n"
+    "usage: kiops-bridge [-c FILE] [--json] COMMAND\n"
+    "\n"
+    "  serve                      run the bridge in the foreground\n"
+    "  check [--report]           is the directory fit for this configuration? says what is "
+    "missing\n"
+    "  schema openldap|ldif|389ds the LDAP schema, in the form that server takes\n"
+    "  schema acl                 the access rules for slapd, with this configuration's names\n"
+    "  schema mapping             which SCIM attribute lives in which LDAP attribute\n"
+    "  rules                      the role rules and finding codes\n"
+    "  token create NAME --role PlatformAdmin|Manager|Member --expires DATE|never\n"
+    "               [--organization ID]... [--client C] [--access read|write] [--profile P]\n"
+    "               [--push-mode direct|request] [--option K=V]...\n"
+    "                             the token alone on stdout, once\n"
+    "  token list                 the tokens, without their secrets\n"
+    "  token revoke NAME          ends a token at once\n"
+    "  audit verify [FILE]        checks the chain of the audit records\n"
+    "\n"
+    "  -c FILE     configuration (default " CLI_DEFAULT_CONFIG ")\n"
+    "  --json      results as JSON\n"
+    "  --help, --version\n"
+    "\n"
+    "exit: 0 fine, 1 error, 2 findings, 64 usage\n";
+
+struct command {
+    const char *name;
+    int (*run)(const struct cli *c);
+};
+
+static const struct command COMMANDS[] = {
+    {"serve", cli_serve}, {"check", cli_check}, {"schema", cli_schema},
+    {"rules", cli_rules}, {"token", cli_token}, {"audit", cli_audit},
+};
+
+/* Named in the interfaces and still to come: a clear answer is better than "unknown". */
+static const char *const LATER[] = {"reconcile", "runs", "undo", "review", "explain"};
+
+static int run(const char *name, const struct cli *c)
+{
+    for (size_t i = 0; i < sizeof COMMANDS / sizeof *COMMANDS; i++)
+        if (strcmp(name, COMMANDS[i].name) == 0)
+            return COMMANDS[i].run(c);
+    for (size_t i = 0; i < sizeof LATER / sizeof *LATER; i++) {
+        if (strcmp(name, LATER[i]) == 0) {
+            fprintf(stderr, "kiops-bridge: %s is not part of this version\n", name);
+            return CLI_USAGE;
+        }
+    }
+    return cli_usage("unknown command");
+}
+
+int main(int argc, char **argv)
+{
+    struct cli c = {.config_path = CLI_DEFAULT_CONFIG};
+    /* Passwords and tokens are in memory: no core file. */
+    setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+    hash_init();
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            return fputs(HELP, stdout) < 0;
+        if (strcmp(argv[i], "--version") == 0)
+            return puts("kiops-bridge " KIOPS_VERSION) < 0;
+        if (strcmp(argv[i], "--json") == 0) {
+            c.json = true;
+        } else if (strcmp(argv[i], "-c") == 0 && i + 1 < argc) {
+            c.config_path = argv[++i];
+        } else if (argv[i][0] == '-') {
+            return cli_usage("unknown option before the command");
+        } else {
+            c.args = argv + i + 1;
+            c.count = argc - i - 1;
+            return run(argv[i], &c);
+        }
+    }
+    return cli_usage("no command");
+}
