@@ -43,7 +43,7 @@ static bool check_media(struct http_request *r)
 /* What the token's owner may hear about the request before its body is read. */
 static bool check_request(struct http_request *r)
 {
-    if (r->target_fault.kind != ERR_NONE) {
+    if (!r->target_good) {
         r->err = r->target_fault;
         return false;
     }
@@ -55,13 +55,13 @@ enum http_next http_admit(struct http_request *r, struct directory_conn *conn)
     const struct http_server *h = r->server;
     if (!http_is_scim_path(&r->target)) {
         r->answer.plain = true;
-        if (r->target_fault.kind != ERR_NONE)
+        if (!r->target_good)
             r->err = r->target_fault;
         else
             refuse_path(r);
         return HTTP_ANSWERED;
     }
-    if (r->target_fault.kind == ERR_NONE)
+    if (r->target_good)
         r->route = http_route_find(&r->target, &r->resource_id);
     bool open =
         r->route && r->route->discovery && h->config->server.public_discovery && is_read(r->method);

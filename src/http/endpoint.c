@@ -259,7 +259,7 @@ static enum http_next begin_write(struct http_request *r, struct directory_conn 
 {
     bool with_body = r->method != HTTP_DELETE;
     if (with_body && r->body_fault.kind == ERR_NONE && !r->document)
-        (void)!parse_body(r); /* the fault is looked at below, and again after a look-up */
+        (void)parse_body(r); /* the fault is looked at below, and again after a look-up */
     if (r->body_fault.kind != ERR_NONE)
         return refuse_body(r, conn);
     choose_writer(r);

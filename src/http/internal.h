@@ -129,7 +129,7 @@ enum http_method http_method_of(const char *name); /* case-sensitive, RFC 9110 9
 const char *http_method_name(enum http_method m);
 /* NULL: no such path below the base. `*id` is the last segment of an item route. */
 const struct http_route *http_route_find(const struct http_target *t, struct str *id);
-bool http_is_scim_path(const struct http_target *t); /* first segment is "scim" */
+bool http_is_scim_path(const struct http_target *t); /* as sent: /scim, /scim/... */
 bool http_route_allows(const struct http_route *route, enum http_method m);
 struct str http_route_allow(struct arena *a, const struct http_route *route);
 /* Is the resource type's endpoint ("/Users") one that this bridge really serves? */
@@ -172,6 +172,7 @@ struct http_request {
     enum http_phase phase;
     enum http_method method;
     struct http_target target;
+    bool target_good;
     struct error target_fault;
     struct http_head head;
     enum http_media media;

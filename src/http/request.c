@@ -28,12 +28,12 @@ static void draw_id(struct http_server *h, char id[17])
     id[16] = '\0';
 }
 
-static void take_target(struct http_request *r, struct str raw)
+/* A fault is kept: it is told to who has a token. */
+static bool take_target(struct http_request *r, struct str raw)
 {
     if (raw.len > r->server->config->limits.target_kb * 1024)
-        error_set(&r->target_fault, ERR_URI_TOO_LONG, "the request target is too long");
-    else /* a fault is kept: it is told to who has a token */
-        (void)!http_target_parse(r->arena, arena_str(r->arena, raw), &r->target, &r->target_fault);
+        return error_set(&r->target_fault, ERR_URI_TOO_LONG, "the request target is too long");
+    return http_target_parse(r->arena, arena_str(r->arena, raw), &r->target, &r->target_fault);
 }
 
 /* The library decodes the target in its own buffer later on: what it gives here is copied. */
@@ -56,7 +56,7 @@ void *http_on_target(void *server, const char *target, struct MHD_Connection *co
     draw_id(h, r->id);
     http_head_init(&r->head);
     buf_init(&r->body, h->body_max);
-    take_target(r, str_of(target));
+    r->target_good = take_target(r, str_of(target));
     return r;
 }
 
@@ -170,15 +170,16 @@ static enum MHD_Result go_away(struct http_request *r, enum http_next next)
  * ------------------------------------------------------------------------------------------------
  */
 
-static bool hold(struct http_request *r, const char *data, size_t size)
+/* A failure is in r->err; the rest of the body is then dropped. */
+static void hold(struct http_request *r, const char *data, size_t size)
 {
     struct http_server *h = r->server;
     size_t held = atomic_fetch_add(&h->body_bytes, size) + size;
     r->body_held += size;
     if (held > h->body_budget)
-        return error_set(&r->err, ERR_UNAVAILABLE, "too many large requests at once");
-    buf_add(&r->body, data, size);
-    return true;
+        error_set(&r->err, ERR_UNAVAILABLE, "too many large requests at once");
+    else
+        buf_add(&r->body, data, size);
 }
 
 static enum MHD_Result take_body(struct http_request *r, const char *data, size_t size)
@@ -193,7 +194,7 @@ static enum MHD_Result take_body(struct http_request *r, const char *data, size_
         return cut(r);
     }
     if (r->err.kind == ERR_NONE)
-        (void)!hold(r, data, size); /* a failure is in r->err; the rest of the body is dropped */
+        hold(r, data, size);
     return MHD_YES;
 }
 

@@ -62,7 +62,8 @@ const char *http_method_name(enum http_method m)
 
 bool http_is_scim_path(const struct http_target *t)
 {
-    return t->segment_count > 0 && str_eq(t->segments[0], STR("scim"));
+    struct str rest = str_sub(t->path, 5, 1);
+    return str_starts(t->path, STR("/scim")) && (!rest.len || rest.at[0] == '/');
 }
 
 static bool matches(const struct http_route *route, struct str name, const struct str *item)

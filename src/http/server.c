@@ -76,6 +76,8 @@ unsigned http_server_port(const struct http_server *h)
 /* ---- the library
  * ----------------------------------------------------------------------------------------- */
 
+static void on_library_log(void *, const char *, va_list) PRINTF_LIKE(2, 0);
+
 static void on_library_log(void *server, const char *format, va_list args)
 {
     char text[256];
