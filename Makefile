@@ -38,6 +38,19 @@ $(B)/librest.a: $(REST:%.c=$(B)/%.o) ; @rm -f $@ && $(AR) rcs $@ $^
 $(B)/kiops-bridge: $(B)/src/main.o $(B)/librest.a $(B)/libpure.a
 	@$(CC) $(ALL_LDFLAGS) -o $@ $(B)/src/main.o -Wl,--start-group $(B)/librest.a $(B)/libpure.a -Wl,--end-group $(LIBS)
 
+# Debian 12. The first list builds and runs, the second one is for the tests.
+DEPS := gcc libc6-dev libldap-dev libcurl4-openssl-dev libjansson-dev libconfig-dev libmicrohttpd-dev libjose-dev libsodium-dev \
+        libunistring-dev libsystemd-dev uthash-dev slapd ldap-utils curl python3
+DEPS_CHECK := libcmocka-dev python3-ldap python3-pytest python3-hypothesis clang-14 clang-format-14 clang-tidy-14
+
+deps: ; @sh tests/run/deps.sh $(DEPS)
+deps-check: ; @sh tests/run/deps.sh $(DEPS) $(DEPS_CHECK)
+
+# exec: Ctrl-C and TERM reach the run itself.
+run: deps
+	@$(MAKE) --no-print-directory FLAVOR=release all
+	@exec /usr/bin/python3 tests/run/run.py $(BUILD)/release/kiops-bridge
+
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 
-.PHONY: all
+.PHONY: all deps deps-check run

@@ -23,8 +23,8 @@ BIND_SUCCESS = bytes.fromhex("300c02010161070a010004000400")
 @dataclass
 class Process:
     name: str
-    argv: list  # its second-last word or later names a file of ours: that tells it from a stranger
-    mark: str  # the word of argv that no other process has
+    argv: list
+    mark: str  # the word of argv that no other process has: a stranger may own the pid by now
     log: str
     pid_file: str
     probe: str  # ldap://HOST:PORT or http://...: answers when ready
