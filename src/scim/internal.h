@@ -57,8 +57,9 @@ struct scim_parser {
 MUST_CHECK bool scim_path_read(struct scim_parser *p, struct str text, struct scim_path *out);
 /* [URN:]attr at the cursor, and nothing behind it. */
 MUST_CHECK bool scim_path_attr(struct scim_parser *p, struct scim_path *out);
-/* .sub at the cursor: a sub-attribute of out->attr. */
-MUST_CHECK bool scim_path_sub(struct scim_parser *p, struct scim_path *out);
+/* The name of a sub-attribute of `of` at the cursor. */
+MUST_CHECK bool scim_path_sub(struct scim_parser *p, const struct scim_attr *of,
+                              const struct scim_attr **out);
 /* [filter] at the cursor, over the items of `attr`. */
 MUST_CHECK bool scim_filter_items(struct scim_parser *p, const struct scim_attr *attr,
                                   const struct scim_filter **out);

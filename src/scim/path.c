@@ -82,17 +82,31 @@ bool scim_path_attr(struct scim_parser *p, struct scim_path *out)
     return fail_unknown(p, "attribute", name);
 }
 
-bool scim_path_sub(struct scim_parser *p, struct scim_path *out)
+/* A simple multi-valued attribute has one sub-attribute, `value`, that stands for the item itself.
+ */
+static const struct scim_attr *item_value(struct scim_parser *p, const struct scim_attr *of)
 {
-    if (!cursor_take(&p->c, '.'))
-        return scim_parser_fail(p, "expected a dot");
+    struct scim_attr *value = ARENA_NEW(p->arena, struct scim_attr);
+    *value = *of;
+    value->name = STR("value");
+    value->multi = false;
+    value->parent = of;
+    return value;
+}
+
+bool scim_path_sub(struct scim_parser *p, const struct scim_attr *of, const struct scim_attr **out)
+{
     const struct cursor start = p->c;
     struct str name = take_name(p);
     if (name.len == 0)
         return scim_parser_fail(p, "expected the name of a sub-attribute");
-    out->sub = scim_attr_sub(out->attr, name);
-    if (out->sub)
+    const struct scim_attr *sub = scim_attr_sub(of, name);
+    if (!sub && of->multi && of->type != SCIM_COMPLEX && str_ieq(name, STR("value")))
+        sub = item_value(p, of);
+    if (sub) {
+        *out = sub;
         return true;
+    }
     p->c = start;
     return fail_unknown(p, "such sub-attribute:", name);
 }
@@ -103,7 +117,7 @@ static bool is_closed(const struct scim_parser *p)
 {
     bool in_string = false;
     for (const char *at = p->c.at; at < p->c.end; at++) {
-        if (in_string && *at == '\\')
+        if (in_string && *at == '\\' && at + 1 < p->c.end)
             at++; /* whatever it is, it ends nothing */
         else if (*at == '"')
             in_string = !in_string;
@@ -131,13 +145,17 @@ bool scim_path_read(struct scim_parser *p, struct str text, struct scim_path *ou
     struct scim_path path = {.text = text};
     p->c = cursor_of(text);
     p->kind = ERR_INVALID_PATH;
+    p->nodes = 0;
+    p->depth = 0;
+    p->unknown = false;
     if (text.len > p->limits.chars)
         return error_set(p->err, p->kind, "a path has at most %zu bytes", p->limits.chars);
     if (!scim_path_attr(p, &path))
         return false;
     if (path.attr && cursor_peek(&p->c) == '[' && !read_items(p, &path))
         return false;
-    if (path.attr && cursor_peek(&p->c) == '.' && !scim_path_sub(p, &path))
+    if (path.attr && path.attr->type == SCIM_COMPLEX && cursor_take(&p->c, '.') &&
+        !scim_path_sub(p, path.attr, &path.sub))
         return false;
     if (!cursor_done(&p->c))
         return scim_parser_fail(p, "the path goes on where it should end");
