@@ -1,56 +1,124 @@
-# kiops-bridge. `make help` lists the targets; `make run` and `make check` are the two that a newcomer needs.
+# kiops-bridge. `make help` lists the targets; `make run` and `make check` are the two a newcomer needs.
 FLAVOR ?= debug
 BUILD  ?= build
 B      := $(BUILD)/$(FLAVOR)
-CC     ?= gcc
-PKGS   := jansson libconfig libmicrohttpd jose libsodium libcurl libsystemd
+CC     := $(if $(filter clang,$(FLAVOR)),clang-14,gcc)
+PYTHON := /usr/bin/python3
+
+# Debian 12. The first list builds and runs, the second one is for the tests.
+DEPS := gcc libc6-dev libldap-dev libcurl4-openssl-dev libjansson-dev libconfig-dev libmicrohttpd-dev libjose-dev libsodium-dev \
+        libunistring-dev libsystemd-dev uthash-dev slapd slapd-contrib ldap-utils curl python3
+DEPS_CHECK := libcmocka-dev python3-ldap python3-pytest python3-hypothesis clang-14 clang-format-14 clang-tidy-14 \
+        libclang-rt-14-dev
 
 SRC   := $(sort $(wildcard src/*/*.c))
 PURE  := $(filter src/base/% src/scim/% src/kiops/%,$(SRC))
 REST  := $(filter-out $(PURE),$(SRC))
+UNITS := $(patsubst tests/unit/%.c,$(B)/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
+FUZZ  := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
 WARN := -std=gnu17 -D_GNU_SOURCE -Werror -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion \
         -Wcast-qual -Wformat=2 -Wvla -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings \
         -Wundef -Wswitch-enum -Wnull-dereference -Wimplicit-fallthrough
-IS_CLANG := $(findstring clang,$(CC))
-WARN += $(if $(IS_CLANG),-Wno-gnu-statement-expression -Wno-gnu-zero-variadic-macro-arguments -Wno-gnu-auto-type,\
-        -Wlogical-op -Wduplicated-cond -Wjump-misses-init -ftrivial-auto-var-init=zero)
+WARN += $(if $(findstring clang,$(CC)),-Wno-gnu-statement-expression -Wno-gnu-zero-variadic-macro-arguments \
+        -Wno-gnu-auto-type,-Wlogical-op -Wduplicated-cond -Wjump-misses-init -ftrivial-auto-var-init=zero)
 
 FLAGS_debug   := -O0 -g
+FLAGS_clang   := -O1 -g
 FLAGS_release := -O2 -g -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection \
                  -fcf-protection -fPIE
 FLAGS_asan    := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 FLAGS_tsan    := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
+FLAGS_fuzz    := $(FLAGS_asan) -fsanitize=fuzzer-no-link
 LINK_release  := -pie -Wl,-z,relro,-z,now
 LINK_asan     := -fsanitize=address,undefined
 LINK_tsan     := -fsanitize=thread
+LINK_fuzz     := -fsanitize=address,undefined,fuzzer
 
-ALL_CFLAGS := $(WARN) $(FLAGS_$(FLAVOR)) -pthread $(CFLAGS)
+ALL_CFLAGS  := $(WARN) $(FLAGS_$(FLAVOR)) -pthread $(CFLAGS)
 ALL_LDFLAGS := $(LINK_$(FLAVOR)) -pthread $(LDFLAGS)
-PURE_LIBS := -ljansson -lunistring -lsodium
-LIBS := -lldap -llber -lcurl -lconfig -lmicrohttpd -ljose -lsystemd $(PURE_LIBS)
+PURE_LIBS   := -ljansson -lunistring -lsodium
+LIBS        := -lldap -llber -lcurl -lconfig -lmicrohttpd -ljose -lsystemd $(PURE_LIBS)
+ALL_A       := $(B)/librest.a $(B)/libpure.a
+# gcc-12 and clang-14 sanitizers abort at random where the kernel randomises with 32 bits.
+STEADY      := setarch -R
 
 all: $(B)/kiops-bridge
 
 $(B)/%.o: %.c ; @mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -MMD -MP -Isrc -c -o $@ $<
 $(B)/libpure.a: $(PURE:%.c=$(B)/%.o) ; @rm -f $@ && $(AR) rcs $@ $^
 $(B)/librest.a: $(REST:%.c=$(B)/%.o) ; @rm -f $@ && $(AR) rcs $@ $^
-$(B)/kiops-bridge: $(B)/src/main.o $(B)/librest.a $(B)/libpure.a
-	@$(CC) $(ALL_LDFLAGS) -o $@ $(B)/src/main.o -Wl,--start-group $(B)/librest.a $(B)/libpure.a -Wl,--end-group $(LIBS)
+$(B)/kiops-bridge: $(B)/src/main.o $(ALL_A) ; @$(CC) $(ALL_LDFLAGS) -o $@ $< $(ALL_A) $(LIBS)
+$(B)/src/cli/texts.o: conf/kiops.schema conf/acl.conf
 
-# Debian 12. The first list builds and runs, the second one is for the tests.
-DEPS := gcc libc6-dev libldap-dev libcurl4-openssl-dev libjansson-dev libconfig-dev libmicrohttpd-dev libjose-dev libsodium-dev \
-        libunistring-dev libsystemd-dev uthash-dev slapd ldap-utils curl python3
-DEPS_CHECK := libcmocka-dev python3-ldap python3-pytest python3-hypothesis clang-14 clang-format-14 clang-tidy-14
+# The pure folders' tests link nothing else: the linker proves that they are pure.
+$(B)/unit/test_base_% $(B)/unit/test_scim_% $(B)/unit/test_kiops_%: UNIT_LIBS = $(B)/libpure.a $(PURE_LIBS)
+$(B)/unit/%: UNIT_LIBS = $(ALL_A) $(LIBS)
+$(B)/unit/%: $(B)/tests/unit/%.o $(ALL_A) ; @mkdir -p $(@D) && $(CC) $(ALL_LDFLAGS) -o $@ $< $(UNIT_LIBS) -lcmocka
+$(B)/bench/%: $(B)/tests/bench/%.o $(ALL_A) ; @mkdir -p $(@D) && $(CC) $(ALL_LDFLAGS) -o $@ $< $(ALL_A) $(LIBS)
+$(B)/tools/%: $(B)/tests/tools/%.o $(ALL_A) ; @mkdir -p $(@D) && $(CC) $(ALL_LDFLAGS) -o $@ $< $(ALL_A) $(LIBS)
+$(B)/replay/%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay_main.o $(ALL_A)
+	@mkdir -p $(@D) && $(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(ALL_A) $(LIBS)
+$(B)/fuzz/%: $(B)/tests/fuzz/fuzz_%.o $(ALL_A) ; @mkdir -p $(@D) && $(CC) $(ALL_LDFLAGS) -o $@ $< $(ALL_A) $(LIBS)
+.SECONDARY:
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
 
 deps: ; @sh tests/run/deps.sh $(DEPS)
 deps-check: ; @sh tests/run/deps.sh $(DEPS) $(DEPS_CHECK)
 
-# exec: Ctrl-C and TERM reach the run itself.
-run: deps
+unit: $(UNITS) ## unit tests of this FLAVOR
+	@for t in $(UNITS); do $(STEADY) timeout 120 $$t >$$t.log 2>&1 || { cat $$t.log; echo "FAILED $$t"; exit 1; }; done; \
+	echo "unit ($(FLAVOR)): $(words $(UNITS)) programs passed"
+
+replay: $(FUZZ:%=$(B)/replay/%) ## every committed fuzz input once
+	@for t in $(FUZZ); do $(STEADY) $(B)/replay/$$t tests/fuzz/corpus/$$t $$(ls -d tests/fuzz/regress/$$t 2>/dev/null) \
+	>$(B)/replay/$$t.log 2>&1 || { cat $(B)/replay/$$t.log; exit 1; }; done; echo "replay ($(FLAVOR)): $(words $(FUZZ)) targets"
+
+TIDY := $(patsubst %.c,$(BUILD)/tidy/%.ok,$(SRC))
+$(BUILD)/tidy/%.ok: %.c .clang-tidy
+	@mkdir -p $(@D) && clang-tidy-14 --quiet $< -- -std=gnu17 -D_GNU_SOURCE -Isrc 2>/dev/null && touch $@
+format: ## formats every C file
+	@clang-format-14 -i $$(git ls-files '*.c' '*.h')
+lint: $(TIDY) $(ALL_A) ## layers, pure symbols, banned symbols, sizes, headers, format
+	@$(PYTHON) tests/lint/lint.py $(B)
+	@clang-format-14 --dry-run -Werror $$(git ls-files '*.c' '*.h')
+
+E2E ?= tests/e2e
+e2e: $(B)/kiops-bridge $(patsubst tests/tools/%.c,$(B)/tools/%,$(wildcard tests/tools/*.c)) ## real slapd, real bridge of this FLAVOR
+	@KIOPS_BIN=$(abspath $(B))/kiops-bridge KIOPS_TOOLS=$(abspath $(B))/tools $(PYTHON) -m pytest -q -p no:cacheprovider $(E2E)
+
+run: deps ## slapd + bridge + sample data in the foreground
 	@$(MAKE) --no-print-directory FLAVOR=release all
-	@exec /usr/bin/python3 tests/run/run.py $(BUILD)/release/kiops-bridge
+	@exec $(PYTHON) tests/run/run.py $(BUILD)/release/kiops-bridge # exec: Ctrl-C and TERM reach the run itself
 
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+quick: deps-check ## the developer's loop: lint, unit and end to end, sanitized
+	@$(MAKE) --no-print-directory -j2 FLAVOR=asan lint unit e2e
 
-.PHONY: all deps deps-check run
+check: deps-check ## everything: what .ci/run calls
+	@$(MAKE) --no-print-directory -j2 FLAVOR=asan lint unit replay
+	@$(MAKE) --no-print-directory -j2 FLAVOR=tsan unit
+	@$(MAKE) --no-print-directory -j2 FLAVOR=clang all unit
+	@$(MAKE) --no-print-directory -j2 FLAVOR=release all unit
+	@$(MAKE) --no-print-directory -j2 FLAVOR=asan e2e
+
+bench: deps-check ## the table of speeds and build/bench.json
+	@$(MAKE) --no-print-directory -j2 FLAVOR=release all $(patsubst tests/bench/%.c,$(BUILD)/release/bench/%,$(wildcard tests/bench/*.c))
+	@KIOPS_BIN=$(abspath $(BUILD))/release/kiops-bridge $(PYTHON) tests/bench/bench.py
+
+mutants: deps-check ## breaks named lines one by one; each must turn a test red
+	@$(PYTHON) tests/mutants/mutants.py
+
+T ?= filter
+S ?= 60
+fuzz: ## make fuzz T=filter S=60
+	@$(MAKE) --no-print-directory FLAVOR=fuzz CC=clang-14 $(BUILD)/fuzz/fuzz/$(T)
+	@mkdir -p $(BUILD)/fuzz/found/$(T) && cd $(BUILD)/fuzz/found && \
+	$(STEADY) ../fuzz/$(T) -max_total_time=$(S) -artifact_prefix=./$(T)- $(T) $(CURDIR)/tests/fuzz/corpus/$(T)
+
+help:
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+clean:
+	@rm -rf $(BUILD)
+
+.PHONY: all deps deps-check unit replay format lint e2e run quick check bench mutants fuzz help clean

@@ -1,0 +1,102 @@
+#!/usr/bin/python3
+"""Layers, banned symbols, sizes and headers of src/ (STYLE 2 and 9). usage: lint.py OBJECT_DIR [layers|symbols|sizes|nesting|headers]..."""
+import pathlib
+import re
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SRC = ROOT / "src"
+SYSTEM = re.compile(
+    r"^(assert|arpa/\w+|ctype|dirent|endian|errno|fcntl|grp|inttypes|limits|math|malloc|netdb|netinet/\w+|poll|pthread|"
+    r"pwd|signal|stdarg|stdatomic|stdalign|stdbool|stddef|stdint|stdio|stdlib|string|strings|sys/\w+|syslog|time|unistd)\.h$")
+BANNED = {"strcpy", "strcat", "sprintf", "vsprintf", "strtok", "atoi", "gmtime", "localtime", "rand", "gets"}
+FILE_LINES = 500
+
+
+def sources(*suffixes):
+    return sorted(p for p in SRC.rglob("*") if p.suffix in suffixes)
+
+
+def layers_table():
+    table = {}
+    for line in (ROOT / "tests/lint/layers.txt").read_text().splitlines():
+        if line.startswith("#") or not line.strip():
+            continue
+        name, rest = line.split(":", 1)
+        folders, libraries = rest.split("|")
+        table[name] = (set(folders.split()), tuple(libraries.split()))
+    return table
+
+
+def check_layers():
+    table = layers_table()
+    for path in sources(".c", ".h"):
+        where = path.relative_to(SRC).parts[0]
+        if where not in table:
+            yield f"{path}: folder {where} is not in tests/lint/layers.txt"
+            continue
+        folders, libraries = table[where]
+        for n, line in enumerate(path.read_text().splitlines(), 1):
+            ours = re.match(r'#\s*include "([^/"]+)/', line)
+            theirs = re.match(r"#\s*include <([^>]+)>", line)
+            if ours and ours[1] != where and ours[1] not in folders:
+                yield f"{path}:{n}: {where} may not include {ours[1]}"
+            if ours and "internal.h" in line and ours[1] != where:
+                yield f"{path}:{n}: internal.h of another folder"
+            if theirs and not SYSTEM.match(theirs[1]) and not theirs[1].startswith(libraries or ("\0",)):
+                yield f"{path}:{n}: {where} may not include <{theirs[1]}>"
+
+
+def check_symbols(objects):
+    found = sorted(pathlib.Path(objects).rglob("src/**/*.o"))
+    if not found:
+        yield f"{objects}: no objects; build first"
+    for path in found:
+        out = subprocess.run(["nm", "-u", path], capture_output=True, text=True, check=True).stdout
+        for name in (line.split()[-1].split("@")[0] for line in out.splitlines() if line.strip()):
+            if name in BANNED:
+                yield f"{path}: uses {name}"
+
+
+def check_sizes():
+    for path in sources(".c", ".h"):
+        lines = len(path.read_text().splitlines())
+        if lines >= FILE_LINES:
+            yield f"{path}: {lines} lines; split it by what it knows"
+
+
+def check_nesting():
+    """The compiler's own measure counts what macros expand to; the formatter's indentation does not."""
+    for path in sources(".c"):
+        for n, line in enumerate(path.read_text().splitlines(), 1):
+            deep = re.match(r"( {16,})(if|for|while|switch|do)\b", line)
+            if deep:
+                yield f"{path}:{n}: nested deeper than 3"
+
+
+def check_headers():
+    for path in sources(".h"):
+        text = path.read_text()
+        if "#pragma once" not in text:
+            yield f"{path}: no #pragma once"
+        head = text[: text.find("#pragma once")]
+        if "Threads:" not in head:
+            yield f"{path}: its head comment does not say which threads may use it"
+        done = subprocess.run(["gcc", "-std=gnu17", "-D_GNU_SOURCE", "-Isrc", "-fsyntax-only", "-include", path, "-x", "c",
+                               "/dev/null"], cwd=ROOT, capture_output=True, text=True)
+        if done.returncode:
+            yield f"{path}: does not compile alone\n{done.stderr}"
+
+
+def main():
+    objects, wanted = sys.argv[1], sys.argv[2:] or ["layers", "symbols", "sizes", "nesting", "headers"]
+    checks = {"layers": check_layers, "symbols": lambda: check_symbols(objects), "sizes": check_sizes,
+              "nesting": check_nesting, "headers": check_headers}
+    findings = [finding for name in wanted for finding in checks[name]()]
+    print("\n".join(findings) if findings else f"lint: {' '.join(wanted)} clean")
+    return 1 if findings else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
