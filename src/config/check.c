@@ -1,0 +1,257 @@
+/* What a single value must look like, and what only several together tell. */
+#include "config/internal.h"
+
+#include <arpa/inet.h>
+
+static bool is_letter(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+const char *config_check_some(struct str value)
+{
+    return value.len ? NULL : "must not be empty";
+}
+
+static bool has_any(struct str value, const char *unwanted)
+{
+    size_t at;
+    for (; *unwanted; unwanted++)
+        if (str_find(value, *unwanted, &at))
+            return true;
+    return false;
+}
+
+const char *config_check_address(struct str value)
+{
+    static const char form[] = "must be host:port, for example 127.0.0.1:8480";
+    size_t colon;
+    if (!str_rfind(value, ':', &colon))
+        return form;
+    const struct str host = str_sub(value, 0, colon);
+    int64_t port;
+    if (!str_to_i64(str_sub(value, colon + 1, value.len), &port) || port < 1 || port > 65535)
+        return "the port must be from 1 to 65535";
+    if (!host.len || str_eq(host, STR("*")))
+        return "names no address; say 0.0.0.0 or [::] to listen on all";
+    const bool bracketed = host.at[0] == '[' && host.at[host.len - 1] == ']';
+    if (has_any(host, " /@") || (!bracketed && has_any(host, ":[]")))
+        return form;
+    return NULL;
+}
+
+const char *config_check_metrics(struct str value)
+{
+    return value.len ? config_check_address(value) : NULL;
+}
+
+/* scim-conformance 224: Location is this plus a path of ours, so neither query nor path may stand
+ * here. */
+const char *config_check_public_url(struct str value)
+{
+    size_t scheme = 0;
+    if (str_starts(value, STR("https://")))
+        scheme = 8;
+    else if (str_starts(value, STR("http://")))
+        scheme = 7;
+    else
+        return "must begin with https:// or http://";
+    if (has_any(value, "?#"))
+        return "must have no query and no fragment";
+    const struct str rest = str_sub(value, scheme, value.len);
+    size_t slash = rest.len;
+    if (str_find(rest, '/', &slash) && slash + 1 < rest.len)
+        return "must have no path: /scim/v2 is added";
+    if (!slash || has_any(rest, "@ \"<>\\"))
+        return "must name a host and nothing else, for example https://id.example.org";
+    return NULL;
+}
+
+const char *config_check_ip(struct str value)
+{
+    char text[INET6_ADDRSTRLEN];
+    unsigned char bits[sizeof(struct in6_addr)];
+    static const char form[] = "must be an IP address, for example 127.0.0.1";
+    if (!value.len || value.len >= sizeof text)
+        return form;
+    for (size_t i = 0; i <= value.len; i++)
+        text[i] = i < value.len ? value.at[i] : '\0';
+    if (inet_pton(AF_INET, text, bits) == 1 || inet_pton(AF_INET6, text, bits) == 1)
+        return NULL;
+    return form;
+}
+
+/* The part behind scheme://; false for another scheme. */
+static bool uri_rest(struct str uri, const char *scheme, struct str *rest)
+{
+    const struct str s = str_of(scheme);
+    if (!str_istarts(uri, s))
+        return false;
+    *rest = str_sub(uri, s.len, uri.len);
+    return true;
+}
+
+const char *config_check_uri(struct str value)
+{
+    struct str rest;
+    if (uri_rest(value, "ldapi://", &rest))
+        return has_any(rest, " ?#") ? "must be ldapi:// and a path in %2F form" : NULL;
+    if (!uri_rest(value, "ldap://", &rest) && !uri_rest(value, "ldaps://", &rest))
+        return "must begin with ldap://, ldaps:// or ldapi://";
+    size_t slash = rest.len;
+    if (str_find(rest, '/', &slash) && slash + 1 < rest.len)
+        return "must name a server only; the base has a key of its own";
+    if (!slash || has_any(rest, " ?#@"))
+        return "must be scheme://host or scheme://host:port";
+    return NULL;
+}
+
+bool config_uri_is_private(struct str uri)
+{
+    struct str host;
+    if (!uri_rest(uri, "ldap://", &host))
+        return true;
+    static const char *const names[] = {"localhost", "127.0.0.1", "[::1]"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const struct str name = str_of(names[i]);
+        const struct str tail = str_sub(host, name.len, host.len);
+        if (str_istarts(host, name) && (!tail.len || tail.at[0] == ':' || tail.at[0] == '/'))
+            return true;
+    }
+    return false;
+}
+
+const char *config_check_name(struct str value)
+{
+    static const char form[] = "must be a name of LDAP: letters, digits and hyphens";
+    if (!value.len || !(is_letter(value.at[0]) || is_digit(value.at[0])))
+        return form;
+    const bool oid = is_digit(value.at[0]);
+    for (size_t i = 0; i < value.len; i++) {
+        const char c = value.at[i];
+        if (!(is_digit(c) || (oid ? c == '.' : is_letter(c) || c == '-')))
+            return form;
+    }
+    return NULL;
+}
+
+/* Cuts the part before the first comma that no backslash escapes. */
+static bool next_rdn(struct str *rest, struct str *rdn)
+{
+    size_t i = 0;
+    while (i < rest->len && rest->at[i] != ',')
+        i += rest->at[i] == '\\' && i + 1 < rest->len ? 2 : 1;
+    *rdn = str_sub(*rest, 0, i);
+    const bool more = i < rest->len;
+    *rest = str_sub(*rest, i + 1, rest->len);
+    return more;
+}
+
+const char *config_check_dn(struct str value)
+{
+    struct str rest = value, rdn;
+    bool more = true;
+    while (more) {
+        more = next_rdn(&rest, &rdn);
+        size_t equals;
+        if (!str_find(rdn, '=', &equals) || config_check_name(str_trim(str_sub(rdn, 0, equals))) ||
+            !str_trim(str_sub(rdn, equals + 1, rdn.len)).len)
+            return "must be a DN, for example ou=people,dc=example,dc=org";
+    }
+    return NULL;
+}
+
+const char *config_check_filter(struct str value)
+{
+    static const char form[] =
+        "must be one LDAP filter in parentheses, for example (objectClass=person)";
+    if (value.len < 3 || value.at[0] != '(')
+        return form;
+    size_t depth = 0;
+    for (size_t i = 0; i < value.len; i++) {
+        if (value.at[i] == '(')
+            depth++;
+        else if (value.at[i] == ')' && --depth == 0)
+            return i + 1 == value.len ? NULL : form;
+    }
+    return form;
+}
+
+const char *config_check_adopt(struct str value)
+{
+    if (str_eq(value, STR("none")))
+        return NULL;
+    return value.len ? "taking over existing entries is not built yet; use \"none\""
+                     : "must be \"none\"";
+}
+
+/* ---- together ---- */
+
+/* Without case and blanks: enough to notice a container outside its base. */
+static bool is_below(struct str dn, struct str base)
+{
+    size_t i = dn.len, j = base.len;
+    while (true) {
+        while (i && dn.at[i - 1] == ' ')
+            i--;
+        while (j && base.at[j - 1] == ' ')
+            j--;
+        if (!j)
+            return !i || dn.at[i - 1] == ',';
+        if (!i || !str_ieq(str_sub(dn, i - 1, 1), str_sub(base, j - 1, 1)))
+            return false;
+        i--, j--;
+    }
+}
+
+static void check_clear_text(const struct config_directory *d, config_say *say, void *arg)
+{
+    if (d->start_tls != CONFIG_TLS_OFF)
+        return;
+    for (size_t i = 0; i < d->uris.count; i++)
+        if (!config_uri_is_private(d->uris.at[i])) {
+            say(arg, &(struct config_finding){"directory.start_tls",
+                                              "passwords travel in clear text to a server that is "
+                                              "not on this host; use \"required\"",
+                                              true});
+            return;
+        }
+}
+
+static bool listens_at(const struct config_server *s, struct str address)
+{
+    for (size_t i = 0; address.len && i < s->listen.count; i++)
+        if (str_ieq(s->listen.at[i], address))
+            return true;
+    return false;
+}
+
+void config_check_together(const struct config *c, config_say *say, void *arg)
+{
+    const struct config_directory *d = &c->directory;
+    const struct {
+        bool wrong;
+        struct config_finding finding;
+    } rows[] = {
+        {listens_at(&c->server, c->server.metrics_listen),
+         {"server.metrics_listen", "is one of server.listen; give it an address of its own", 0}},
+        {!d->operator_account.bind_dn.len != !d->operator_account.bind_password_file.len,
+         {"directory.operator", "needs bind_dn and bind_password_file, or neither", 0}},
+        {d->users.base.len && !is_below(d->users.create_in, d->users.base),
+         {"directory.users.create_in", "must be at or below directory.users.base", 0}},
+        {d->organizations.base.len && !is_below(d->organizations.create_in, d->organizations.base),
+         {"directory.organizations.create_in", "must be at or below directory.organizations.base",
+          0}},
+        {c->scim.default_page > c->scim.max_page,
+         {"scim.default_page", "must not be above scim.max_page", 0}},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (rows[i].wrong)
+            say(arg, &rows[i].finding);
+    check_clear_text(d, say, arg);
+}

@@ -1,0 +1,296 @@
+/* INTERFACES 2 as a table: every key with its type, default, bounds, check and place. */
+#include "base/log.h"
+#include "config/internal.h"
+
+#define GROUP .type = CONFIG_GROUP
+#define BOOL(fallback) .type = CONFIG_BOOL, .number = (fallback)
+#define NUMBER(fallback, low, high)                                                                \
+    .type = CONFIG_NUMBER, .number = (fallback), .min = (low), .max = (high)
+#define TEXT(fallback) .type = CONFIG_TEXT, .text = (fallback)
+#define PATH(fallback) .type = CONFIG_FILE, .text = (fallback)
+#define LIST(fallback) .type = CONFIG_LIST, .text = (fallback)
+#define WORD(fallback, table) .type = CONFIG_WORD, .text = (fallback), .words = (table)
+#define REQUIRED NULL
+#define AT(member)                                                                                 \
+    .offset = offsetof(struct config, member), .size = sizeof(((struct config *)0)->member)
+#define MAP(member)                                                                                \
+    .offset = offsetof(struct config_map, member), .size = sizeof(((struct config_map *)0)->member)
+
+#define ANY_COUNT INT64_C(1000000000)
+
+static const struct config_word start_tls[] = {
+    {"required", CONFIG_TLS_REQUIRED, NULL}, {"off", CONFIG_TLS_OFF, NULL}, {0}};
+static const struct config_word failovers[] = {
+    {"manual", CONFIG_FAILOVER_MANUAL, NULL},
+    {"auto", CONFIG_FAILOVER_AUTO,
+     "writing to the next server by itself is not built yet; use \"manual\""},
+    {0}};
+static const struct config_word presets[] = {
+    {"openldap", CONFIG_OPENLDAP, NULL},
+    {"389ds", CONFIG_389DS,
+     "the preset for 389 Directory Server is not built yet; use \"openldap\""},
+    {"plain", CONFIG_PLAIN, "plain mode is not built yet; use \"openldap\""},
+    {0}};
+static const struct config_word feeds[] = {
+    {"auto", CONFIG_FEED_AUTO, NULL},
+    {"syncrepl", CONFIG_FEED_SYNCREPL, NULL},
+    {"poll", CONFIG_FEED_POLL, "following a server by polling is not built yet; use \"auto\""},
+    {0}};
+#define NO_LOCKS "locking accounts in the directory is not built yet; use \"none\""
+static const struct config_word locks[] = {{"none", CONFIG_LOCK_NONE, NULL},
+                                           {"ppolicy", CONFIG_LOCK_PPOLICY, NO_LOCKS},
+                                           {"nsaccountlock", CONFIG_LOCK_NSACCOUNTLOCK, NO_LOCKS},
+                                           {"attr", CONFIG_LOCK_ATTR, NO_LOCKS},
+                                           {0}};
+static const struct config_word directions[] = {{"both", false, NULL}, {"read", true, NULL}, {0}};
+#define NO_PROFILE "this profile is not built yet; use \"default\""
+static const struct config_word profiles[] = {
+    {"default", 0, NULL},         {"strict", 0, NULL},         {"entra", 0, NULL},
+    {"entra-legacy", 0, NULL},    {"okta", 0, NULL},           {"onelogin", 0, NO_PROFILE},
+    {"jumpcloud", 0, NO_PROFILE}, {"ping", 0, NO_PROFILE},     {"sailpoint", 0, NO_PROFILE},
+    {"authentik", 0, NO_PROFILE}, {"keycloak", 0, NO_PROFILE}, {0}};
+static const struct config_word syncs[] = {
+    {"batch", CONFIG_SYNC_BATCH, NULL}, {"none", CONFIG_SYNC_NONE, NULL}, {0}};
+static const struct config_word levels[] = {{"error", LOG_LEVEL_ERROR, NULL},
+                                            {"warn", LOG_LEVEL_WARN, NULL},
+                                            {"info", LOG_LEVEL_INFO, NULL},
+                                            {"debug", LOG_LEVEL_DEBUG, NULL},
+                                            {0}};
+static const struct config_word formats[] = {{"kv", false, NULL}, {"json", true, NULL}, {0}};
+static const struct config_word job_kinds[] = {
+    {"drift", 0, NULL}, {"pull", 0, NULL}, {"push", 0, NULL}, {"csv", 0, NULL}, {0}};
+static const struct config_word winners[] = {{"ldap", 0, NULL}, {"asserted", 0, NULL}, {0}};
+static const struct config_word repairs[] = {
+    {"enforce", 0, NULL}, {"adopt", 0, NULL}, {"report", 0, NULL}, {0}};
+static const struct config_word pagings[] = {
+    {"auto", 0, NULL}, {"index", 0, NULL}, {"cursor", 0, NULL}, {0}};
+
+#define NO_TLS "serving TLS is not built yet; leave it out and put a proxy in front"
+#define NO_OIDC "signing in with OIDC is not built yet; leave it out"
+#define NO_JOBS "reconciliation jobs are not built yet; leave them out"
+
+/* A group of guard figures and of a budget. */
+#define PERCENT(key, fallback)                                                                     \
+    {                                                                                              \
+        key, NUMBER(fallback, 0, 100)                                                              \
+    }
+#define COUNT(key, fallback)                                                                       \
+    {                                                                                              \
+        key, NUMBER(fallback, 0, ANY_COUNT)                                                        \
+    }
+
+const struct config_key config_keys[] = {
+    {"server", GROUP},
+    {"server.listen", LIST("127.0.0.1:8480"), AT(server.listen), .check = config_check_address,
+     .min = 1},
+    {"server.public_url", TEXT(REQUIRED), AT(server.public_url), .check = config_check_public_url},
+    {"server.tls", GROUP, .later = NO_TLS},
+    {"server.tls.cert_file", PATH("")},
+    {"server.tls.key_file", PATH("")},
+    {"server.tls.client_ca_file", PATH("")},
+    {"server.trusted_proxies", LIST("127.0.0.1"), AT(server.trusted_proxies),
+     .check = config_check_ip},
+    {"server.threads", NUMBER(4, 1, 64), AT(server.threads)},
+    {"server.writers", NUMBER(4, 1, 64), AT(server.writers)},
+    {"server.write_queue", NUMBER(1024, 1, 1000000), AT(server.write_queue)},
+    {"server.public_discovery", BOOL(true), AT(server.public_discovery)},
+    {"server.metrics_listen", TEXT("127.0.0.1:8481"), AT(server.metrics_listen),
+     .check = config_check_metrics},
+
+    {"directory", GROUP},
+    {"directory.uris", LIST(REQUIRED), AT(directory.uris), .check = config_check_uri, .min = 1},
+    {"directory.start_tls", WORD("required", start_tls), AT(directory.start_tls)},
+    {"directory.ca_file", PATH("/etc/ssl/certs/ca-certificates.crt"), AT(directory.ca_file)},
+    {"directory.bind_dn", TEXT(REQUIRED), AT(directory.service.bind_dn), .check = config_check_dn},
+    {"directory.bind_password_file", PATH(REQUIRED), AT(directory.service.bind_password_file)},
+    {"directory.operator", GROUP},
+    {"directory.operator.bind_dn", TEXT(""), AT(directory.operator_account.bind_dn),
+     .check = config_check_dn},
+    {"directory.operator.bind_password_file", PATH(""),
+     AT(directory.operator_account.bind_password_file)},
+    {"directory.write_failover", WORD("manual", failovers), AT(directory.write_failover)},
+    {"directory.preset", WORD("openldap", presets), AT(directory.preset)},
+    {"directory.connect_timeout_ms", NUMBER(3000, 10, 60000), AT(directory.connect_timeout_ms)},
+    {"directory.operation_timeout_ms", NUMBER(5000, 10, 120000),
+     AT(directory.operation_timeout_ms)},
+    {"directory.feed", WORD("auto", feeds), AT(directory.feed)},
+    {"directory.poll_interval_s", NUMBER(15, 1, 86400), AT(directory.poll_interval_s)},
+    {"directory.stale_after_s", NUMBER(300, 1, 86400), AT(directory.stale_after_s)},
+    {"directory.lock", GROUP},
+    {"directory.lock.convention", WORD("none", locks), AT(directory.lock)},
+    {"directory.lock.attribute", TEXT(""), AT(directory.lock_attribute),
+     .check = config_check_name},
+    {"directory.lock.value", TEXT(""), AT(directory.lock_value)},
+    {"directory.writes", BOOL(true), AT(directory.writes)},
+    {"directory.protected", LIST(""), AT(directory.protected_dns), .check = config_check_dn},
+    {"directory.users", GROUP},
+    {"directory.users.base", TEXT(REQUIRED), AT(directory.users.base), .check = config_check_dn},
+    {"directory.users.create_in", TEXT(""), AT(directory.users.create_in),
+     .check = config_check_dn},
+    {"directory.users.filter", TEXT("(objectClass=inetOrgPerson)"), AT(directory.users.filter),
+     .check = config_check_filter},
+    {"directory.users.rdn", TEXT("uid"), AT(directory.users.rdn), .check = config_check_name},
+    {"directory.users.object_classes", LIST("inetOrgPerson kiopsUser"),
+     AT(directory.users.object_classes), .check = config_check_name, .min = 1},
+    {"directory.users.adopt", TEXT("none"), AT(directory.users.adopt), .check = config_check_adopt},
+    {"directory.organizations", GROUP},
+    {"directory.organizations.base", TEXT(REQUIRED), AT(directory.organizations.base),
+     .check = config_check_dn},
+    {"directory.organizations.create_in", TEXT(""), AT(directory.organizations.create_in),
+     .check = config_check_dn},
+    {"directory.organizations.filter", TEXT("(objectClass=groupOfNames)"),
+     AT(directory.organizations.filter), .check = config_check_filter},
+    {"directory.organizations.rdn", TEXT("cn"), AT(directory.organizations.rdn),
+     .check = config_check_name},
+    {"directory.organizations.object_classes", LIST("groupOfNames kiopsOrganization"),
+     AT(directory.organizations.object_classes), .check = config_check_name, .min = 1},
+    {"directory.organizations.member", TEXT("member"), AT(directory.organizations.member),
+     .check = config_check_name},
+    {"directory.organizations.owner", TEXT("owner"), AT(directory.organizations.owner),
+     .check = config_check_name},
+    {"directory.organizations.placeholder_dn", TEXT(REQUIRED),
+     AT(directory.organizations.placeholder_dn), .check = config_check_dn},
+    {"directory.platform", GROUP},
+    {"directory.platform.admins_dn", TEXT(REQUIRED), AT(directory.admins_dn),
+     .check = config_check_dn},
+    {"directory.platform.tokens_base", TEXT(REQUIRED), AT(directory.tokens_base),
+     .check = config_check_dn},
+    {"directory.platform.jobs_base", TEXT(""), AT(directory.jobs_base), .check = config_check_dn},
+
+    {"mapping", GROUP},
+    {"mapping.user", .type = CONFIG_GROUPS, AT(mapping.user),
+     .element_size = sizeof(struct config_map),
+     .count_offset = offsetof(struct config, mapping.user_count)},
+    {"mapping.user[].scim", TEXT(REQUIRED), MAP(scim), .check = config_check_some},
+    {"mapping.user[].ldap", TEXT(REQUIRED), MAP(ldap), .check = config_check_name},
+    {"mapping.user[].type", TEXT(""), MAP(type)},
+    {"mapping.user[].direction", WORD("both", directions), MAP(read_only)},
+    {"mapping.schema_dir", PATH("/usr/share/kiops-bridge/scim-schema"), AT(mapping.schema_dir)},
+    {"mapping.extra_schemas", LIST(""), AT(mapping.extra_schemas),
+     .later = "schemas of your own are not built yet; leave it empty"},
+
+    {"scim", GROUP},
+    {"scim.default_profile", TEXT("default"), AT(scim.default_profile), .words = profiles},
+    {"scim.default_page", NUMBER(100, 1, 10000), AT(scim.default_page)},
+    {"scim.max_page", NUMBER(1000, 1, 10000), AT(scim.max_page)},
+    {"scim.cursor_timeout_s", NUMBER(3600, 1, 604800), AT(scim.cursor_timeout_s)},
+    {"scim.cursor_key_file", PATH(""), AT(scim.cursor_key_file)},
+
+    {"rules", GROUP},
+    {"rules.reject_quiet_days", NUMBER(30, 0, 3650), AT(reject_quiet_days)},
+
+    {"limits", GROUP},
+    {"limits.body_kb", NUMBER(16384, 1, 262144), AT(limits.body_kb)},
+    {"limits.json_depth", NUMBER(32, 4, 256), AT(limits.json_depth)},
+    {"limits.patch_operations", NUMBER(5000, 1, 100000), AT(limits.patch_operations)},
+    {"limits.patch_values", NUMBER(100000, 1, 1000000), AT(limits.patch_values)},
+    {"limits.bulk_operations", NUMBER(1000, 1, 100000), AT(limits.bulk_operations)},
+    {"limits.bulk_kb", NUMBER(4096, 1, 262144), AT(limits.bulk_kb)},
+    {"limits.filter_chars", NUMBER(8192, 16, 1048576), AT(limits.filter_chars)},
+    {"limits.filter_nodes", NUMBER(200, 1, 10000), AT(limits.filter_nodes)},
+    {"limits.filter_depth", NUMBER(32, 1, 256), AT(limits.filter_depth)},
+    {"limits.header_kb", NUMBER(32, 1, 1024), AT(limits.header_kb)},
+    {"limits.target_kb", NUMBER(16, 1, 1024), AT(limits.target_kb)},
+    {"limits.value_kb", NUMBER(64, 1, 16384), AT(limits.value_kb)},
+    {"limits.values_per_attribute", NUMBER(1000, 1, 100000), AT(limits.values_per_attribute)},
+    {"limits.connections", NUMBER(4096, 1, 65536), AT(limits.connections)},
+    {"limits.connections_per_address", NUMBER(256, 1, 65536), AT(limits.connections_per_address)},
+    {"limits.header_timeout_s", NUMBER(10, 1, 3600), AT(limits.header_timeout_s)},
+    {"limits.body_timeout_s", NUMBER(60, 1, 3600), AT(limits.body_timeout_s)},
+    {"limits.idle_timeout_s", NUMBER(75, 1, 3600), AT(limits.idle_timeout_s)},
+    {"limits.requests_per_s", NUMBER(200, 0, 1000000), AT(limits.requests_per_s)},
+    {"limits.burst", NUMBER(2000, 0, 10000000), AT(limits.burst)},
+
+    {"auth", GROUP},
+    {"auth.basic", BOOL(false), .later = "HTTP Basic is not built yet; use false"},
+    {"auth.oidc", GROUP, .later = NO_OIDC},
+    {"auth.oidc.issuer", TEXT("")},
+    {"auth.oidc.audience", TEXT("")},
+    {"auth.oidc.jwks_uri", TEXT("")},
+    {"auth.oidc.claim", TEXT("")},
+    {"auth.oidc.matches", TEXT("")},
+    {"auth.oidc.algorithms", LIST("")},
+    {"auth.oidc.clock_skew_s", NUMBER(60, 0, 600)},
+    {"auth.oidc.client_id", TEXT("")},
+    {"auth.oidc.client_secret_file", PATH("")},
+
+    {"console", GROUP},
+    {"console.enabled", BOOL(false), .later = "the page is not built yet; use false"},
+    {"console.session_key_file", PATH("")},
+    {"console.session_h", NUMBER(12, 1, 168)},
+    {"console.languages", LIST("en ko")},
+
+    {"signup", GROUP},
+    {"signup.enabled", BOOL(false), .later = "sign-up is not built yet; use false"},
+    {"signup.container", TEXT(""), .check = config_check_dn},
+    {"signup.per_address_per_hour", NUMBER(5, 0, 100000)},
+    {"signup.keep_days", NUMBER(30, 1, 3650)},
+
+    {"webhook", GROUP},
+    {"webhook.url", TEXT(""), .later = "webhooks are not built yet; use \"\""},
+    {"webhook.secret_file", PATH("")},
+    {"webhook.timeout_s", NUMBER(5, 1, 60)},
+
+    {"audit", GROUP},
+    {"audit.dir", PATH("/var/log/kiops-bridge"), AT(audit.dir)},
+    {"audit.sync", WORD("batch", syncs), AT(audit.sync)},
+    {"audit.rotate_mb", NUMBER(100, 1, 10240), AT(audit.rotate_mb)},
+
+    {"log", GROUP},
+    {"log.level", WORD("info", levels), AT(log.level)},
+    {"log.format", WORD("kv", formats), AT(log.json)},
+
+    {"guards", GROUP},
+    {"guards.minimum_population", NUMBER(10, 0, ANY_COUNT)},
+    {"guards.deactivate", GROUP},
+    PERCENT("guards.deactivate.percent", 5),
+    COUNT("guards.deactivate.count", 50),
+    {"guards.delete", GROUP},
+    PERCENT("guards.delete.percent", 2),
+    COUNT("guards.delete.count", 20),
+    {"guards.remove_member", GROUP},
+    PERCENT("guards.remove_member.percent", 20),
+    COUNT("guards.remove_member.count", 200),
+    {"guards.demote", GROUP},
+    PERCENT("guards.demote.percent", 10),
+    COUNT("guards.demote.count", 5),
+    {"guards.grant_manager", GROUP},
+    COUNT("guards.grant_manager.count", 5),
+    {"guards.grant_admin", GROUP},
+    COUNT("guards.grant_admin.count", 0),
+    {"guards.grant_permission", GROUP},
+    PERCENT("guards.grant_permission.percent", 10),
+    COUNT("guards.grant_permission.count", 100),
+    {"guards.scope_shrink", GROUP},
+    PERCENT("guards.scope_shrink.percent", 5),
+    {"guards.source_shrink", GROUP},
+    PERCENT("guards.source_shrink.percent", 10),
+    {"guards.budget_24h", GROUP},
+    COUNT("guards.budget_24h.deactivate", 100),
+    COUNT("guards.budget_24h.delete", 40),
+    {"guards.budget_7d", GROUP},
+    COUNT("guards.budget_7d.deactivate", 300),
+    COUNT("guards.budget_7d.delete", 100),
+
+    {"jobs", .type = CONFIG_GROUPS, .later = NO_JOBS},
+    {"jobs[].name", TEXT(REQUIRED), .check = config_check_some},
+    {"jobs[].kind", WORD(REQUIRED, job_kinds)},
+    {"jobs[].as", TEXT(REQUIRED), .check = config_check_some},
+    {"jobs[].attributes", WORD("ldap", winners)},
+    {"jobs[].roles", WORD("report", repairs)},
+    {"jobs[].dangling", WORD("report", repairs)},
+    {"jobs[].url", TEXT("")},
+    {"jobs[].file", PATH("")},
+    {"jobs[].token_file", PATH("")},
+    {"jobs[].filter", TEXT("")},
+    {"jobs[].paging", WORD("auto", pagings)},
+    {"jobs[].match", LIST("")},
+    {"jobs[].groups", BOOL(true)},
+    {"jobs[].delete_after_days", NUMBER(30, 0, 3650)},
+    {"jobs[].rate_per_s", NUMBER(50, 0, 100000)},
+    {"jobs[].timeout_s", NUMBER(30, 1, 3600)},
+    {"jobs[].ca_file", PATH("")},
+    {"jobs[].journal_dir", PATH("/var/lib/kiops-bridge/runs")},
+};
+
+const size_t config_key_count = sizeof config_keys / sizeof *config_keys;
