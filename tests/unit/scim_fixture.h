@@ -1,0 +1,68 @@
+/*
+ * What the tests of src/scim share: the shipped schemas, loaded as the service loads them, and case
+ * tables from tests/data/scim. Tests run at the root of the repository.
+ *
+ * Errors: a file that cannot be read or loaded ends the test program.
+ */
+#pragma once
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/own.h"
+#include "scim/scim.h"
+
+/* New. */
+static inline json_t *fixture_json(const char *path)
+{
+    json_error_t why;
+    json_t *value = json_load_file(path, 0, &why);
+    if (!value) {
+        fprintf(stderr, "%s:%d: %s\n", path, why.line, why.text);
+        abort();
+    }
+    return value;
+}
+
+static inline void fixture_expect(bool done, const struct error *err)
+{
+    if (!done) {
+        fprintf(stderr, "%s\n", err->detail);
+        abort();
+    }
+}
+
+/* The three resource types with all their extensions; the caller frees it. */
+static inline struct scim_catalog *fixture_catalog(void)
+{
+    static const char *const schemas[] = {
+        "User",       "EnterpriseUser",        "Group",        "KiopsUser", "KiopsOrganization",
+        "Membership", "ServiceProviderConfig", "ResourceType", "Schema"};
+    static const char *const types[] = {"User", "Group", "Membership"};
+    struct scim_catalog *c = scim_catalog_new();
+    struct error err = ERROR_INIT;
+    char path[128];
+    for (size_t i = 0; i < sizeof(schemas) / sizeof(schemas[0]); i++) {
+        snprintf(path, sizeof(path), "scim-schema/schemas/%s.json", schemas[i]);
+        OWNED_JSON json_t *schema = fixture_json(path);
+        fixture_expect(scim_catalog_add_schema(c, schema, &err), &err);
+    }
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+        snprintf(path, sizeof(path), "scim-schema/resource-types/%s.json", types[i]);
+        OWNED_JSON json_t *type = fixture_json(path);
+        fixture_expect(scim_catalog_add_type(c, type, &err), &err);
+    }
+    return c;
+}
+
+static inline const struct scim_resource_type *fixture_type(const struct scim_catalog *c,
+                                                            const char *name)
+{
+    const struct scim_resource_type *type = scim_catalog_type(c, str_of(name));
+    if (!type) {
+        fprintf(stderr, "no resource type %s\n", name);
+        abort();
+    }
+    return type;
+}
