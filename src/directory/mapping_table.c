@@ -1,0 +1,470 @@
+/*
+ * The table: which SCIM attribute stands in which LDAP attribute. The preset's rows, then those of
+ * the configuration instead of or beside them.
+ */
+#include <string.h>
+
+#include "directory/mapping.h"
+
+#define ENTERPRISE SCIM_URN_ENTERPRISE ":"
+
+struct line {
+    const char *scim, *ldap, *type;
+};
+
+/*
+ * inetOrgPerson, as every server has it; userName is the RDN attribute of the configuration. What
+ * is not here lives in kiopsResource: `c` is not allowed by the class, locale, nickName, photos and
+ * the like have no attribute of their own, and manager.value is an id where LDAP wants a DN.
+ */
+static const struct line preset[] = {
+    {"name.formatted", "cn", ""},
+    {"name.familyName", "sn", ""},
+    {"name.givenName", "givenName", ""},
+    {"displayName", "displayName", ""},
+    {"title", "title", ""},
+    {"userType", "employeeType", ""},
+    {"preferredLanguage", "preferredLanguage", ""},
+    {"active", "kiopsActive", ""},
+    {"emails", "mail", "work"},
+    {"phoneNumbers", "telephoneNumber", "work"},
+    {"phoneNumbers", "mobile", "mobile"},
+    {"phoneNumbers", "facsimileTelephoneNumber", "fax"},
+    {"phoneNumbers", "pager", "pager"},
+    {"phoneNumbers", "homePhone", "home"},
+    {"addresses.streetAddress", "street", "work"},
+    {"addresses.locality", "l", "work"},
+    {"addresses.region", "st", "work"},
+    {"addresses.postalCode", "postalCode", "work"},
+    {ENTERPRISE "employeeNumber", "employeeNumber", ""},
+    {ENTERPRISE "organization", "o", ""},
+    {ENTERPRISE "department", "departmentNumber", ""},
+};
+
+/* LDAP attributes that are not plain directory strings. */
+static const struct {
+    const char *ldap;
+    enum mapping_syntax syntax;
+    bool no_equality;
+} syntaxes[] = {
+    {"mail", MAPPING_IA5, false},        {"telephoneNumber", MAPPING_PHONE, false},
+    {"mobile", MAPPING_PHONE, false},    {"pager", MAPPING_PHONE, false},
+    {"homePhone", MAPPING_PHONE, false}, {"facsimileTelephoneNumber", MAPPING_PHONE, true},
+    {"c", MAPPING_COUNTRY, false},
+};
+
+/* Authority, identity and secrets are nobody's attributes to map. */
+static const char *const reserved[] = {
+    "objectClass",  "entryUUID", "entryDN", "entryCSN", "createTimestamp", "modifyTimestamp",
+    "userPassword", "member",    "owner",   "memberOf", "uniqueMember"};
+
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
+struct building {
+    struct directory_mapping *m;
+    const struct scim_resource_type *type;
+    struct mapping_row *rows;
+    size_t count, cap;
+};
+
+/* ---- rows */
+
+static bool is_reserved(struct str ldap)
+{
+    for (size_t i = 0; i < COUNT(reserved); i++)
+        if (str_ieq(ldap, str_of(reserved[i])))
+            return true;
+    return str_istarts(ldap, STR("kiops"));
+}
+
+static bool is_attribute_name(struct str ldap)
+{
+    for (size_t i = 0; i < ldap.len; i++) {
+        char c = ldap.at[i];
+        bool letter = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+        if (!letter && (i == 0 || !(c == '-' || (c >= '0' && c <= '9'))))
+            return false;
+    }
+    return ldap.len > 0;
+}
+
+/* The attribute whose text stands in LDAP: of emails it is emails.value. */
+static const struct scim_attr *text_attr(const struct scim_path *path)
+{
+    if (path->sub || path->attr->type != SCIM_COMPLEX || !path->attr->multi)
+        return path->sub ? path->sub : path->attr;
+    return scim_attr_sub(path->attr, STR("value"));
+}
+
+static bool row_syntax(struct mapping_row *row, struct error *err)
+{
+    const struct scim_attr *attr = text_attr(&row->scim);
+    if (!attr || attr->type == SCIM_COMPLEX || attr->type == SCIM_DECIMAL)
+        return error_set(err, ERR_CONFIG,
+                         "mapping.user: " STR_FMT " is not one text, number or "
+                         "boolean",
+                         STR_ARG(row->scim.text));
+    if (attr->type == SCIM_BOOLEAN)
+        row->syntax = MAPPING_BOOLEAN;
+    if (attr->type == SCIM_INTEGER)
+        row->syntax = MAPPING_INTEGER;
+    for (size_t i = 0; attr->type == SCIM_STRING && i < COUNT(syntaxes); i++)
+        if (str_ieq(str_of(row->ldap), str_of(syntaxes[i].ldap))) {
+            row->syntax = syntaxes[i].syntax;
+            row->no_equality = syntaxes[i].no_equality;
+        }
+    return true;
+}
+
+static bool same_target(const struct scim_path *a, const struct scim_path *b)
+{
+    return a->attr == b->attr && a->sub == b->sub;
+}
+
+static bool parse_path(const struct building *b, struct str text, struct scim_path *out,
+                       struct error *err)
+{
+    struct error why = ERROR_INIT;
+    if (!scim_path_parse(b->m->memory, b->type, text, out, &why))
+        return error_set(err, ERR_CONFIG, "mapping.user: " STR_FMT ": %s", STR_ARG(text),
+                         why.detail);
+    if (!out->attr || out->filter)
+        return error_set(err, ERR_CONFIG, "mapping.user: " STR_FMT " is not an attribute",
+                         STR_ARG(text));
+    /* emails and emails.value mean the same column. */
+    if (out->attr->multi && out->sub && str_ieq(out->sub->name, STR("value")))
+        out->sub = NULL;
+    const struct scim_attr *last = out->sub ? out->sub : out->attr;
+    if (last->mutability == SCIM_READ_ONLY || last->mutability == SCIM_WRITE_ONLY || !last->schema)
+        return error_set(err, ERR_CONFIG, "mapping.user: " STR_FMT " cannot be mapped",
+                         STR_ARG(text));
+    return true;
+}
+
+static bool add_row(struct building *b, const struct config_map *map, struct error *err)
+{
+    struct mapping_row row = {.type = map->type, .read_only = map->read_only};
+    if (!parse_path(b, map->scim, &row.scim, err))
+        return false;
+    row.ldap = arena_cstr(b->m->memory, map->ldap);
+    row.true_if_absent = !row.scim.extension && str_eq(row.scim.attr->name, STR("active"));
+    row.names_entry = !row.scim.extension && str_eq(row.scim.attr->name, STR("userName"));
+    if (!row_syntax(&row, err))
+        return false;
+    for (size_t i = 0; i < b->count; i++)
+        if (!row.read_only && !b->rows[i].read_only && str_ieq(str_of(b->rows[i].ldap), map->ldap))
+            return error_set(err, ERR_CONFIG, "mapping.user: " STR_FMT " is mapped twice",
+                             STR_ARG(map->ldap));
+    b->rows = arena_grow(b->m->memory, b->rows, sizeof row, b->count, &b->cap, b->count + 1);
+    b->rows[b->count++] = row;
+    return true;
+}
+
+/* ---- preset and configuration */
+
+/* A configured row takes the place of the preset's rows for that path, and of those that would
+ * write the same LDAP attribute. */
+static bool is_replaced(const struct building *b, const struct config *config,
+                        const struct scim_path *path, struct str ldap)
+{
+    for (size_t i = 0; i < config->mapping.user_count; i++) {
+        const struct config_map *map = &config->mapping.user[i];
+        struct scim_path other;
+        struct error ignored = ERROR_INIT;
+        if (!map->read_only && str_ieq(map->ldap, ldap))
+            return true;
+        if (parse_path(b, map->scim, &other, &ignored) && same_target(&other, path))
+            return true;
+    }
+    return str_ieq(config->directory.users.rdn, ldap);
+}
+
+static bool add_preset(struct building *b, const struct config *config, struct error *err)
+{
+    const struct config_map name = {.scim = STR("userName"), .ldap = config->directory.users.rdn};
+    if (!add_row(b, &name, err))
+        return false;
+    for (size_t i = 0; i < COUNT(preset); i++) {
+        const struct config_map map = {.scim = str_of(preset[i].scim),
+                                       .ldap = str_of(preset[i].ldap),
+                                       .type = str_of(preset[i].type)};
+        struct scim_path path;
+        struct error unknown = ERROR_INIT;
+        /* A schema directory without Enterprise User has no such column. */
+        if (!parse_path(b, map.scim, &path, &unknown) || is_replaced(b, config, &path, map.ldap))
+            continue;
+        if (!add_row(b, &map, err))
+            return false;
+    }
+    return true;
+}
+
+static bool add_configured(struct building *b, const struct config *config, struct error *err)
+{
+    for (size_t i = 0; i < config->mapping.user_count; i++) {
+        const struct config_map *map = &config->mapping.user[i];
+        if (!is_attribute_name(map->ldap) || is_reserved(map->ldap))
+            return error_set(err, ERR_CONFIG,
+                             "mapping.user: \"" STR_FMT "\" is not an LDAP "
+                             "attribute to map",
+                             STR_ARG(map->ldap));
+        struct scim_path path;
+        if (!parse_path(b, map->scim, &path, err))
+            return false;
+        if (!path.extension && str_eq(path.attr->name, STR("userName"))) {
+            if (str_ieq(map->ldap, config->directory.users.rdn))
+                continue; /* says what is so */
+            return error_set(err, ERR_CONFIG,
+                             "mapping.user: userName is directory.users.rdn (" STR_FMT ")",
+                             STR_ARG(config->directory.users.rdn));
+        }
+        if (!add_row(b, map, err))
+            return false;
+    }
+    return true;
+}
+
+/* ---- shapes */
+
+static bool shape_of(const struct mapping_attr *at, enum mapping_shape *shape, struct error *err)
+{
+    size_t subs = 0;
+    for (size_t i = 0; i < at->row_count; i++) {
+        subs += at->rows[i].scim.sub != NULL;
+        for (size_t k = 0; at->rows[i].scim.sub && k < i; k++)
+            if (at->rows[k].scim.sub == at->rows[i].scim.sub)
+                return error_set(err, ERR_CONFIG, "mapping.user: " STR_FMT " is mapped twice",
+                                 STR_ARG(at->rows[i].scim.text));
+    }
+    if (subs > 0 && subs < at->row_count)
+        return error_set(err, ERR_CONFIG,
+                         "mapping.user: " STR_FMT " is mapped both whole and in parts",
+                         STR_ARG(at->attr->name));
+    if (!at->attr->multi && subs == 0 && at->row_count > 1)
+        return error_set(err, ERR_CONFIG, "mapping.user: " STR_FMT " is mapped twice",
+                         STR_ARG(at->attr->name));
+    if (at->row_count == 0)
+        *shape = MAPPING_STORED;
+    else if (at->attr->multi)
+        *shape = subs ? MAPPING_FIRST_ITEM : MAPPING_ITEMS;
+    else
+        *shape = subs ? MAPPING_COMPLEX : MAPPING_SINGLE;
+    return true;
+}
+
+/* Ours to keep: the client may write it, and everybody may read it back. */
+static bool is_kept(const struct scim_attr *attr)
+{
+    return (attr->mutability == SCIM_READ_WRITE || attr->mutability == SCIM_IMMUTABLE) &&
+           attr->returned != SCIM_NEVER;
+}
+
+static bool build_group(const struct building *b, const struct scim_schema *schema,
+                        struct mapping_group *out, struct error *err)
+{
+    struct arena *a = b->m->memory;
+    struct mapping_attr *attrs = ARENA_ARRAY(a, struct mapping_attr, schema->attr_count);
+    out->attrs = attrs;
+    out->extension = schema == b->type->core ? NULL : schema;
+    for (size_t i = 0; i < schema->attr_count; i++) {
+        const struct scim_attr *attr = &schema->attrs[i];
+        struct mapping_row *rows = ARENA_ARRAY(a, struct mapping_row, b->count);
+        struct mapping_attr at = {.attr = attr, .rows = rows};
+        for (size_t k = 0; k < b->count; k++)
+            if (b->rows[k].scim.attr == attr)
+                rows[at.row_count++] = b->rows[k];
+        if (!is_kept(attr))
+            continue;
+        if (!shape_of(&at, &at.shape, err))
+            return false;
+        attrs[out->count++] = at;
+    }
+    return true;
+}
+
+static bool build_groups(const struct building *b, struct error *err)
+{
+    const struct scim_resource_type *type = b->type;
+    struct mapping_group *groups =
+        ARENA_ARRAY(b->m->memory, struct mapping_group, type->extension_count + 1);
+    b->m->groups = groups;
+    if (!build_group(b, type->core, &groups[b->m->group_count++], err))
+        return false;
+    for (size_t i = 0; i < type->extension_count; i++)
+        if (!str_ieq(type->extensions[i]->id, STR(SCIM_URN_KIOPS_USER)) &&
+            !build_group(b, type->extensions[i], &groups[b->m->group_count++], err))
+            return false;
+    return true;
+}
+
+/* ---- slots */
+
+static size_t name_hash(struct str name)
+{
+    size_t hash = name.len;
+    for (size_t i = 0; i < name.len; i++)
+        hash = hash * 31 + (unsigned char)(name.at[i] | 0x20);
+    return hash;
+}
+
+static void build_slots(struct building *b)
+{
+    struct directory_mapping *m = b->m;
+    const char **names = ARENA_ARRAY(m->memory, const char *, b->count);
+    m->names = names;
+    m->index_size = 64;
+    while (m->index_size < 4 * b->count)
+        m->index_size *= 2;
+    m->index = ARENA_ARRAY(m->memory, uint16_t, m->index_size);
+    for (size_t i = 0; i < b->count; i++) {
+        size_t at = name_hash(str_of(b->rows[i].ldap)) % m->index_size;
+        while (m->index[at] && !str_ieq(str_of(names[m->index[at] - 1]), str_of(b->rows[i].ldap)))
+            at = (at + 1) % m->index_size;
+        if (!m->index[at]) {
+            names[m->slot_count] = b->rows[i].ldap;
+            m->index[at] = (uint16_t)++m->slot_count;
+        }
+        b->rows[i].slot = m->index[at] - 1U;
+    }
+}
+
+const struct directory_attr **mapping_slots(const struct directory_mapping *m, struct arena *a,
+                                            const struct directory_entry *e)
+{
+    const struct directory_attr **slots =
+        ARENA_ARRAY(a, const struct directory_attr *, m->slot_count);
+    for (size_t i = 0; i < e->attr_count; i++) {
+        struct str name = e->attrs[i].name;
+        size_t at = name_hash(name) % m->index_size;
+        while (m->index[at] && !str_ieq(str_of(m->names[m->index[at] - 1]), name))
+            at = (at + 1) % m->index_size;
+        if (m->index[at])
+            slots[m->index[at] - 1] = &e->attrs[i];
+    }
+    return slots;
+}
+
+bool mapping_is_required(const char *ldap)
+{
+    return str_ieq(str_of(ldap), STR("cn")) || str_ieq(str_of(ldap), STR("sn"));
+}
+
+/* ---- attributes to ask for */
+
+static const char *const *user_attrs(struct directory_mapping *m)
+{
+    static const char *const always[] = {"objectClass",
+                                         "entryUUID",
+                                         "entryCSN",
+                                         "createTimestamp",
+                                         "modifyTimestamp",
+                                         "cn",
+                                         "sn",
+                                         "kiopsActive",
+                                         "kiopsJoined",
+                                         "kiopsManager",
+                                         "kiopsPermission",
+                                         "kiopsRequest",
+                                         "kiopsRejected",
+                                         "kiopsExternalId",
+                                         "kiopsResource"};
+    const char **out = ARENA_ARRAY(m->memory, const char *, COUNT(always) + m->slot_count + 1);
+    size_t n = 0;
+    for (size_t i = 0; i < COUNT(always); i++)
+        out[n++] = always[i];
+    for (size_t i = 0; i < m->slot_count; i++) {
+        bool there = false;
+        for (size_t k = 0; !there && k < COUNT(always); k++)
+            there = str_ieq(str_of(always[k]), str_of(m->names[i]));
+        if (!there)
+            out[n++] = m->names[i];
+    }
+    return out;
+}
+
+static const char *const *organization_attrs(struct directory_mapping *m, bool members, bool owners)
+{
+    static const char *const always[] = {"objectClass",     "entryUUID",       "entryCSN",
+                                         "createTimestamp", "modifyTimestamp", "description",
+                                         "kiopsJoinPolicy", "kiopsExternalId", "kiopsResource"};
+    const struct config_organizations *config = &m->config->organizations;
+    const char **out = ARENA_ARRAY(m->memory, const char *, COUNT(always) + 4);
+    size_t n = 0;
+    for (size_t i = 0; i < COUNT(always); i++)
+        out[n++] = always[i];
+    out[n++] = arena_cstr(m->memory, config->rdn);
+    if (members)
+        out[n++] = arena_cstr(m->memory, config->member);
+    if (owners)
+        out[n++] = arena_cstr(m->memory, config->owner);
+    return out;
+}
+
+const char *const *directory_user_attrs(const struct directory *d)
+{
+    return d->mapping->user_attrs;
+}
+
+const char *const *directory_organization_attrs(const struct directory *d, bool with_members,
+                                                bool with_owners)
+{
+    return d->mapping->organization_attrs[with_members][with_owners];
+}
+
+/* ---- the face */
+
+static bool build(struct building *b, const struct config *config, struct error *err)
+{
+    struct directory_mapping *m = b->m;
+    if (!b->type || !b->type->core)
+        return error_set(err, ERR_CONFIG, "the schema directory has no resource type User");
+    if (!add_preset(b, config, err) || !add_configured(b, config, err))
+        return false;
+    build_slots(b);
+    m->rows = b->rows;
+    m->row_count = b->count;
+    m->user_attrs = user_attrs(m);
+    for (int members = 0; members < 2; members++)
+        for (int owners = 0; owners < 2; owners++)
+            m->organization_attrs[members][owners] = organization_attrs(m, members, owners);
+    return build_groups(b, err);
+}
+
+bool directory_mapping_new(const struct config *config, const struct scim_catalog *catalog,
+                           struct directory_mapping **out, struct error *err)
+{
+    struct arena *memory = arena_new();
+    struct directory_mapping *m = ARENA_NEW(memory, struct directory_mapping);
+    m->memory = memory;
+    m->config = &config->directory;
+    struct building b = {.m = m, .type = scim_catalog_type(catalog, STR("User"))};
+    if (!build(&b, config, err)) {
+        arena_free(memory);
+        return false;
+    }
+    *out = m;
+    return true;
+}
+
+void directory_mapping_free(struct directory_mapping *m)
+{
+    if (m)
+        arena_free(m->memory);
+}
+
+void directory_mapping_print(const struct directory *d, struct buf *out)
+{
+    const struct directory_mapping *m = d->mapping;
+    BUF_LIT(out, "mapping = {\n  user = (\n");
+    for (size_t i = 0; i < m->row_count; i++) {
+        const struct mapping_row *row = &m->rows[i];
+        buf_fmt(out, "    { scim = \"" STR_FMT "\"; ldap = \"%s\";", STR_ARG(row->scim.text),
+                row->ldap);
+        if (row->type.len)
+            buf_fmt(out, " type = \"" STR_FMT "\";", STR_ARG(row->type));
+        if (row->read_only)
+            BUF_LIT(out, " direction = \"read\";");
+        buf_fmt(out, " }%s\n", i + 1 < m->row_count ? "," : "");
+    }
+    BUF_LIT(out, "  );\n};\n");
+}

@@ -1,0 +1,184 @@
+/* Users: the face of the mapping for the entries of people. */
+#include <string.h>
+
+#include "base/unicode.h"
+#include "directory/mapping.h"
+
+/* ---- reading */
+
+void directory_map_person(struct arena *a, const struct directory_entry *e,
+                          struct directory_person *out)
+{
+    (void)a;
+    *out = (struct directory_person){
+        .dn = e->dn,
+        .id = e->id,
+        .csn = e->csn,
+        .active = !str_ieq(directory_value(e, "kiopsActive"), STR("FALSE")),
+        .joined = mapping_values(e, "kiopsJoined"),
+        .managers = mapping_values(e, "kiopsManager"),
+        .permissions = mapping_values(e, "kiopsPermission"),
+        .requests = mapping_values(e, "kiopsRequest"),
+        .rejected = mapping_values(e, "kiopsRejected"),
+        .external_ids = mapping_values(e, "kiopsExternalId"),
+    };
+}
+
+static struct directory_values mail_values(struct arena *a, const json_t *resource)
+{
+    const json_t *emails = json_object_get(resource, "emails");
+    struct str *at = ARENA_ARRAY(a, struct str, json_array_size(emails));
+    size_t n = 0;
+    for (size_t i = 0; i < json_array_size(emails); i++) {
+        struct str value = json_get_str(json_array_get(emails, i), "value");
+        if (value.len)
+            at[n++] = value;
+    }
+    return (struct directory_values){at, n};
+}
+
+/* lastModified speaks of content: joins and roles move the entry's own time stamp too. */
+static instant_t modified(const struct directory_entry *e, const struct mapping_asserted *asserted,
+                          const char version[17])
+{
+    instant_t at;
+    if (str_eq(asserted->hash, str_of(version)) && clock_parse_rfc3339(asserted->time, &at))
+        return at;
+    return mapping_instant(e, "modifyTimestamp");
+}
+
+bool directory_map_user(const struct directory *d, struct arena *a, const struct directory_entry *e,
+                        struct directory_user *out, struct error *err)
+{
+    struct mapping_asserted asserted;
+    mapping_asserted_read(a, directory_value(e, "kiopsResource"), &asserted);
+    json_t *resource = mapping_read(d->mapping, a, e, &asserted);
+    json_keep(a, resource);
+    struct str user_name = json_get_str(resource, "userName");
+    if (user_name.len == 0)
+        return error_set(err, ERR_INTERNAL, "an entry of the users has no userName");
+    struct str display = json_get_str(resource, "displayName");
+    *out = (struct directory_user){
+        .user_name = user_name,
+        .display = display.len ? display : user_name,
+        .mails = mail_values(a, resource),
+        .resource = resource,
+        .created = mapping_instant(e, "createTimestamp"),
+        .marker = asserted.marker,
+    };
+    directory_map_person(a, e, &out->person);
+    mapping_version(a, resource, &out->person.external_ids, out->version);
+    out->modified = modified(e, &asserted, out->version);
+    return true;
+}
+
+/* ---- writing */
+
+/* The name is what everybody finds the person by: it cannot live in kiopsResource alone. */
+static bool check_user_name(const json_t *resource, struct error *err)
+{
+    struct str name = json_get_str(resource, "userName");
+    if (str_trim(name).len == 0)
+        return error_set(err, ERR_INVALID_VALUE, "userName is missing");
+    if (!utf8_valid(name) || utf8_has_prohibited(name))
+        return error_set(err, ERR_INVALID_VALUE, "userName holds a character that a name cannot");
+    return true;
+}
+
+static void begin(struct mapping_write *w, const struct directory *d, struct arena *a,
+                  const struct directory_entry *entry, const json_t *resource)
+{
+    *w = (struct mapping_write){
+        .mapping = d->mapping,
+        .arena = a,
+        .filled = json_object(),
+        .at = mapping_slots(d->mapping, a, entry),
+        .changes = {.arena = a, .entry = entry},
+    };
+    json_keep(a, w->filled);
+    w->resource = mapping_stored_part(d->mapping, resource);
+    json_keep(a, w->resource);
+    mapping_asserted_read(a, directory_value(entry, "kiopsResource"), &w->asserted);
+}
+
+/* Version of what a read will give once the changes so far are made. */
+static void foresee(const struct mapping_write *w, char version[17])
+{
+    const struct directory_entry *after = mapping_changes_applied(&w->changes);
+    struct mapping_asserted asserted = {.resource = w->resource, .filled = w->filled};
+    json_t *resource = mapping_read(w->mapping, w->arena, after, &asserted);
+    json_keep(w->arena, resource);
+    struct directory_values external = mapping_values(after, "kiopsExternalId");
+    mapping_version(w->arena, resource, &external, version);
+}
+
+/* Old kiopsResource out, new one in: together they say that nobody wrote in between. */
+static void swap_asserted(struct mapping_write *w, const struct directory_writer *writer,
+                          const char version[17])
+{
+    char time[CLOCK_TEXT_MAX];
+    struct mapping_asserted asserted = {
+        .resource = w->resource,
+        .filled = w->filled,
+        .hash = str_of(version),
+        .time = clock_rfc3339(writer->now, time),
+        .marker = writer->marker,
+    };
+    struct directory_values old = mapping_values(w->changes.entry, "kiopsResource");
+    struct str now = mapping_asserted_write(w->arena, &asserted);
+    mapping_changes_push(&w->changes, (struct mapping_change){.ldap = "kiopsResource",
+                                                              .del = old.at,
+                                                              .del_count = old.count,
+                                                              .add = &now,
+                                                              .add_count = 1});
+}
+
+bool directory_unmap_new_user(const struct directory *d, struct arena *a, const json_t *resource,
+                              const struct directory_writer *w, struct str *dn,
+                              struct directory_mods *attrs, struct error *err)
+{
+    static const struct directory_entry nothing;
+    const struct config_users *users = &d->config->directory.users;
+    struct mapping_write write;
+    char version[17];
+    struct str rdn;
+    if (!check_user_name(resource, err))
+        return false;
+    begin(&write, d, a, &nothing, resource);
+    mapping_changes_classes(&write.changes, &users->object_classes, STR("kiopsUser"));
+    mapping_write_values(&write);
+    mapping_changes_external_id(&write.changes, w, resource);
+    foresee(&write, version);
+    swap_asserted(&write, w, version);
+    if (!mapping_changes_new_rdn(&write.changes, users->rdn, &rdn, err))
+        return false;
+    *dn = arena_fmt(a, STR_FMT "," STR_FMT, STR_ARG(rdn), STR_ARG(users->create_in));
+    directory_mods_init(attrs, a);
+    mapping_changes_send(&write.changes, attrs);
+    return true;
+}
+
+bool directory_unmap_user(const struct directory *d, struct arena *a,
+                          const struct directory_entry *entry, const struct directory_user *before,
+                          const json_t *after, const struct directory_writer *w,
+                          struct directory_mods *mods, struct str *new_rdn, struct error *err)
+{
+    struct mapping_write write;
+    char version[17];
+    directory_mods_init(mods, a);
+    *new_rdn = STR_NONE;
+    if (!check_user_name(after, err))
+        return false;
+    begin(&write, d, a, entry, after);
+    mapping_write_values(&write);
+    mapping_changes_external_id(&write.changes, w, after);
+    foresee(&write, version);
+    if (str_eq(str_of(version), str_of(before->version)))
+        return true;
+    mapping_changes_class(&write.changes, STR("kiopsUser"));
+    swap_asserted(&write, w, version);
+    if (!mapping_changes_rename(&write.changes, new_rdn, err))
+        return false;
+    mapping_changes_send(&write.changes, mods);
+    return true;
+}
