@@ -20,28 +20,35 @@ json_t *scim_holder(const json_t *resource, const struct scim_schema *extension)
     return (json_t *)(uintptr_t)resource;
 }
 
+static bool has_assigned_item(const json_t *array)
+{
+    size_t n = json_array_size(array);
+    for (size_t i = 0; i < n; i++)
+        if (scim_is_assigned(json_array_get(array, i)))
+            return true;
+    return false;
+}
+
+static bool has_assigned_member(json_t *object)
+{
+    const char *name;
+    json_t *member;
+    json_object_foreach(object, name, member)
+    {
+        if (scim_is_assigned(member))
+            return true;
+    }
+    return false;
+}
+
 bool scim_is_assigned(const json_t *value)
 {
     if (json_is_string(value))
         return json_string_length(value) > 0;
-    if (json_is_array(value)) {
-        size_t n = json_array_size(value);
-        for (size_t i = 0; i < n; i++)
-            if (scim_is_assigned(json_array_get(value, i)))
-                return true;
-        return false;
-    }
-    if (json_is_object(value)) {
-        const char *name;
-        json_t *member;
-        const json_t *const object = value;
-        json_object_foreach((json_t *)(uintptr_t)object, name, member)
-        {
-            if (scim_is_assigned(member))
-                return true;
-        }
-        return false;
-    }
+    if (json_is_array(value))
+        return has_assigned_item(value);
+    if (json_is_object(value))
+        return has_assigned_member(scim_holder(value, NULL));
     return value && !json_is_null(value);
 }
 
