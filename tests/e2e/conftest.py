@@ -1,0 +1,44 @@
+"""Fixtures. The bridge under test is KIOPS_BIN, by default the sanitized build."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "run"))
+sys.dont_write_bytecode = True
+
+import pytest  # noqa: E402
+from lab import Lab  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory):
+    """The directory and the bridge that most tests share: leave it running and healthy."""
+    shared = Lab(tmp_path_factory.mktemp("lab"))
+    yield shared
+    shared.close()
+
+
+@pytest.fixture
+def new_lab(tmp_path_factory):
+    """A function that makes a Lab for this test alone (faults, several bridges, other settings)."""
+    made = []
+
+    def make(**settings):
+        made.append(Lab(tmp_path_factory.mktemp("lab"), **settings))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture(scope="session")
+def view(lab):
+    """The shared directory as its administrator sees it."""
+    return lab.view()
+
+
+@pytest.fixture
+def scim(lab):
+    """A client of the shared bridge with a PlatformAdmin's token."""
+    return lab.scim

@@ -1,0 +1,184 @@
+"""A TCP proxy between bridge and directory that makes faults on purpose.
+
+It knows where an LDAP message ends and what operation it is, and nothing else:
+
+    proxy = FaultProxy(slapd_port)         # point the bridge at proxy.uri
+    proxy.latency = 0.2                    # seconds before each message of the directory
+    proxy.sliced = True                    # answers arrive byte by byte
+    proxy.stall(), proxy.resume()          # half-open: nothing is forwarded, nothing is closed
+    proxy.refusing = True                  # new connections are reset
+    proxy.reset()                          # every open connection gets a RST
+    proxy.lose_answer("add")               # the next answer of an add never arrives: connection reset
+    proxy.cut_request("modify", passing=2) # two pass, the third is not forwarded: connection reset
+    proxy.seen                             # names of the requests that were forwarded, in order
+"""
+
+import socket
+import struct
+import threading
+import time
+
+REQUESTS = {0x60: "bind", 0x42: "unbind", 0x63: "search", 0x66: "modify", 0x68: "add", 0x4A: "delete",
+            0x6C: "rename", 0x6E: "compare", 0x50: "abandon", 0x77: "extended"}
+ANSWERS = {0x61: "bind", 0x64: "entry", 0x65: "search", 0x67: "modify", 0x69: "add", 0x6B: "delete",
+           0x6D: "rename", 0x6F: "compare", 0x78: "extended", 0x79: "intermediate"}
+WRITES = ("add", "modify", "delete", "rename")
+
+
+def ber_end(data, at):
+    """Index behind the element at `at`, and where its content starts; None while it is not whole."""
+    if len(data) < at + 2:
+        return None
+    length, content = data[at + 1], at + 2
+    if length >= 0x80:
+        digits = length & 0x7F
+        if len(data) < content + digits:
+            return None
+        length = int.from_bytes(data[content:content + digits], "big")
+        content += digits
+    return (content + length, content) if len(data) >= content + length else None
+
+
+def operation(message, names):
+    _, content = ber_end(message, 0)
+    behind_id, _ = ber_end(message, content)
+    return names.get(message[behind_id], "other")
+
+
+class Trap:
+    """Springs at the first message of `names` after `passing` others of them."""
+
+    def __init__(self, names, passing, action):
+        self.names, self.passing, self.action = names, passing, action
+        self.sprung = threading.Event()
+
+    def catches(self, name):
+        if self.sprung.is_set() or name not in self.names:
+            return False
+        if self.passing > 0:
+            self.passing -= 1
+            return False
+        self.sprung.set()
+        if self.action:
+            self.action()
+        return True
+
+
+class FaultProxy:
+    def __init__(self, target_port):
+        self.target = ("127.0.0.1", target_port)
+        self.latency, self.sliced, self.refusing = 0.0, False, False
+        self.seen, self.traps, self.pairs = [], {"request": [], "answer": []}, []
+        self.flowing, self.lock = threading.Event(), threading.Lock()
+        self.flowing.set()
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.uri = "ldap://127.0.0.1:%d" % self.listener.getsockname()[1]
+        self.spawn(self.accept)
+
+    @staticmethod
+    def spawn(work, *args):
+        threading.Thread(target=work, args=args, daemon=True).start()
+
+    def stall(self):
+        self.flowing.clear()
+
+    def resume(self):
+        self.flowing.set()
+
+    def lose_answer(self, *names, passing=0, action=None):
+        return self.set_trap("answer", names or WRITES, passing, action)
+
+    def cut_request(self, *names, passing=0, action=None):
+        return self.set_trap("request", names or WRITES, passing, action)
+
+    def set_trap(self, direction, names, passing, action):
+        """`action` runs when it springs, before the reset: to kill a server at just this moment."""
+        trap = Trap(names, passing, action)
+        self.traps[direction].append(trap)
+        return trap
+
+    def reset(self):
+        with self.lock:
+            pairs, self.pairs = self.pairs, []
+        for pair in pairs:
+            abort(pair)
+
+    def close(self):
+        self.listener.close()
+        self.resume()
+        self.reset()
+
+    def accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            try:
+                server = None if self.refusing else socket.create_connection(self.target, timeout=10)
+            except OSError:
+                server = None
+            if not server:
+                abort((client,))
+                continue
+            server.settimeout(None)
+            for s in (client, server):
+                s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            pair = (client, server)
+            with self.lock:
+                self.pairs.append(pair)
+            self.spawn(self.pump, pair, client, server, "request")
+            self.spawn(self.pump, pair, server, client, "answer")
+
+    def pump(self, pair, source, sink, direction):
+        try:
+            for message in messages(source):
+                self.flowing.wait()
+                if not self.forward(message, sink, direction):
+                    break
+        except OSError:
+            pass
+        abort(pair)
+
+    def forward(self, message, sink, direction):
+        """False when the connection ends here."""
+        name = operation(message, REQUESTS if direction == "request" else ANSWERS)
+        with self.lock:
+            if any(trap.catches(name) for trap in self.traps[direction]):
+                return False
+            if direction == "request":
+                self.seen.append(name)
+        if direction == "request":
+            sink.sendall(message)
+            return True
+        time.sleep(self.latency)
+        pieces = [message[i:i + 1] for i in range(len(message))] if self.sliced else [message]
+        for piece in pieces:
+            sink.sendall(piece)
+        return True
+
+
+def messages(source):
+    """Whole LDAP messages from a socket, until it ends."""
+    data = b""
+    while True:
+        end = ber_end(data, 0)
+        if end:
+            yield data[:end[0]]
+            data = data[end[0]:]
+            continue
+        more = source.recv(65536)
+        if not more:
+            return
+        data += more
+
+
+def abort(pair):
+    """Closes with a RST, also under a thread that is blocked in recv."""
+    for s in pair:
+        try:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            s.shutdown(socket.SHUT_RD)
+        except OSError:
+            pass
+        s.close()

@@ -1,0 +1,126 @@
+"""A directory and bridges of a test's own: ports, folder, start, verdict at the end."""
+
+import os
+import random
+import re
+import subprocess
+import time
+from itertools import chain, count
+from pathlib import Path
+
+from faultproxy import FaultProxy
+from kiopslab import entries, site
+from kiopslab.bridge import METRICS_OFFSET, REPOSITORY, Bridge
+from kiopslab.process import port_is_free
+from kiopslab.slapd import Slapd
+from scim import GROUP, KIOPS_ORGANIZATION, USER, Scim
+from view import View
+
+BINARY = os.environ.get("KIOPS_BIN", str(REPOSITORY / "build/asan/kiops-bridge"))
+SANITIZER_REPORT = re.compile(r"(Address|Leak|Thread|UndefinedBehavior)Sanitizer|runtime error:")
+
+
+def free_port():
+    """Below the range that outgoing connections use; the port for metrics is free too."""
+    while True:
+        port = random.SystemRandom().randrange(20000, 31000)
+        if port_is_free(port) and port_is_free(port + METRICS_OFFSET):
+            return port
+
+
+def without_address_randomisation():
+    """Sanitizers of gcc 12 abort at random under large vm.mmap_rnd_bits; not every sandbox allows it."""
+    prefix = ["setarch", "-R"]
+    allowed = subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode == 0
+    return prefix if allowed else []
+
+
+def eventually(check, within=5.0):
+    """The first true value of `check`; fails with its last value when time is up."""
+    deadline = time.monotonic() + within
+    while not (value := check()):
+        assert time.monotonic() < deadline, f"still {value!r} after {within} s"
+        time.sleep(0.005)
+    return value
+
+
+class Lab:
+    """`proxied` puts a FaultProxy between the bridges and slapd. `users` and `organizations` are
+    generated besides the sample. The other settings are those of Slapd and Bridge."""
+
+    def __init__(self, folder, *, bridges=1, proxied=False, users=0, organizations=0, durable=False,
+                 slapd=None, bridge=None):
+        self.numbers, self.views, self.bridges, self.proxy = count(1), [], [], None
+        self.slapd = Slapd(Path(folder) / "slapd", free_port(), durable=durable, **(slapd or {}))
+        people = entries.generated(users, organizations)
+        self.slapd.create(chain(entries.sample(self.slapd.passwords), people))
+        try:
+            self.slapd.process.start()
+            self.proxy = FaultProxy(self.slapd.port) if proxied else None
+            for n in range(bridges):
+                self.add_bridge(Path(folder) / f"bridge-{n + 1}", durable=durable, **(bridge or {}))
+        except BaseException:
+            self.stop_all()
+            raise
+
+    def add_bridge(self, home, **settings):
+        uri = self.proxy.uri if self.proxy else self.slapd.uri
+        bridge = Bridge(home, free_port(), BINARY, self.slapd, uri=uri,
+                        prefix=without_address_randomisation(), **settings)
+        bridge.create()
+        if not self.bridges:
+            self.bridge = bridge
+            self.token = self.new_token("e2e")
+            self.scim = Scim(bridge.url, self.token)
+        bridge.process.start()
+        self.bridges.append(bridge)
+
+    def new_token(self, name, role="PlatformAdmin", *options, client=site.CLIENT):
+        return self.bridge.new_token(name, "--role", role, "--client", client, *options)
+
+    def client(self, token=None, bridge=0):
+        return Scim(self.bridges[bridge].url, token or self.token)
+
+    def view(self, dn=site.ROOT, password=None):
+        view = View(self.slapd.uri, dn, password or self.slapd.passwords.root)
+        self.views.append(view)
+        return view
+
+    def number(self):
+        return next(self.numbers)
+
+    def user(self, **attributes):
+        """A new user through SCIM; the resource as answered."""
+        body = {"schemas": [USER], "userName": f"fresh{self.number()}", **attributes}
+        return self.scim.post("/Users", body).expect(201).json
+
+    def organization(self, members=(), managers=(), **attributes):
+        """A new organization through SCIM; `members` and `managers` are ids."""
+        body = {"schemas": [GROUP], "displayName": f"Fresh {self.number()}", **attributes}
+        body["members"] = [{"value": user} for user in (*managers, *members)]
+        if managers:
+            body["schemas"].append(KIOPS_ORGANIZATION)
+            body[KIOPS_ORGANIZATION] = {"managers": [{"value": user} for user in managers]}
+        return self.scim.post("/Groups", body).expect(201).json
+
+    def stop_all(self):
+        """Exit codes of the bridges; None for one that somebody else has collected."""
+        if self.proxy:
+            self.proxy.resume()
+        codes = [bridge.process.stop() for bridge in self.bridges]
+        if self.proxy:
+            self.proxy.close()
+        for view in self.views:
+            view.close()
+        self.slapd.process.stop()
+        return codes
+
+    def close(self):
+        """Ends everything, then judges: each bridge runs, exits 0 on TERM, and no sanitizer has
+        spoken. A test that kills a bridge starts it again."""
+        codes = self.stop_all()
+        for bridge in self.bridges:
+            text = bridge.process.log_text()
+            found = SANITIZER_REPORT.search(text)
+            assert not found, text[max(0, found.start() - 200):][:6000]
+        assert not any(code != 0 for code in codes), f"exit codes {codes}"

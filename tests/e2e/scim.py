@@ -1,0 +1,99 @@
+"""A small SCIM client: says what it is told to, hides nothing of the answer."""
+
+import http.client
+import json
+import urllib.parse
+from dataclasses import dataclass
+
+JSON = "application/scim+json"
+USER = "urn:ietf:params:scim:schemas:core:2.0:User"
+ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
+GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
+PATCH = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
+REFUSAL = "urn:kiops:params:scim:api:messages:2.0:Refusal"
+KIOPS_USER = "urn:kiops:params:scim:schemas:extension:2.0:User"
+KIOPS_ORGANIZATION = "urn:kiops:params:scim:schemas:extension:2.0:Organization"
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: http.client.HTTPMessage
+    text: bytes
+
+    @property
+    def json(self):
+        return json.loads(self.text)
+
+    def __getitem__(self, name):
+        return self.json[name]
+
+    def expect(self, *statuses):
+        assert self.status in statuses, f"{self.status}, not {statuses}: {self.text[:2000]!r}"
+        return self
+
+    @property
+    def etag(self):
+        return self.headers["ETag"]
+
+    @property
+    def rule(self):
+        """Of the Refusal extension; None without one."""
+        return self.json.get(REFUSAL, {}).get("rule")
+
+
+class Scim:
+    """One connection a request, so that tests may share a client between threads."""
+
+    def __init__(self, url, token, timeout=30):
+        self.url, self.token, self.timeout = url, token, timeout
+        parts = urllib.parse.urlsplit(url)
+        self.address, self.base = parts.netloc, parts.path
+
+    def call(self, method, path, body=None, headers=None, content_type=JSON):
+        """`body`: an object to send as JSON, or bytes as they are. `path` is relative to the base."""
+        sent = {"Accept": JSON}
+        if self.token:
+            sent["Authorization"] = f"Bearer {self.token}"
+        if body is not None:
+            sent["Content-Type"] = content_type
+            body = body if isinstance(body, bytes) else json.dumps(body).encode()
+        sent |= headers or {}
+        connection = http.client.HTTPConnection(self.address, timeout=self.timeout)
+        try:
+            connection.request(method, self.base + path, body, sent)
+            answer = connection.getresponse()
+            return Answer(answer.status, answer.headers, answer.read())
+        finally:
+            connection.close()
+
+    def get(self, path, headers=None, **query):
+        """Keyword arguments become the query; `filter` and the like are encoded here."""
+        if query:
+            path += "?" + urllib.parse.urlencode(query, quote_via=urllib.parse.quote)
+        return self.call("GET", path, headers=headers)
+
+    def post(self, path, body, **options):
+        return self.call("POST", path, body, **options)
+
+    def put(self, path, body, **options):
+        return self.call("PUT", path, body, **options)
+
+    def delete(self, path, **options):
+        return self.call("DELETE", path, **options)
+
+    def patch(self, path, *operations, **options):
+        """Each operation as (op, path, value), (op, path) or a dictionary as it is to be sent."""
+        return self.call("PATCH", path, {"schemas": [PATCH],
+                                         "Operations": [patch_operation(o) for o in operations]},
+                         **options)
+
+    def find(self, kind, filter_text, **query):
+        """The resources of /Users or /Groups that match."""
+        return self.get(f"/{kind}", filter=filter_text, **query).expect(200)["Resources"]
+
+
+def patch_operation(operation):
+    if isinstance(operation, dict):
+        return operation
+    return {name: part for name, part in zip(("op", "path", "value"), operation) if part is not None}
