@@ -5,16 +5,21 @@ bool scim_parser_fail(struct scim_parser *p, const char *what)
     return error_set(p->err, p->kind, "%s at offset %zu", what, cursor_offset(&p->c));
 }
 
-static bool is_name_char(char c)
+static bool begins_name(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '_' || c == '$';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '$';
 }
 
+static bool continues_name(char c)
+{
+    return begins_name(c) || (c >= '0' && c <= '9') || c == '-' || c == '_';
+}
+
+/* Empty when no name begins here. */
 static struct str take_name(struct scim_parser *p)
 {
     const char *from = p->c.at;
-    while (is_name_char(cursor_peek(&p->c)))
+    while (p->c.at == from ? begins_name(cursor_peek(&p->c)) : continues_name(cursor_peek(&p->c)))
         p->c.at++;
     return (struct str){from, (size_t)(p->c.at - from)};
 }
