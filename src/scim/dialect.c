@@ -1,0 +1,233 @@
+#include "base/own.h"
+#include "scim/shape.h"
+
+/* One row per profile; a profile belongs to a token and is never guessed. What a row leaves out is
+ * what the RFC says. */
+static const struct scim_dialect dialects[] = {
+    {
+        .name = STR_INIT("default"),
+        .infer_schemas = true,
+        .ignore_unknown = true,
+        .string_booleans = true,
+        .dotted_keys = true,
+        .single_as_array = true,
+        .empty_operations = true,
+        .unwrap_value = true,
+    },
+    {
+        .name = STR_INIT("strict"),
+        .put_clears_members = true,
+    },
+    {
+        .name = STR_INIT("entra"),
+        .infer_schemas = true,
+        .ignore_unknown = true,
+        .ignore_unknown_path = true,
+        .string_booleans = true,
+        .create_on_replace = true,
+        .dotted_keys = true,
+        .single_as_array = true,
+        .empty_operations = true,
+        .last_primary_wins = true,
+        .group_patch_204 = true,
+        .ignore_readonly_path = true,
+        .unwrap_value = true,
+    },
+    /* Equal to `entra`: on-demand provisioning ignores the flag of the tenant's URL, so one tenant
+     * sends both shapes. */
+    {
+        .name = STR_INIT("entra-legacy"),
+        .infer_schemas = true,
+        .ignore_unknown = true,
+        .ignore_unknown_path = true,
+        .string_booleans = true,
+        .create_on_replace = true,
+        .dotted_keys = true,
+        .single_as_array = true,
+        .empty_operations = true,
+        .last_primary_wins = true,
+        .group_patch_204 = true,
+        .ignore_readonly_path = true,
+        .unwrap_value = true,
+    },
+    {
+        .name = STR_INIT("okta"),
+        .infer_schemas = true,
+        .ignore_unknown = true,
+        .ignore_unknown_path = true,
+        .string_booleans = true,
+        .dotted_keys = true,
+        .single_as_array = true,
+        .empty_operations = true,
+        .last_primary_wins = true,
+        .group_patch_204 = true,
+        .ignore_readonly_path = true,
+        .unwrap_value = true,
+    },
+};
+
+#define DIALECTS (sizeof(dialects) / sizeof(dialects[0]))
+
+const struct scim_dialect *scim_dialect_find(struct str name)
+{
+    for (size_t i = 0; i < DIALECTS; i++)
+        if (str_eq(dialects[i].name, name))
+            return &dialects[i];
+    return NULL;
+}
+
+size_t scim_dialects(const struct scim_dialect **out)
+{
+    *out = dialects;
+    return DIALECTS;
+}
+
+/* ---- `schemas` of a body */
+
+struct intake {
+    const struct scim_dialect *dialect;
+    const struct scim_resource_type *type;
+    json_t *out;
+};
+
+static bool is_core_of_another_type(struct str urn)
+{
+    return str_ieq(urn, STR(SCIM_URN_USER)) || str_ieq(urn, STR(SCIM_URN_GROUP)) ||
+           str_ieq(urn, STR(SCIM_URN_MEMBERSHIP));
+}
+
+/* What the URNs of a body say, taken together. */
+struct claims {
+    bool core;    /* ours */
+    bool foreign; /* the core schema of another resource type */
+};
+
+static bool read_urn(const struct intake *in, const json_t *entry, struct claims *claims,
+                     struct error *err)
+{
+    struct str urn = shape_urn(in->type, json_str(entry));
+    if (!json_is_string(entry))
+        return error_set(err, ERR_INVALID_SYNTAX, "schemas must be an array of URNs");
+    if (str_ieq(urn, in->type->core->id))
+        claims->core = true;
+    else if (is_core_of_another_type(urn))
+        claims->foreign = true;
+    else if (!in->dialect->infer_schemas && !scim_type_extension(in->type, urn))
+        return error_set(err, ERR_INVALID_SYNTAX, "schemas names an unknown schema");
+    return true;
+}
+
+static bool check_schemas(const struct intake *in, const json_t *body, struct error *err)
+{
+    const json_t *schemas = json_get_icase(body, STR("schemas"), NULL);
+    bool lenient = in->dialect->infer_schemas;
+    bool single = lenient && json_is_string(schemas);
+    struct claims claims = {0};
+    if (schemas && !json_is_null(schemas) && !json_is_array(schemas) && !single)
+        return error_set(err, ERR_INVALID_SYNTAX, "schemas must be an array of URNs");
+    if (single && !read_urn(in, schemas, &claims, err))
+        return false;
+    for (size_t i = 0; i < json_array_size(schemas); i++)
+        if (!read_urn(in, json_array_get(schemas, i), &claims, err))
+            return false;
+    if (claims.core || (lenient && !claims.foreign))
+        return true;
+    return error_set(err, ERR_INVALID_SYNTAX, "schemas must name " STR_FMT,
+                     STR_ARG(in->type->core->id));
+}
+
+/* ---- members of a body */
+
+/* Absence, null and [] are one (RFC 7643 2.5), but for a set of references: PUT with
+ * `"members": []` empties the group, PUT without members leaves it alone. */
+static bool is_said(const struct scim_attr *attr, const json_t *sent, const json_t *value)
+{
+    if (json_is_null(value))
+        return false;
+    if (!attr->multi || json_array_size(value) > 0)
+        return true;
+    return shape_is_reference(attr) && json_is_array(sent);
+}
+
+static bool take_attr(const struct intake *in, const struct shape_key *key, const json_t *sent,
+                      struct error *err)
+{
+    const struct shaping shaping = {.dialect = in->dialect};
+    if (key->attr->mutability == SCIM_READ_ONLY)
+        return true;
+    OWNED_JSON json_t *value = NULL;
+    if (!shape_value(&shaping, key->attr, sent, &value, err))
+        return false;
+    if (is_said(key->attr, sent, value))
+        shape_put(shape_holder(in->out, key->extension), key->attr->name, TAKE(value));
+    return true;
+}
+
+static bool unknown(const struct intake *in, void *member, struct error *err)
+{
+    return in->dialect->ignore_unknown ||
+           error_set(err, ERR_INVALID_SYNTAX, "a " STR_FMT " has no attribute \"%.60s\"",
+                     STR_ARG(in->type->name), json_object_iter_key(member));
+}
+
+/* The object under a schema's URN. */
+static bool take_schema(const struct intake *in, const struct scim_schema *extension,
+                        const json_t *sent, struct error *err)
+{
+    const struct scim_schema *schema = extension ? extension : in->type->core;
+    if (json_is_null(sent) || (json_is_string(sent) && json_string_length(sent) == 0))
+        return true;
+    if (!json_is_object(sent))
+        return error_set(err, ERR_INVALID_VALUE, STR_FMT " must be an object", STR_ARG(schema->id));
+    json_t *members = shape_iterable(sent);
+    for (void *at = json_object_iter(members); at; at = json_object_iter_next(members, at)) {
+        struct shape_key key = {.kind = SHAPE_ATTR, .extension = extension};
+        key.attr = scim_attr_find(schema->attrs, schema->attr_count, shape_iter_name(at));
+        if (!(key.attr ? take_attr(in, &key, json_object_iter_value(at), err)
+                       : unknown(in, at, err)))
+            return false;
+    }
+    return true;
+}
+
+static bool take_member(const struct intake *in, void *member, bool flat, struct error *err)
+{
+    const json_t *sent = json_object_iter_value(member);
+    struct shape_key key = shape_key_find(in->type, shape_iter_name(member));
+    if ((key.kind == SHAPE_FLAT) != flat)
+        return true;
+    switch (key.kind) {
+    case SHAPE_ATTR:
+        return take_attr(in, &key, sent, err);
+    case SHAPE_SCHEMA:
+        return take_schema(in, key.extension, sent, err);
+    case SHAPE_FLAT:
+        if (!in->dialect->dotted_keys)
+            return unknown(in, member, err);
+        if (scim_value(scim_holder(in->out, key.extension), key.attr))
+            return true; /* said under its URN already, and that counts */
+        return take_attr(in, &key, sent, err);
+    case SHAPE_UNKNOWN:
+        break;
+    }
+    return unknown(in, member, err);
+}
+
+bool scim_dialect_normalise(const struct scim_dialect *d, const struct scim_resource_type *type,
+                            const json_t *body, json_t **out, struct error *err)
+{
+    if (!json_is_object(body))
+        return error_set(err, ERR_INVALID_SYNTAX, "the body must be a JSON object");
+    OWNED_JSON json_t *normal = json_object();
+    const struct intake in = {.dialect = d, .type = type, .out = normal};
+    if (!check_schemas(&in, body, err))
+        return false;
+    json_t *members = shape_iterable(body);
+    for (int flat = 0; flat <= 1; flat++)
+        for (void *at = json_object_iter(members); at; at = json_object_iter_next(members, at))
+            if (!take_member(&in, at, flat == 1, err))
+                return false;
+    scim_resource_schemas(type, normal);
+    *out = TAKE(normal);
+    return true;
+}
