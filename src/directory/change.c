@@ -89,9 +89,10 @@ struct change {
     const char *assertion; /* filter, or NULL */
     bool pre, post;        /* read-entry controls */
     const char *const *post_attrs;
+    struct str met; /* after it: entryUUID of the entry that was changed, if the server told */
 };
 
-static const char *const csn_only[] = {"entryCSN", NULL};
+static const char *const identity_attrs[] = {"entryUUID", "entryCSN", NULL};
 
 /* The target's id and version, and whatever else must hold, as one filter. */
 static const char *assertion_of(struct arena *a, const struct directory_target *t)
@@ -115,7 +116,7 @@ static struct change change_of(struct arena *a, enum directory_operation operati
         .assertion = assertion_of(a, t),
         .pre = true,
         .post = operation != DIRECTORY_OP_DELETE,
-        .post_attrs = t->want_post ? directory_all_attrs : csn_only,
+        .post_attrs = t->want_post ? directory_all_attrs : identity_attrs,
     };
 }
 
@@ -162,7 +163,7 @@ static int controls_build(LDAP *ld, const struct change *change, struct controls
         controls_add(out, LDAP_CONTROL_ASSERT, true, value);
     }
     if (change->pre) {
-        if (!attribute_list(csn_only, &value))
+        if (!attribute_list(identity_attrs, &value))
             return LDAP_ENCODING_ERROR;
         controls_add(out, LDAP_CONTROL_PRE_READ, false, value);
     }
@@ -267,6 +268,7 @@ static void take_control(LDAP *ld, struct arena *a, LDAPControl *control,
     if (!directory_entry_decode(a, &control->ldctl_value, &e))
         return;
     if (pre) {
+        answer->pre_id = e.id;
         result->pre_csn = e.csn;
         return;
     }
@@ -286,7 +288,7 @@ static void take_answer(LDAP *ld, struct arena *a, LDAPMessage *message,
     ldap_controls_free(controls);
 }
 
-static bool run(struct directory_conn *c, struct arena *a, const struct change *change,
+static bool run(struct directory_conn *c, struct arena *a, struct change *change,
                 struct directory_result *result, struct error *err)
 {
     struct directory_answer answer = {.operation = change->operation};
@@ -307,6 +309,7 @@ static bool run(struct directory_conn *c, struct arena *a, const struct change *
     }
     result->code = answer.code;
     result->outcome = directory_outcome_of(&answer);
+    change->met = answer.pre_id;
     return directory_outcome_report(&answer, result->outcome, err);
 }
 
@@ -345,15 +348,72 @@ bool directory_delete(struct directory_conn *c, struct arena *a, const struct di
     return run(c, a, &change, result, err);
 }
 
+/* ---- rename: slapo-unique (2.5) looks for the new name with the request's controls still on, and
+ * an assertion then fails on the base of that search. So the assertion is a read before the rename,
+ * and what the rename met is compared after it. */
+
+static bool assertion_holds(struct directory_conn *c, struct arena *a,
+                            const struct directory_target *t, struct directory_result *result,
+                            struct error *err)
+{
+    const char *assertion = assertion_of(a, t);
+    struct directory_entries found;
+    *result = (struct directory_result){.outcome = DIRECTORY_UNAVAILABLE};
+    if (!assertion)
+        return true;
+    struct directory_search s = {.base = t->dn,
+                                 .scope = DIRECTORY_BASE,
+                                 .filter = str_of(assertion),
+                                 .attrs = identity_attrs};
+    if (!directory_find(c, a, &s, &found, err))
+        return false;
+    result->outcome = found.count > 0 ? DIRECTORY_DONE : DIRECTORY_LOST;
+    return true;
+}
+
+/* The first RDN of a DN as a server writes it. */
+static struct str first_rdn(struct str dn)
+{
+    for (size_t i = 0; i < dn.len; i++) {
+        if (dn.at[i] == ',')
+            return str_sub(dn, 0, i);
+        if (dn.at[i] == '\\')
+            i++;
+    }
+    return dn;
+}
+
+/* Another entry took the name after the read: it gets its own name back. */
+static bool rename_back(struct directory_conn *c, struct arena *a, struct str old_dn,
+                        struct directory_result *result, struct error *err)
+{
+    struct directory_target other = {.dn = result->post->dn, .want_post = true};
+    struct change back = change_of(a, DIRECTORY_OP_RENAME, &other);
+    back.new_rdn = arena_cstr(a, first_rdn(old_dn));
+    if (!run(c, a, &back, result, err))
+        return false;
+    *result = (struct directory_result){.outcome = DIRECTORY_LOST, .code = LDAP_ASSERTION_FAILED};
+    return true;
+}
+
 bool directory_rename(struct directory_conn *c, struct arena *a, const struct directory_target *t,
                       struct str new_rdn, struct directory_result *result, struct error *err)
 {
-    struct change change = change_of(a, DIRECTORY_OP_RENAME, t);
+    struct directory_target place = {.dn = t->dn, .want_post = true};
+    if (!assertion_holds(c, a, t, result, err))
+        return false;
+    if (result->outcome == DIRECTORY_LOST)
+        return true;
+    struct change change = change_of(a, DIRECTORY_OP_RENAME, &place);
     change.new_rdn = arena_cstr(a, new_rdn);
-    bool fine = run(c, a, &change, result, err);
+    if (!run(c, a, &change, result, err))
+        return false;
+    bool other = t->id.len > 0 && change.met.len > 0 && !str_ieq(change.met, t->id);
+    if (result->outcome == DIRECTORY_DONE && other && result->post)
+        return rename_back(c, a, t->dn, result, err);
     if (!t->want_post)
         result->post = NULL;
-    return fine;
+    return true;
 }
 
 bool directory_set_password(struct directory_conn *c, struct arena *a, struct str dn,

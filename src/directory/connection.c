@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
@@ -48,6 +49,8 @@ bool directory_new(const struct config *config, const struct scim_catalog *catal
         return error_set(err, ERR_CONFIG, "directory.uris: no server");
     /* The environment and ldap.conf of the host must not change how the bridge connects. */
     setenv("LDAPNOINIT", "1", 1);
+    /* libldap writes to sockets that the server may have closed, without MSG_NOSIGNAL. */
+    signal(SIGPIPE, SIG_IGN);
     struct arena *memory = arena_new();
     struct directory *d = ARENA_NEW(memory, struct directory);
     d->memory = memory;

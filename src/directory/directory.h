@@ -23,7 +23,8 @@
 struct directory;      /* configuration, passwords, mapping */
 struct directory_conn; /* one thread's connection; reconnects by itself */
 
-/* `config` and `catalog` must outlive it. Reads the password files. Errors: ERR_CONFIG. */
+/* `config` and `catalog` must outlive it. Reads the password file of the service account; from then
+ * on the process ignores SIGPIPE. Before other threads start. Errors: ERR_CONFIG. */
 MUST_CHECK bool directory_new(const struct config *config, const struct scim_catalog *catalog,
                               struct directory **out, struct error *err);
 void directory_free(struct directory *d);
@@ -195,6 +196,8 @@ MUST_CHECK bool directory_add(struct directory_conn *c, struct arena *a, struct 
 MUST_CHECK bool directory_delete(struct directory_conn *c, struct arena *a,
                                  const struct directory_target *t, struct directory_result *result,
                                  struct error *err);
+/* The assertion is read just before, not carried (slapo-unique would refuse every rename); an entry of
+ * another id that was met all the same gets its name back: LOST. */
 MUST_CHECK bool directory_rename(struct directory_conn *c, struct arena *a,
                                  const struct directory_target *t, struct str new_rdn,
                                  struct directory_result *result, struct error *err);

@@ -106,6 +106,7 @@ struct directory_answer {
     int code;
     struct str diagnostic; /* the server's words: to the log, never to the client */
     struct str referral;   /* the first URL, or empty */
+    struct str pre_id;     /* entryUUID of what was there before, where a control told */
     const char *reason;    /* our own words where a control said more than the code; or NULL */
 };
 
