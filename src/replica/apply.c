@@ -38,7 +38,8 @@ static void claim_dn(struct replica *r, struct user *u)
     const struct record *rec = user_record(u);
     uint32_t hash = index_hash(record_dn_key(rec));
     struct user *other = store_user_of_dn(r, record_dn_key(rec), hash);
-    if (other && is_older(record_field(rec, FIELD_CSN), record_field(user_record(other), FIELD_CSN)))
+    if (other &&
+        is_older(record_field(rec, FIELD_CSN), record_field(user_record(other), FIELD_CSN)))
         return;
     if (other)
         disclaim_dn(r, other);
@@ -352,8 +353,8 @@ void replica_apply_token(struct replica *r, const struct directory_token *source
     t->seen = r->refresh;
     size_t place = token_place(r, source->id);
     struct token *old = place < r->token_count ? r->tokens[place] : NULL;
-    bool drop = old ? is_older(source->csn, old->facts.csn)
-                    : tombstone_bars(r, source->id, source->csn);
+    bool drop =
+        old ? is_older(source->csn, old->facts.csn) : tombstone_bars(r, source->id, source->csn);
     if (!drop && !old) {
         r->tokens = GROW(r->tokens, r->token_count, r->token_cap);
         r->token_count++;

@@ -5,8 +5,7 @@
 
 /* ---- people -----------------------------------------------------------------------------------
  */
-bool replica_person(struct replica *r, struct arena *a, struct str id,
-                    struct directory_person *out)
+bool replica_person(struct replica *r, struct arena *a, struct str id, struct directory_person *out)
 {
     replica_read(r);
     const struct user *u = store_user(r, id);
@@ -151,8 +150,7 @@ size_t replica_organizations_of(struct replica *r, struct arena *a, struct str u
     return n;
 }
 
-bool replica_organization_named(struct replica *r, struct arena *a, struct str name,
-                                struct str *id)
+bool replica_organization_named(struct replica *r, struct arena *a, struct str name, struct str *id)
 {
     struct str key = unicode_key(a, name);
     replica_read(r);

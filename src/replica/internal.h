@@ -52,7 +52,7 @@ enum field {
     FIELD_VERSION,       /* user: hex */
     FIELD_CORE,          /* members of the JSON object, with commas between */
     FIELD_EXTENSIONS,    /* the same: keys are URNs */
-    FIELD_OWN_EXTENSION, /* organization: members of the kiops extension but joinPolicy */
+    FIELD_OWN_EXTENSION, /* organization: of the kiops extension, the description */
     FIELD_ROLES,         /* user: items of `roles` that other systems stored */
     FIELD_MAILS,         /* from here on lists */
     FIELD_EXTERNAL,
@@ -67,7 +67,8 @@ enum field {
 struct record {
     void *node;
     instant_t created, modified;
-    uint64_t content; /* user: hash of the id, its part of versions; organization: of its own part */
+    uint64_t
+        content; /* user: hash of the id, its part of versions; organization: of its own part */
     uint32_t size;
     uint16_t extensions; /* bit i: content under the resource type's extension i */
     bool is_user, active, open;
@@ -89,7 +90,8 @@ bool record_same(const struct record *a, const struct record *b);
 
 /* Walks a list field: `*at` starts at 0. */
 bool record_next(const struct record *rec, enum field list, size_t *at, struct str *value);
-bool record_has(const struct record *rec, enum field list, struct str value); /* ASCII without case */
+bool record_has(const struct record *rec, enum field list,
+                struct str value); /* ASCII without case */
 /* The first value `<key>:...`: what follows the colon; STR_NONE. */
 struct str record_keyed(const struct record *rec, enum field list, struct str key);
 struct directory_values record_list(const struct record *rec, enum field list, struct arena *a);
@@ -284,8 +286,9 @@ bool store_is_admin(const struct replica *r, const struct record *user);
 
 void *must(void *memory); /* allocation failure ends the process */
 #define GROW(items, count, cap)                                                                    \
-    ((count) < (cap) ? (items)                                                                     \
-                     : ((cap) = (cap) ? (cap)*2 : 8, must(realloc((items), (cap) * sizeof *(items)))))
+    ((count) < (cap)                                                                               \
+         ? (items)                                                                                 \
+         : ((cap) = (cap) ? (cap)*2 : 8, must(realloc((items), (cap) * sizeof *(items)))))
 
 /* ---- pen.c: text that grows in the caller's arena ----------------------------------------------
  */
@@ -337,10 +340,17 @@ bool view_manages(const struct view *v, struct str organization_id);
 bool view_user(const struct view *v, const struct user *u);
 enum sight view_organization(const struct view *v, const struct organization *o);
 
-/* Common pieces of a rendered resource. */
+/* Pieces that users and groups share; each begins with a comma but the first. */
+void view_schemas(struct pen *p, const struct scim_resource_type *type, uint16_t extensions,
+                  const char *own);
 void view_external(struct pen *p, const struct view *v, const struct record *rec);
-void view_meta_head(struct pen *p, const struct view *v, const struct record *rec);
-void view_meta_tail(struct pen *p, struct str version_hex);
+void view_members_of(struct pen *p, struct str members); /* of a JSON object; may be empty */
+void view_ref(struct pen *p, const struct view *v, const char *endpoint, struct str id);
+struct meta {
+    bool dated;
+    struct str version; /* hex */
+};
+void view_meta(struct pen *p, const struct view *v, const struct record *rec, const struct meta *m);
 struct str view_version(struct arena *a, struct str hex); /* W/"..." */
 
 /* What to render of a resource; `only`: of the members, these alone (NULL = all). */
@@ -359,7 +369,7 @@ struct group_facts *group_facts(const struct render *r, const struct record *rec
                                 struct arena *a);
 /* Without the lock, under the pin that stood when the facts were taken. */
 struct str group_render(const struct render *r, const struct group_facts *f, struct arena *a);
-struct str group_version(const struct group_facts *f); /* hex */
+struct str group_version(const struct group_facts *f); /* hex; of the view */
 
 /* ---- probe.c: the part of a resource that a filter and a sort speak of --------------------------
  */

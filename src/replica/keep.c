@@ -1,4 +1,5 @@
-/* Keep: records and nodes that were replaced stay until the last reader that may see them is done. */
+/* Keep: records and nodes that were replaced stay until the last reader that may see them is done.
+ */
 #include "replica/internal.h"
 
 #include <stdlib.h>

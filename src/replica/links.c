@@ -1,8 +1,8 @@
 /*
  * Who is in which organization: links both ways, strays, and the numbers that follow from them.
  *
- * Invariant: a value of `member` or `owner` is either a link (a user holds that DN) or a stray (none
- * does), never both; users and organizations may come in any order and the end is the same.
+ * Invariant: a value of `member` or `owner` is either a link (a user holds that DN) or a stray
+ * (none does), never both; users and organizations may come in any order and the end is the same.
  */
 #include "replica/internal.h"
 

@@ -1,4 +1,5 @@
-/* Records: one entry packed into one block; about 0.8 KB for a user, where a jansson tree takes 6. */
+/* Records: one entry packed into one block; about 0.8 KB for a user, where a jansson tree takes 6.
+ */
 #include "replica/internal.h"
 
 #include <assert.h>
@@ -77,16 +78,17 @@ static void pack_member(struct packer *p, size_t from, const char *name, const j
     json_write(value, &p->text);
 }
 
-/* The members of the resource that are not extensions, `roles` (merged with ours when shown) left out. */
+/* The members of the resource that are not extensions, `roles` (merged with ours when shown) left
+ * out. */
 static void pack_core(struct packer *p, const json_t *resource)
 {
     begin_field(p, FIELD_CORE);
     size_t from = p->text.len;
     const char *name;
     json_t *value;
-    json_object_foreach ((json_t *)(uintptr_t)resource, name, value)
-        if (!strchr(name, ':') && strcmp(name, "roles") != 0)
-            pack_member(p, from, name, value);
+    json_object_foreach((json_t *)(uintptr_t)resource, name,
+                        value) if (!strchr(name, ':') && strcmp(name, "roles") != 0)
+        pack_member(p, from, name, value);
     end_field(p, FIELD_CORE);
 }
 
@@ -105,7 +107,8 @@ static void pack_extensions(struct packer *p, const struct scim_resource_type *t
     size_t from = p->text.len;
     const char *name;
     json_t *value;
-    json_object_foreach ((json_t *)(uintptr_t)resource, name, value) {
+    json_object_foreach((json_t *)(uintptr_t)resource, name, value)
+    {
         uint16_t bit = strcmp(name, own) != 0 ? extension_bit(type, name) : 0;
         if (bit && json_object_size(value))
             pack_member(p, from, name, value);
@@ -114,16 +117,13 @@ static void pack_extensions(struct packer *p, const struct scim_resource_type *t
     end_field(p, FIELD_EXTENSIONS);
 }
 
-/* joinPolicy is left out: it is shown from `open`, so that its default shows too. */
+/* joinPolicy is shown from `open`, so that its default shows too; the rest is made from links. */
 static void pack_own_extension(struct packer *p, const json_t *extension)
 {
+    const json_t *description = json_object_get(extension, "description");
     begin_field(p, FIELD_OWN_EXTENSION);
-    size_t from = p->text.len;
-    const char *name;
-    json_t *value;
-    json_object_foreach ((json_t *)(uintptr_t)extension, name, value)
-        if (strcmp(name, "joinPolicy") != 0)
-            pack_member(p, from, name, value);
+    if (description)
+        pack_member(p, p->text.len, "description", description);
     end_field(p, FIELD_OWN_EXTENSION);
 }
 
@@ -132,7 +132,8 @@ static void pack_roles(struct packer *p, const json_t *roles)
     begin_field(p, FIELD_ROLES);
     size_t i;
     const json_t *role;
-    json_array_foreach (roles, i, role) {
+    json_array_foreach(roles, i, role)
+    {
         if (i)
             buf_char(&p->text, ',');
         json_write(role, &p->text);
