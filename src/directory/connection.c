@@ -284,8 +284,8 @@ static bool is_login_refusal(int code)
            code == LDAP_INSUFFICIENT_ACCESS;
 }
 
-bool directory_bind_person(struct directory *d, struct str dn, struct str password,
-                           struct error *err)
+bool directory_connect_person(struct directory *d, struct str dn, struct str password, LDAP **out,
+                              struct error *err)
 {
     /* RFC 4513 5.1: an empty name or password binds as nobody, and succeeds. */
     if (dn.len == 0 || password.len == 0)
@@ -296,12 +296,24 @@ bool directory_bind_person(struct directory *d, struct str dn, struct str passwo
     if (!handle_open(d, deadline, &ld, err))
         return false;
     int code = handle_bind(ld, arena_cstr(a, dn), password, deadline);
-    handle_close(ld);
-    if (code == LDAP_SUCCESS)
+    if (code == LDAP_SUCCESS) {
+        *out = ld;
         return true;
+    }
+    handle_close(ld);
     if (is_login_refusal(code))
         return error_set(err, ERR_UNAUTHORIZED, "name or password is wrong");
     return error_set(err, ERR_UNAVAILABLE, "the directory could not check the password");
+}
+
+bool directory_bind_person(struct directory *d, struct str dn, struct str password,
+                           struct error *err)
+{
+    LDAP *ld = NULL;
+    if (!directory_connect_person(d, dn, password, &ld, err))
+        return false;
+    handle_close(ld);
+    return true;
 }
 
 /* ---- one thread's connection */
