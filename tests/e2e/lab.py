@@ -17,6 +17,9 @@ from scim import GROUP, KIOPS_ORGANIZATION, USER, Scim
 from view import View
 
 BINARY = os.environ.get("KIOPS_BIN", str(REPOSITORY / "build/asan/kiops-bridge"))
+# slapd={**...} for Lab: an entry with the class errAuxObject answers its errCode to its errOp.
+RETCODE = {"modules": "moduleload retcode",
+           "overlays": f'overlay retcode\nretcode-parent "ou=retcodes,{site.BASE}"\nretcode-indir'}
 SANITIZER_REPORT = re.compile(r"(Address|Leak|Thread|UndefinedBehavior)Sanitizer|runtime error:")
 
 
@@ -85,6 +88,12 @@ class Lab:
         view = View(self.slapd.uri, dn, password or self.slapd.passwords.root)
         self.views.append(view)
         return view
+
+    def reconfigure(self, *changes):
+        """Changes slapd's database entry in cn=config, as View.modify; gone with its next start."""
+        with_rights = View(self.slapd.uri, "cn=config", self.slapd.passwords.root)
+        with_rights.modify("olcDatabase={1}mdb,cn=config", *changes)
+        with_rights.close()
 
     def number(self):
         return next(self.numbers)
