@@ -54,6 +54,11 @@ static int close_all(struct token_cli *t, int status)
     return status;
 }
 
+static struct service_operator operator_of(const struct token_cli *t)
+{
+    return (struct service_operator){t->conn, t->arena, t->audit, cli_operator()};
+}
+
 struct create_args {
     struct service_token_request request;
     struct str organizations[LIST_MAX], options[LIST_MAX];
@@ -139,8 +144,8 @@ static int create(struct token_cli *t)
         return cli_fail(&err);
     if (!args.request.profile.len)
         args.request.profile = t->config->scim.default_profile;
-    if (!service_token_create(t->conn, t->arena, &args.request, t->audit, cli_operator(), &token,
-                              &err))
+    struct service_operator o = operator_of(t);
+    if (!service_token_create(&o, &args.request, &token, &err))
         return cli_fail(&err);
     printf(STR_FMT "\n", STR_ARG(buf_view(&token)));
     return CLI_OK;
@@ -151,9 +156,10 @@ static int end_token(struct token_cli *t)
     struct error err = ERROR_INIT;
     if (t->cli->count != 2)
         return cli_usage("write: token revoke NAME");
-    if (!open_all(t, DIRECTORY_OPERATOR, &err) ||
-        !service_token_revoke(t->conn, t->arena, str_of(t->cli->args[1]), t->audit, cli_operator(),
-                              &err))
+    if (!open_all(t, DIRECTORY_OPERATOR, &err))
+        return cli_fail(&err);
+    struct service_operator o = operator_of(t);
+    if (!service_token_revoke(&o, str_of(t->cli->args[1]), &err))
         return cli_fail(&err);
     return CLI_OK;
 }
@@ -185,8 +191,10 @@ static int list(struct token_cli *t)
     struct directory_token *tokens;
     size_t n;
     struct error err = ERROR_INIT;
-    if (!open_all(t, DIRECTORY_SERVICE, &err) ||
-        !service_token_list(t->conn, t->arena, &tokens, &n, &err))
+    if (!open_all(t, DIRECTORY_SERVICE, &err))
+        return cli_fail(&err);
+    struct service_operator o = operator_of(t);
+    if (!service_token_list(&o, &tokens, &n, &err))
         return cli_fail(&err);
     OWNED_JSON json_t *all = json_array();
     OWNED_BUF struct buf out;

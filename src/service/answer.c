@@ -32,8 +32,7 @@ struct str answer_projected(const struct service_call *c, enum replica_kind kind
 }
 
 enum service_status answer_resource(const struct service_call *c, enum replica_kind kind,
-                                    struct str id, bool created, struct service_result *out,
-                                    struct error *err)
+                                    struct str id, struct service_result *out, struct error *err)
 {
     struct replica_want want = {.members = scim_projection_wants(c->projection, STR("members"))};
     struct replica_text text;
@@ -44,5 +43,5 @@ enum service_status answer_resource(const struct service_call *c, enum replica_k
     out->version = text.version;
     out->location = resource_uri(c, kind, id);
     out->body = answer_projected(c, kind, text.json);
-    return created ? SERVICE_CREATED : SERVICE_OK;
+    return SERVICE_OK;
 }

@@ -146,6 +146,11 @@ void operation_undo_promote(struct change *ch);
 
 /* ---- operation.c: the modifies and what several operations need
  * -------------------------------------- */
+/* Values of member and owner that a modify adds or takes. */
+struct set_changes {
+    const struct replica_set_change *at;
+    size_t count;
+};
 /* What a modify answered. LOST: a precondition did not hold. UNKNOWN: sent and no answer. Both
  * mean: look again. */
 enum sent { SENT_DONE, SENT_LOST, SENT_UNKNOWN, SENT_ABSENT, SENT_FAILED };
@@ -156,13 +161,11 @@ enum sent operation_modify_person(struct change *ch, const struct directory_mods
 /* Sends a modify of the organization (bound to its entryUUID) and applies `sets` to the replica, or
  * re-reads it. A foreign entry under that DN is SENT_ABSENT. */
 enum sent operation_modify_organization(struct change *ch, const struct directory_mods *m,
-                                        const struct replica_set_change *sets, size_t set_count,
-                                        struct error *err);
+                                        struct set_changes sets, struct error *err);
 /* The same for any organization. */
 enum sent operation_modify_sets(const struct service_call *c,
                                 const struct directory_target *organization,
-                                const struct directory_mods *m,
-                                const struct replica_set_change *sets, size_t set_count,
+                                const struct directory_mods *m, struct set_changes sets,
                                 struct error *err);
 /* The platform group. */
 enum sent operation_modify_platform(struct change *ch, const struct directory_mods *m,
@@ -183,7 +186,7 @@ void change_spread_person(struct change *ch);
 struct directory_values operation_values_of(struct arena *a, const struct directory_values *all,
                                             struct str organization);
 void operation_refused(struct service *s, const struct error *err); /* counts by rule */
-/* 'member' values that this change adds or takes, for operation_modify_organization(). */
+/* The change's person in (+1) or out of (-1) `member` and `owner`. */
 struct replica_set_change operation_set(const struct change *ch, int member, int owner);
 /* Removes every value of `dn` in groups, except those of a living entry with that DN (3.2, create,
  * delete). */
@@ -237,6 +240,5 @@ struct str version_text(struct arena *a, const char *hex); /* W/"..." */
 /* ---- answer.c: what a write or read answers
  * ---------------------------------------------------------------- */
 enum service_status answer_resource(const struct service_call *c, enum replica_kind kind,
-                                    struct str id, bool created, struct service_result *out,
-                                    struct error *err);
+                                    struct str id, struct service_result *out, struct error *err);
 struct str answer_projected(const struct service_call *c, enum replica_kind kind, struct str json);

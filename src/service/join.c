@@ -52,7 +52,7 @@ static enum step join_organization(struct change *ch, struct error *err)
         directory_mods_one(&m, DIRECTORY_DELETE, "member", ch->sight.person.dn);
     directory_mods_one(&m, DIRECTORY_ADD, "member", ch->sight.person.dn);
     struct replica_set_change set = operation_set(ch, ch->sight.in ? 0 : 1, 0);
-    switch (operation_modify_organization(ch, &m, &set, 1, err)) {
+    switch (operation_modify_organization(ch, &m, (struct set_changes){&set, 1}, err)) {
     case SENT_DONE:
         return STEP_DONE;
     case SENT_LOST:
@@ -73,7 +73,7 @@ static enum step take_back_member(struct change *ch, struct error *err)
     directory_mods_init(&m, ch->call->arena);
     directory_mods_one(&m, DIRECTORY_DELETE, "member", ch->sight.person.dn);
     struct replica_set_change set = operation_set(ch, -1, 0);
-    if (operation_modify_organization(ch, &m, &set, 1, err) == SENT_FAILED)
+    if (operation_modify_organization(ch, &m, (struct set_changes){&set, 1}, err) == SENT_FAILED)
         return STEP_FAILED;
     error_set(err, ERR_NOT_FOUND, "the user was deleted meanwhile");
     return STEP_FAILED;

@@ -40,7 +40,7 @@ static enum sent leave_organization(struct change *ch, struct error *err)
     if (g->in)
         directory_mods_one(&m, DIRECTORY_DELETE, "member", g->person.dn);
     struct replica_set_change set = operation_set(ch, g->in ? -1 : 0, g->owner ? -1 : 0);
-    return operation_modify_organization(ch, &m, &set, 1, err);
+    return operation_modify_organization(ch, &m, (struct set_changes){&set, 1}, err);
 }
 
 /* What the person still has of this organization, not being a member any more. */

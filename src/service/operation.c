@@ -122,8 +122,7 @@ enum sent operation_modify_person(struct change *ch, const struct directory_mods
 
 enum sent operation_modify_sets(const struct service_call *c,
                                 const struct directory_target *organization,
-                                const struct directory_mods *m,
-                                const struct replica_set_change *sets, size_t set_count,
+                                const struct directory_mods *m, struct set_changes sets,
                                 struct error *err)
 {
     struct directory_result result = {0};
@@ -133,7 +132,7 @@ enum sent operation_modify_sets(const struct service_call *c,
         return sent;
     if (!result.post_csn.len ||
         !replica_apply_sets(c->service->replica, organization->id, result.pre_csn, result.post_csn,
-                            sets, set_count, clock_now())) {
+                            sets.at, sets.count, clock_now())) {
         struct error later = ERROR_INIT; /* the feed delivers it when this read fails */
         if (!service_refresh_organization(c->service, c->conn, c->arena, organization->id, &later))
             LOG_WARN("organization_unread", LOG_S("organization", organization->id),
@@ -143,13 +142,12 @@ enum sent operation_modify_sets(const struct service_call *c,
 }
 
 enum sent operation_modify_organization(struct change *ch, const struct directory_mods *m,
-                                        const struct replica_set_change *sets, size_t set_count,
-                                        struct error *err)
+                                        struct set_changes sets, struct error *err)
 {
     if (m->count == 0)
         return SENT_DONE;
     struct directory_target target = {.dn = ch->sight.organization.dn, .id = ch->what.organization};
-    enum sent sent = operation_modify_sets(ch->call, &target, m, sets, set_count, err);
+    enum sent sent = operation_modify_sets(ch->call, &target, m, sets, err);
     note_write(ch, sent);
     return sent;
 }
@@ -202,7 +200,7 @@ static bool clear_from_group(const struct service_call *c, const struct director
     struct directory_target target = {.dn = group->dn, .id = group->id};
     struct replica_set_change set = {
         .dn = dn, .member = found.count ? -1 : 0, .owner = owner ? -1 : 0};
-    enum sent sent = operation_modify_sets(c, &target, &m, &set, 1, err);
+    enum sent sent = operation_modify_sets(c, &target, &m, (struct set_changes){&set, 1}, err);
     if (sent == SENT_LOST || sent == SENT_UNKNOWN)
         return error_set(err, ERR_CONFLICT,
                          "a group was changed at the same moment; repeat the request");

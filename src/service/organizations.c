@@ -94,53 +94,47 @@ enum service_status service_group_get(const struct service_call *c, struct str i
 /* ---- what is asked
  * --------------------------------------------------------------------------------------------------
  */
-/* An array of {value} in a body -> one delta; the array leaves the body. */
-static bool take_set(struct arena *a, json_t *holder, const char *name, enum scim_delta_kind kind,
-                     const struct scim_delta **out, size_t *count)
+static const struct scim_delta *make_delta(const struct group_write *w, enum scim_delta_kind kind,
+                                           const json_t *items)
 {
-    json_t *items = json_object_get(holder, name);
-    if (!items)
-        return false;
+    struct arena *a = w->call->arena;
     size_t n = json_array_size(items);
     struct str *values = ARENA_ARRAY(a, struct str, n + 1);
     for (size_t i = 0; i < n; i++)
         values[i] = arena_str(a, json_get_str(json_array_get(items, i), "value"));
     struct scim_delta *d = ARENA_NEW(a, struct scim_delta);
     *d = (struct scim_delta){.kind = kind, .values = values, .count = n, .operation = -1};
-    json_object_del(holder, name);
-    *out = d;
-    *count = 1;
-    return true;
+    return d;
 }
 
-/* In a PUT an absent `members` or `managers` changes nothing; an empty array is unassigned after
- * the check, so presence is asked of the body. */
-static bool body_names(const json_t *body, const char *extension, const char *name)
+/* An array of {value} leaves the checked body `holder` as one delta. In a PUT an absent array
+ * changes nothing, an empty one takes everybody: the check drops what is empty, so presence is
+ * asked of the body as sent. NULL = nothing is wished. */
+static const struct scim_delta *take_set(const struct group_write *w, json_t *holder,
+                                         const json_t *sent, const char *name,
+                                         enum scim_delta_kind kind)
 {
-    const json_t *holder = extension ? json_object_get(body, extension) : body;
-    return json_object_get(holder, name) != NULL;
-}
-
-static void clear_set(struct arena *a, const struct scim_delta **out, size_t *count)
-{
-    struct scim_delta *d = ARENA_NEW(a, struct scim_delta);
-    *d = (struct scim_delta){.kind = SCIM_DELTA_REPLACE, .operation = -1};
-    *out = d;
-    *count = 1;
+    json_t *items = json_object_get(holder, name);
+    bool named = items || json_object_get(sent, name);
+    if (!named || (!items && kind != SCIM_DELTA_REPLACE))
+        return NULL;
+    const struct scim_delta *d = make_delta(w, kind, items);
+    if (items)
+        json_object_del(holder, name);
+    return d;
 }
 
 static void take_sets(struct group_write *w, enum scim_delta_kind kind)
 {
-    struct arena *a = w->call->arena;
     json_t *extension = json_object_get(w->after, SCIM_URN_KIOPS_ORGANIZATION);
-    bool replaces = kind == SCIM_DELTA_REPLACE;
-    bool clears = w->call->dialect->put_clears_members;
-    if (!take_set(a, w->after, "members", kind, &w->wishes.members, &w->wishes.member_count) &&
-        replaces && (clears || body_names(w->body, NULL, "members")))
-        clear_set(a, &w->wishes.members, &w->wishes.member_count);
-    if (!take_set(a, extension, "managers", kind, &w->wishes.managers, &w->wishes.manager_count) &&
-        replaces && body_names(w->body, SCIM_URN_KIOPS_ORGANIZATION, "managers"))
-        clear_set(a, &w->wishes.managers, &w->wishes.manager_count);
+    struct member_wishes *wishes = &w->wishes;
+    wishes->members = take_set(w, w->after, w->body, "members", kind);
+    wishes->managers = take_set(w, extension, json_object_get(w->body, SCIM_URN_KIOPS_ORGANIZATION),
+                                "managers", kind);
+    if (!wishes->members && kind == SCIM_DELTA_REPLACE && w->call->dialect->put_clears_members)
+        wishes->members = make_delta(w, kind, NULL);
+    wishes->member_count = wishes->members != NULL;
+    wishes->manager_count = wishes->managers != NULL;
     if (extension && json_object_size(extension) == 0)
         json_object_del(w->after, SCIM_URN_KIOPS_ORGANIZATION);
 }
@@ -343,7 +337,7 @@ static enum service_status change_group(struct group_write *w, struct service_re
                       : w->wrote ? AUDIT_UNFINISHED
                                  : AUDIT_FAILED,
                       done ? STR_NONE : str_of(err->detail));
-    return done ? answer_resource(c, REPLICA_GROUP, w->id, false, out, err) : SERVICE_FAILED;
+    return done ? answer_resource(c, REPLICA_GROUP, w->id, out, err) : SERVICE_FAILED;
 }
 
 enum service_status service_group_patch(const struct service_call *c, struct str id,
@@ -479,5 +473,8 @@ enum service_status service_group_create(const struct service_call *c, const jso
                       : w.wrote ? AUDIT_UNFINISHED
                                 : AUDIT_FAILED,
                       done ? w.id : str_of(err->detail));
-    return done ? answer_resource(c, REPLICA_GROUP, w.id, true, out, err) : SERVICE_FAILED;
+    if (!done)
+        return SERVICE_FAILED;
+    enum service_status answered = answer_resource(c, REPLICA_GROUP, w.id, out, err);
+    return answered == SERVICE_OK ? SERVICE_CREATED : answered;
 }

@@ -156,7 +156,8 @@ static bool add_members(struct change *const *joins, size_t n, struct error *err
         dns[i] = joins[i]->sight.person.dn;
     }
     directory_mods_push(&m, DIRECTORY_ADD, "member", dns, n);
-    return operation_modify_organization(first, &m, sets, n, err) == SENT_DONE;
+    return operation_modify_organization(first, &m, (struct set_changes){sets, n}, err) ==
+           SENT_DONE;
 }
 
 static void collect(struct change *const *joins, size_t n, struct directory_search *s)

@@ -37,7 +37,7 @@ static enum sent promote_organization(struct change *ch, struct error *err)
     else
         directory_mods_prove_absent(&m, "owner", placeholder);
     struct replica_set_change set = operation_set(ch, 0, g->owner ? 0 : 1);
-    return operation_modify_organization(ch, &m, &set, 1, err);
+    return operation_modify_organization(ch, &m, (struct set_changes){&set, 1}, err);
 }
 
 static enum step to_step(enum sent sent)
@@ -108,7 +108,8 @@ enum step operation_demote(struct change *ch, struct error *err)
         directory_mods_prove_there(&m, "owner", g->actor_dn);
     directory_mods_one(&m, DIRECTORY_DELETE, "owner", g->person.dn);
     struct replica_set_change set = operation_set(ch, 0, -1);
-    enum step decided = to_step(operation_modify_organization(ch, &m, &set, 1, err));
+    enum step decided =
+        to_step(operation_modify_organization(ch, &m, (struct set_changes){&set, 1}, err));
     if (decided != STEP_DONE || !g->manager)
         return decided;
     /* 2 user; lost: joined, removed or promoted since, theirs. */

@@ -144,14 +144,19 @@ struct service_token_request {
     size_t option_count;
     instant_t expires; /* INSTANT_NONE = never */
 };
+/* Who works on tokens: a connection of the operator's account (any account lists). */
+struct service_operator {
+    struct directory_conn *conn;
+    struct arena *arena;
+    struct audit *audit;
+    struct str name; /* the OS user */
+};
 /* `*token`: the secret, once. Errors: ERR_INVALID_VALUE, ERR_CONFLICT (name taken),
  * ERR_UNAVAILABLE. */
-MUST_CHECK bool service_token_create(struct directory_conn *conn, struct arena *a,
-                                     const struct service_token_request *t, struct audit *audit,
-                                     struct str operator_name, struct buf *token,
+MUST_CHECK bool service_token_create(const struct service_operator *o,
+                                     const struct service_token_request *t, struct buf *token,
                                      struct error *err);
-MUST_CHECK bool service_token_revoke(struct directory_conn *conn, struct arena *a, struct str name,
-                                     struct audit *audit, struct str operator_name,
+MUST_CHECK bool service_token_revoke(const struct service_operator *o, struct str name,
                                      struct error *err);
-MUST_CHECK bool service_token_list(struct directory_conn *conn, struct arena *a,
-                                   struct directory_token **out, size_t *count, struct error *err);
+MUST_CHECK bool service_token_list(const struct service_operator *o, struct directory_token **out,
+                                   size_t *count, struct error *err);

@@ -151,10 +151,11 @@ static struct kiops_record record_of(enum kiops_change_kind kind, struct str ope
     };
 }
 
-bool service_token_create(struct directory_conn *conn, struct arena *a,
-                          const struct service_token_request *t, struct audit *audit,
-                          struct str operator_name, struct buf *token, struct error *err)
+bool service_token_create(const struct service_operator *o, const struct service_token_request *t,
+                          struct buf *token, struct error *err)
 {
+    struct directory_conn *conn = o->conn;
+    struct arena *a = o->arena;
     char hash[65];
     uint64_t intent;
     struct directory_mods attrs;
@@ -165,8 +166,8 @@ bool service_token_create(struct directory_conn *conn, struct arena *a,
     hash_sha256_hex(buf_view(token), hash);
     directory_mods_init(&attrs, a);
     describe(t, str_of(hash), &attrs);
-    struct kiops_record record = record_of(KIOPS_CREATE_TOKEN, operator_name, t->name);
-    if (!audit_intent(audit, &record, STR_NONE, &intent, err))
+    struct kiops_record record = record_of(KIOPS_CREATE_TOKEN, o->name, t->name);
+    if (!audit_intent(o->audit, &record, STR_NONE, &intent, err))
         return false;
     bool ok =
         directory_add(conn, a, token_dn(directory_of(conn), a, t->name), &attrs, &result, err);
@@ -175,32 +176,35 @@ bool service_token_create(struct directory_conn *conn, struct arena *a,
                        result.outcome == DIRECTORY_EXISTS
                            ? "a token of that name exists; revoke it or choose another name"
                            : "the directory has no place for tokens (platform.tokens_base)");
-    audit_outcome(audit, intent, ok ? AUDIT_DONE : AUDIT_FAILED,
+    audit_outcome(o->audit, intent, ok ? AUDIT_DONE : AUDIT_FAILED,
                   ok ? STR_NONE : str_of(err->detail));
     return ok;
 }
 
-bool service_token_revoke(struct directory_conn *conn, struct arena *a, struct str name,
-                          struct audit *audit, struct str operator_name, struct error *err)
+bool service_token_revoke(const struct service_operator *o, struct str name, struct error *err)
 {
+    struct directory_conn *conn = o->conn;
+    struct arena *a = o->arena;
     uint64_t intent;
     struct directory_result result = {0};
     struct directory_target target = {.dn = token_dn(directory_of(conn), a, name)};
-    struct kiops_record record = record_of(KIOPS_REVOKE_TOKEN, operator_name, name);
-    if (!audit_intent(audit, &record, STR_NONE, &intent, err))
+    struct kiops_record record = record_of(KIOPS_REVOKE_TOKEN, o->name, name);
+    if (!audit_intent(o->audit, &record, STR_NONE, &intent, err))
         return false;
     bool ok = directory_delete(conn, a, &target, &result, err);
     if (ok && result.outcome != DIRECTORY_DONE)
         ok = error_set(err, ERR_NOT_FOUND,
                        "no token has that name; `kiops-bridge token list` shows them");
-    audit_outcome(audit, intent, ok ? AUDIT_DONE : AUDIT_FAILED,
+    audit_outcome(o->audit, intent, ok ? AUDIT_DONE : AUDIT_FAILED,
                   ok ? STR_NONE : str_of(err->detail));
     return ok;
 }
 
-bool service_token_list(struct directory_conn *conn, struct arena *a, struct directory_token **out,
+bool service_token_list(const struct service_operator *o, struct directory_token **out,
                         size_t *count, struct error *err)
 {
+    struct directory_conn *conn = o->conn;
+    struct arena *a = o->arena;
     struct directory_search s = {
         .base = directory_config(directory_of(conn))->directory.tokens_base,
         .scope = DIRECTORY_ONE,

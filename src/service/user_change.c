@@ -100,7 +100,8 @@ static bool mend_groups(struct user_write *w, struct str old_dn, struct str new_
             struct directory_target target = {.dn = found.at[i].dn, .id = found.at[i].id};
             /* Lost: it was not named there, or is mended already (referential integrity of the
              * server). */
-            if (operation_modify_sets(c, &target, &m, NULL, 0, err) == SENT_FAILED)
+            if (operation_modify_sets(c, &target, &m, (struct set_changes){NULL, 0}, err) ==
+                SENT_FAILED)
                 return false;
         }
         struct error later = ERROR_INIT;
@@ -244,7 +245,7 @@ static enum service_status finish(struct user_write *w, enum step step, struct s
     if (w->intent && w->wrote &&
         !service_refresh_user(c->service, c->conn, c->arena, w->id, &later))
         LOG_WARN("user_unread", LOG_S("user", w->id), LOG_C("reason", later.detail));
-    return answer_resource(c, REPLICA_USER, w->id, false, out, err);
+    return answer_resource(c, REPLICA_USER, w->id, out, err);
 }
 
 static enum service_status change_user(struct user_write *w, struct service_result *out,

@@ -116,7 +116,7 @@ static enum sent leave(struct deletion *d, struct change *ch, struct error *err)
     if (g->in)
         directory_mods_one(&m, DIRECTORY_DELETE, "member", g->person.dn);
     struct replica_set_change set = operation_set(ch, g->in ? -1 : 0, g->owner ? -1 : 0);
-    enum sent sent = operation_modify_organization(ch, &m, &set, 1, err);
+    enum sent sent = operation_modify_organization(ch, &m, (struct set_changes){&set, 1}, err);
     d->wrote = d->wrote || ch->wrote;
     return sent;
 }

@@ -144,5 +144,6 @@ enum service_status service_user_create(const struct service_call *c, const json
     if (!done)
         return SERVICE_FAILED;
     operation_apply_user(c, &w.entry);
-    return answer_resource(c, REPLICA_USER, w.entry.id, true, out, err);
+    enum service_status answered = answer_resource(c, REPLICA_USER, w.entry.id, out, err);
+    return answered == SERVICE_OK ? SERVICE_CREATED : answered;
 }
