@@ -146,8 +146,19 @@ static void remove_hits(struct items *it)
     json_array_extend(it->list, kept);
 }
 
-/* RFC 7644 3.5.2.1: a value that is there already is not added again; what else the client says of
- * it counts. */
+/* What else a client says of a value that is there already; its spelling stays. */
+static void enrich(json_t *item, const json_t *given)
+{
+    json_t *members = shape_iterable(given);
+    for (void *at = json_object_iter(members); at; at = json_object_iter_next(members, at)) {
+        struct str name = shape_iter_name(at);
+        bool identity = str_eq(name, STR("value")) || str_eq(name, STR("type"));
+        if (!identity || !json_object_get(item, json_object_iter_key(at)))
+            shape_put(item, name, json_copy_deep(json_object_iter_value(at)));
+    }
+}
+
+/* RFC 7644 3.5.2.1: a value that is there already is not added again. */
 static bool add_items(struct apply *ap, struct items *it)
 {
     const struct scim_attr *attr = it->op->path.attr;
@@ -167,8 +178,8 @@ static bool add_items(struct apply *ap, struct items *it)
         if (at == n) {
             json_push(it->list, json_copy_deep(given));
             ids[n] = wanted;
-        } else if (json_is_object(given)) {
-            merge(json_array_get(it->list, at), given);
+        } else {
+            enrich(json_array_get(it->list, at), given);
         }
         if (items_is_primary(given))
             it->primary = json_array_get(it->list, at);
