@@ -416,9 +416,7 @@ const char *const *directory_organization_attrs(const struct directory *d, bool 
 static bool build(struct building *b, const struct config *config, struct error *err)
 {
     struct directory_mapping *m = b->m;
-    if (!b->type || !b->type->core)
-        return error_set(err, ERR_CONFIG, "the schema directory has no resource type User");
-    if (!add_preset(b, config, err) || !add_configured(b, config, err))
+    if (b->type && (!add_preset(b, config, err) || !add_configured(b, config, err)))
         return false;
     build_slots(b);
     m->rows = b->rows;
@@ -427,7 +425,7 @@ static bool build(struct building *b, const struct config *config, struct error 
     for (int members = 0; members < 2; members++)
         for (int owners = 0; owners < 2; owners++)
             m->organization_attrs[members][owners] = organization_attrs(m, members, owners);
-    return build_groups(b, err);
+    return !b->type || build_groups(b, err);
 }
 
 bool directory_mapping_new(const struct config *config, const struct scim_catalog *catalog,
@@ -437,7 +435,8 @@ bool directory_mapping_new(const struct config *config, const struct scim_catalo
     struct directory_mapping *m = ARENA_NEW(memory, struct directory_mapping);
     m->memory = memory;
     m->config = &config->directory;
-    struct building b = {.m = m, .type = scim_catalog_type(catalog, STR("User"))};
+    struct building b = {.m = m,
+                         .type = catalog ? scim_catalog_type(catalog, STR("User")) : NULL};
     if (!build(&b, config, err)) {
         arena_free(memory);
         return false;
