@@ -31,11 +31,10 @@ static inline void fixture_config(struct config *config)
 {
     static const struct str user_classes[] = {STR_INIT("inetOrgPerson"), STR_INIT("kiopsUser")};
     static const struct str group_classes[] = {STR_INIT("groupOfNames")};
-    config->directory.users =
-        (struct config_users){.base = STR(PEOPLE),
-                              .create_in = STR(PEOPLE),
-                              .rdn = STR("uid"),
-                              .object_classes = {user_classes, 2}};
+    config->directory.users = (struct config_users){.base = STR(PEOPLE),
+                                                    .create_in = STR(PEOPLE),
+                                                    .rdn = STR("uid"),
+                                                    .object_classes = {user_classes, 2}};
     config->directory.organizations =
         (struct config_organizations){.base = STR(ORGANIZATIONS),
                                       .create_in = STR(ORGANIZATIONS),
@@ -107,7 +106,8 @@ static inline void entry_put(struct mapping_fixture *f, struct directory_entry *
 {
     struct directory_attr *attr = entry_attr(e, name);
     if (!attr) {
-        struct directory_attr *grown = ARENA_ARRAY(f->arena, struct directory_attr, e->attr_count + 1);
+        struct directory_attr *grown =
+            ARENA_ARRAY(f->arena, struct directory_attr, e->attr_count + 1);
         if (e->attr_count)
             memcpy(grown, e->attrs, e->attr_count * sizeof *grown);
         attr = &grown[e->attr_count++];
@@ -218,11 +218,12 @@ static inline struct fixture_written fixture_put(struct mapping_fixture *f,
                    &err);
     entry_apply(f, e, &out.mods);
     if (out.new_rdn.len) {
-        struct str old = directory_value(e, "uid"), rest = e->dn, rdn;
+        struct str rest = e->dn, rdn;
         str_split(&rest, ',', &rdn);
-        entry_take(e, "uid", old);
+        entry_take(e, "uid", str_sub(rdn, 4, rdn.len));
         struct str uid = str_sub(out.new_rdn, 4, out.new_rdn.len);
-        entry_put(f, e, "uid", &uid, 1);
+        if (!directory_has(e, "uid", uid))
+            entry_put(f, e, "uid", &uid, 1);
         e->dn = arena_fmt(f->arena, STR_FMT "," STR_FMT, STR_ARG(out.new_rdn), STR_ARG(rest));
     }
     return out;

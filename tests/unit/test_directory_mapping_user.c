@@ -19,15 +19,15 @@ static const struct {
      "{'value':'A@x.org','type':'home','primary':true}]}"},
     {"types of telephones",
      "{'userName':'ann','active':true,'phoneNumbers':[{'value':'+49 1','type':'work'},"
-     "{'value':'+49-2','type':'mobile'},{'value':'+49 3','type':'fax'},{'value':'4','type':'pager'},"
+     "{'value':'+49-2','type':'mobile'},{'value':'+49 "
+     "3','type':'fax'},{'value':'4','type':'pager'},"
      "{'value':'5','type':'home'},{'value':'6','type':'other'},{'value':'7'},"
      "{'value':'+49 1','type':'home','display':'x'}]}"},
     {"telephones that differ in blanks",
      "{'userName':'ann','active':true,'phoneNumbers':[{'value':'+49 1','type':'work'},"
      "{'value':'+491','type':'other'},{'value':'+49-1','type':'work'}]}"},
-    {"order",
-     "{'userName':'ann','active':true,'emails':[{'value':'z@x.org'},{'value':'b@x.org'},"
-     "{'value':'m@x.org'},{'value':'a@x.org'}]}"},
+    {"order", "{'userName':'ann','active':true,'emails':[{'value':'z@x.org'},{'value':'b@x.org'},"
+              "{'value':'m@x.org'},{'value':'a@x.org'}]}"},
     {"an item without a value",
      "{'userName':'ann','active':true,'emails':[{'type':'work','display':'none yet'}]}"},
     {"values that LDAP refuses",
@@ -37,7 +37,8 @@ static const struct {
      "{'userName':'ann','active':true,'addresses':[{'streetAddress':'Hafen 1','locality':'Kiel',"
      "'type':'home'},{'formatted':'1 Main St\\nX','streetAddress':'1 Main St\\nB','region':'CA',"
      "'postalCode':'1','country':'Germany','type':'work','primary':true}]}"},
-    {"an address of a kind alone", "{'userName':'ann','active':true,'addresses':[{'type':'home'}]}"},
+    {"an address of a kind alone",
+     "{'userName':'ann','active':true,'addresses':[{'type':'home'}]}"},
     {"roles of others",
      "{'userName':'ann','active':true,'roles':[{'value':'Boss','type':'Wind','primary':true}]}"},
     {"letters beyond ASCII",
@@ -155,8 +156,9 @@ static const struct {
      "{'userName':'ann','active':true}"},
     {"a filled-in name replaced", "{'userName':'ann','active':true}", "sn", "ann", "Kim",
      "{'userName':'ann','active':true,'name':{'familyName':'Kim'}}"},
-    {"an address added", "{'userName':'ann','active':true,'emails':[{'value':'a@x','type':'home'}]}",
-     "mail", NULL, "b@x",
+    {"an address added",
+     "{'userName':'ann','active':true,'emails':[{'value':'a@x','type':'home'}]}", "mail", NULL,
+     "b@x",
      "{'userName':'ann','active':true,'emails':[{'value':'a@x','type':'home'},"
      "{'value':'b@x','type':'work'}]}"},
     {"an address in other letters",
@@ -259,10 +261,10 @@ static void authority_is_read_as_it_stands(void **state)
 {
     (void)state;
     struct mapping_fixture *f = fixture_new(NULL, 0);
-    struct directory_entry e = fixture_entry(
-        f, "dn: uid=ann," PEOPLE "\nuid: ann\nkiopsJoined: o:t.r\nkiopsManager: o\n"
-           "kiopsPermission: o:vpn\nkiopsPermission: o:vm\nkiopsRequest: p:t.r\n"
-           "kiopsRejected: q:t\nkiopsActive: FALSE\nkiopsExternalId: entra:1");
+    struct directory_entry e =
+        fixture_entry(f, "dn: uid=ann," PEOPLE "\nuid: ann\nkiopsJoined: o:t.r\nkiopsManager: o\n"
+                         "kiopsPermission: o:vpn\nkiopsPermission: o:vm\nkiopsRequest: p:t.r\n"
+                         "kiopsRejected: q:t\nkiopsActive: FALSE\nkiopsExternalId: entra:1");
     struct directory_person p;
     directory_map_person(f->arena, &e, &p);
     assert_false(p.active);
