@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unicase.h>
+#include <unictype.h>
 #include <uninorm.h>
 #include <unistr.h>
 
@@ -72,7 +73,7 @@ static void squeeze_byte(struct squeeze *q, char c)
     buf_char(q->out, c);
 }
 
-static void key_ascii(struct squeeze *q, struct str s, bool fold)
+static void key_bytes(struct squeeze *q, struct str s, bool fold)
 {
     for (size_t i = 0; i < s.len; i++) {
         char c = s.at[i];
@@ -80,35 +81,45 @@ static void key_ascii(struct squeeze *q, struct str s, bool fold)
     }
 }
 
-static void key_point(struct squeeze *q, ucs4_t point, bool fold)
+static void lower_all(struct buf *out, struct str s)
 {
-    uint8_t bytes[6];
-    int n = u8_uctomb(bytes, fold ? uc_tolower(point) : point, sizeof(bytes));
-    for (int i = 0; i < n; i++)
-        squeeze_byte(q, (char)bytes[i]);
+    const uint8_t *text = (const uint8_t *)s.at;
+    for (size_t i = 0; i < s.len;) {
+        ucs4_t point;
+        uint8_t bytes[6];
+        i += (size_t)u8_mbtouc(&point, text + i, s.len - i);
+        if (uc_is_general_category_withtable(point, UC_CATEGORY_MASK_Lu | UC_CATEGORY_MASK_Lt))
+            point = uc_tolower(point);
+        int n = u8_uctomb(bytes, point, sizeof(bytes));
+        buf_add(out, (const char *)bytes, (size_t)n);
+    }
 }
 
+/* In slapd's order, which shows: letters first, then NFKC, whose new capitals stay (a roman numeral
+ * or a double-struck C is not a letter and becomes a capital). */
 static void key_unicode(struct squeeze *q, struct str s, bool fold)
 {
-    uint8_t on_stack[512];
-    size_t len = sizeof(on_stack);
-    uint8_t *normal = u8_normalize(UNINORM_NFKC, (const uint8_t *)s.at, s.len, on_stack, &len);
+    struct buf lowered;
+    buf_init(&lowered, SIZE_MAX / 2);
+    if (fold)
+        lower_all(&lowered, s);
+    struct str text = fold ? buf_view(&lowered) : s;
+    uint8_t room[512];
+    size_t len = sizeof(room);
+    uint8_t *normal = u8_normalize(UNINORM_NFKC, (const uint8_t *)text.at, text.len, room, &len);
     if (!normal)
         abort(); /* the text is valid, so only memory can be lacking */
-    for (size_t i = 0; i < len;) {
-        ucs4_t point;
-        i += (size_t)u8_mbtouc(&point, normal + i, len - i);
-        key_point(q, point, fold);
-    }
-    if (normal != on_stack)
+    key_bytes(q, (struct str){(const char *)normal, len}, false);
+    if (normal != room)
         free(normal);
+    buf_free(&lowered);
 }
 
 static void key_to(struct buf *out, struct str s, bool fold)
 {
     struct squeeze q = {.out = out, .start = out->len};
     if (is_ascii(s))
-        key_ascii(&q, s, fold);
+        key_bytes(&q, s, fold);
     else if (utf8_valid(s))
         key_unicode(&q, s, fold);
     else

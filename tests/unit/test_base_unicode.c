@@ -20,9 +20,12 @@ static void keys_fold_what_the_directory_folds(void **state)
         {"   ", ""},
         {"  Kim \t Min  ", "kim \t min"},
         {"Kim   MIN", "kim min"},
-        {"  \xC3\x84  B ", "\xC3\xA4 b"},   /* A umlaut */
-        {"A\xCC\x88", "\xC3\xA4"},          /* A and combining diaeresis */
-        {"\xEF\xAC\x81", "fi"},             /* ligature fi */
+        {"  \xC3\x84  B ", "\xC3\xA4 b"}, /* A umlaut */
+        {"A\xCC\x88", "\xC3\xA4"},        /* A and combining diaeresis */
+        {"J\xCC\x8C", "\xC7\xB0"}, /* J and caron: only the small letter has a composed form */
+        {"\xC7\x85", "d\xC5\xBE"}, /* title letter Dz with caron */
+        {"\xE2\x85\xA0", "I"},     /* roman numeral one: slapd lowers letters, before NFKC */
+        {"\xEF\xAC\x81", "fi"},    /* ligature fi */
         {"\xEF\xBC\xAB\xEF\xBC\xA9", "ki"}, /* full-width KI */
         {"a\xC2\xA0\xC2\xA0"
          "b",
