@@ -1,0 +1,189 @@
+/*
+ * Bench of the replica alone: 100,000 users, 1,000 organizations with 100 members each. One line
+ * per case: name, value, unit.
+ */
+#include <malloc.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "../unit/replica_fixture.h"
+
+enum { USERS = 100000, ORGANIZATIONS = 1000, GETS = 400000 };
+
+static double seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static struct str id_of(struct arena *a, unsigned kind, unsigned n)
+{
+    return arena_fmt(a, "%08x-5b1c-103f-%04x-%012x", n * 2654435761U, kind, n);
+}
+
+static struct str dn_of(struct arena *a, unsigned n)
+{
+    return arena_fmt(a, "uid=user%06u,ou=people,dc=example,dc=org", n);
+}
+
+static json_t *resource_of(const char *name)
+{
+    json_t *r =
+        json_pack("{s:s,s:{s:s,s:s,s:s},s:s,s:s,s:s,s:b,s:[{s:s,s:s,s:b}],s:[{s:s,s:s}]}",
+                  "userName", name, "name", "formatted", "Given Family", "familyName", "Family",
+                  "givenName", "Given", "displayName", "Given Family", "title", "Engineer",
+                  "preferredLanguage", "en", "active", 1, "emails", "value", name, "type", "work",
+                  "primary", 1, "phoneNumbers", "value", "+82 2 1234 5678", "type", "work");
+    json_put(r, SCIM_URN_ENTERPRISE,
+             json_pack("{s:s,s:s}", "employeeNumber", "104822", "department", "Hull works"));
+    return r;
+}
+
+static void add_one(struct world *w, unsigned n)
+{
+    OWNED_ARENA struct arena *a = arena_new();
+    struct str name = arena_fmt(a, "user%06u@example.org", n);
+    struct str org = id_of(a, 2, n % ORGANIZATIONS);
+    struct str joined = arena_fmt(a, STR_FMT ":20260105080000Z.8f3a91c2d4e5b6a7", STR_ARG(org));
+    struct str external = arena_fmt(a, "idp:00u%08x", n);
+    struct directory_user u = {
+        .person = {.dn = dn_of(a, n),
+                   .id = id_of(a, 1, n),
+                   .csn = arena_fmt(a, "20260105080000.%06uZ#000000#001#000000", n),
+                   .active = true,
+                   .joined = {&joined, 1},
+                   .external_ids = {&external, 1}},
+        .user_name = name,
+        .display = STR("Given Family"),
+        .mails = {&name, 1},
+        .resource = resource_of(name.at),
+        .created = CREATED,
+        .modified = MODIFIED,
+    };
+    snprintf(u.version, sizeof u.version, "%016x", n);
+    json_keep(a, u.resource);
+    replica_apply_user(w->replica, &u);
+}
+
+static void add_members(struct world *w, unsigned n, unsigned count)
+{
+    OWNED_ARENA struct arena *a = arena_new();
+    struct directory_organization o = {
+        .dn = arena_fmt(a, "cn=org%u,ou=orgs,dc=example,dc=org", n),
+        .id = id_of(a, 2, n),
+        .csn = STR("20260105080000.000001Z#000000#001#000000"),
+        .name = arena_fmt(a, "Project %u", n),
+        .resource = json_object(),
+        .created = CREATED,
+        .modified = MODIFIED,
+    };
+    json_keep(a, o.resource);
+    json_put_str(o.resource, "displayName", o.name);
+    struct str *dns = ARENA_ARRAY(a, struct str, count);
+    for (unsigned i = 0; i < count; i++)
+        dns[i] = dn_of(a, n + i * (USERS / count));
+    o.members = (struct directory_values){dns, count};
+    replica_apply_organization(w->replica, &o, true);
+}
+
+static void say(const char *name, double value, const char *unit)
+{
+    printf("%-44s %12.2f %s\n", name, value, unit);
+}
+
+static void bench_get(struct world *w)
+{
+    OWNED_ARENA struct arena *a = arena_new();
+    struct str *ids = ARENA_ARRAY(w->arena, struct str, 4096);
+    for (unsigned i = 0; i < 4096; i++)
+        ids[i] = id_of(w->arena, 1, i * 24 + 7);
+    double start = seconds();
+    for (unsigned i = 0; i < GETS; i++) {
+        struct replica_text text;
+        if (!replica_get(w->replica, a, REPLICA_USER, ids[i % 4096], &everyone_sees,
+                         &(struct replica_want){true}, &text))
+            abort();
+        if (i == 0)
+            fprintf(stderr, STR_FMT "\n", STR_ARG(text.json));
+        arena_reset(a);
+    }
+    say("GET user", (seconds() - start) / GETS * 1e6, "us");
+}
+
+static void bench_group(struct world *w, unsigned n, const char *name)
+{
+    OWNED_ARENA struct arena *a = arena_new();
+    struct replica_text text;
+    double start = seconds();
+    for (unsigned i = 0; i < 10; i++) {
+        arena_reset(a);
+        if (!replica_get(w->replica, a, REPLICA_GROUP, id_of(w->arena, 2, n), &everyone_sees,
+                         &(struct replica_want){true}, &text))
+            abort();
+    }
+    say(name, (seconds() - start) / 10 * 1e3, "ms");
+}
+
+static void bench_find(struct world *w, enum replica_kind kind, const char *text)
+{
+    OWNED_ARENA struct arena *a = arena_new();
+    const struct scim_filter *filter = NULL;
+    struct error err = ERROR_INIT;
+    if (text)
+        fixture_expect(
+            scim_filter_parse(a, fixture_type(w->catalog, kind == REPLICA_USER ? "User" : "Group"),
+                              str_of(text), &(struct scim_filter_limits){1000, 100, 16}, false,
+                              &filter, &err),
+            &err);
+    struct replica_query q = {.kind = kind,
+                              .filter = filter,
+                              .start_index = 1,
+                              .count = 100,
+                              .actor = &everyone_sees,
+                              .want = {.members = true}};
+    struct replica_page page;
+    double start = seconds();
+    fixture_expect(replica_find(w->replica, a, &q, &page, &err), &err);
+    char name[200];
+    snprintf(name, sizeof name, "%.60s -> %lld", text ? text : "all", (long long)page.total);
+    say(name, (seconds() - start) * 1e3, "ms");
+}
+
+int main(void)
+{
+    struct world w = world_new();
+    struct mallinfo2 before = mallinfo2();
+    double start = seconds();
+    replica_refresh_begin(w.replica);
+    for (unsigned n = 0; n < USERS; n++)
+        add_one(&w, n);
+    for (unsigned n = 0; n < ORGANIZATIONS; n++)
+        add_members(&w, n, USERS / ORGANIZATIONS);
+    replica_refresh_end(w.replica);
+    say("load", seconds() - start, "s");
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    say("resident", (double)usage.ru_maxrss / 1024, "MB");
+    say("per user", (double)(mallinfo2().uordblks - before.uordblks) / USERS, "bytes");
+    struct replica_counts n;
+    replica_count(w.replica, &n);
+    say("records", (double)n.bytes / USERS, "bytes a user");
+    bench_get(&w);
+    bench_group(&w, 5, "GET group of 100");
+    start = seconds();
+    add_members(&w, ORGANIZATIONS, USERS);
+    say("apply an organization of 100,000", (seconds() - start) * 1e3, "ms");
+    bench_group(&w, ORGANIZATIONS, "GET group of 100,000");
+    bench_find(&w, REPLICA_USER, NULL);
+    bench_find(&w, REPLICA_USER, "userName eq \"USER000077@example.org\"");
+    bench_find(&w, REPLICA_USER, "active eq true");
+    bench_find(&w, REPLICA_USER, "name.familyName co \"am\"");
+    bench_find(&w, REPLICA_USER, "groups.display co \"Project 17\"");
+    bench_find(&w, REPLICA_GROUP, "displayName sw \"Project 1\"");
+    bench_find(&w, REPLICA_GROUP, "members.display co \"Given\"");
+    world_free(&w);
+    return 0;
+}
