@@ -55,8 +55,7 @@ static enum http_next answer_options(struct http_request *r)
     return HTTP_ANSWERED;
 }
 
-/* ---- what every request on a resource needs -----------------------------------------------------
- */
+/* ---- what every request on a resource needs ---- */
 
 /* 204 instead of the resource: asked for by Prefer, or the profile's way with Groups. Who names
  * attributes wants to see them (RFC 7644 3.5.2). */
@@ -107,8 +106,7 @@ static struct service_call call_of(const struct http_request *r, struct director
     };
 }
 
-/* ---- results -> answers
- * --------------------------------------------------------------------------- */
+/* ---- results -> answers ---- */
 
 static void answer_location(struct http_request *r, const struct service_result *result)
 {
@@ -152,8 +150,7 @@ static enum http_next answer_result(struct http_request *r, enum service_status 
     return HTTP_ANSWERED;
 }
 
-/* ---- reads
- * ------------------------------------------------------------------------------------------ */
+/* ---- reads ---- */
 
 static enum http_next get_item(struct http_request *r, struct directory_conn *conn)
 {
@@ -195,8 +192,7 @@ static enum http_next get_list(struct http_request *r, struct directory_conn *co
     return answer_result(r, status, &result);
 }
 
-/* ---- writes: the body is parsed in the pool thread, the change is made by a writer
- * ------------------ */
+/* ---- writes: the body is parsed in the pool thread, the change is made by a writer ---- */
 
 static bool parse_patch(struct http_request *r)
 {
@@ -283,8 +279,7 @@ static enum http_next write_now(struct http_request *r, struct directory_conn *c
     return answer_result(r, status, &result);
 }
 
-/* ---- the endpoints
- * ------------------------------------------------------------------------------------ */
+/* ---- the endpoints ---- */
 
 static enum http_next on_resource(struct http_request *r, struct directory_conn *conn,
                                   http_endpoint *read)

@@ -22,8 +22,7 @@
 #define HTTP_BASE_PATH "/scim/v2"
 #define HTTP_DEFAULT_RETRY_S 5
 
-/* ---- target.c: the request target, decoded once (pure) ------------------------------------------
- */
+/* ---- target.c: the request target, decoded once (pure) ---- */
 enum http_param {
     HTTP_FILTER,
     HTTP_ATTRIBUTES,
@@ -52,8 +51,7 @@ struct http_target {
 MUST_CHECK bool http_target_parse(struct arena *a, struct str raw, struct http_target *out,
                                   struct error *err);
 
-/* ---- head.c: the header lines (pure) ------------------------------------------------------------
- */
+/* ---- head.c: the header lines (pure) ---- */
 struct http_head { /* values are views; at == NULL: not sent */
     struct str host, content_length, transfer_encoding, authorization, content_type,
         content_encoding, accept, expect, prefer, if_match, if_none_match, forwarded_for;
@@ -68,8 +66,7 @@ void http_head_take(struct http_head *h, struct str name, struct str value);
 /* After the last line: framing and Host. The answer to a fault closes the connection. */
 void http_head_finish(struct http_head *h, struct str version);
 
-/* ---- media.c: media types (pure) ----------------------------------------------------------------
- */
+/* ---- media.c: media types (pure) ---- */
 enum http_media { HTTP_MEDIA_NONE, HTTP_MEDIA_SCIM, HTTP_MEDIA_JSON };
 
 /* The better of the two types we have under an Accept value; NONE = neither (406). */
@@ -77,8 +74,7 @@ enum http_media http_media_accepted(struct str accept);
 /* Errors: ERR_MEDIA_TYPE. A body without Content-Type counts as SCIM. */
 MUST_CHECK bool http_media_body(const struct http_head *h, struct error *err);
 
-/* ---- rate.c: token buckets
- * ------------------------------------------------------------------------ */
+/* ---- rate.c: token buckets ---- */
 struct http_rate;
 
 struct http_rate *http_rate_new(unsigned per_s, unsigned burst); /* per_s 0 = off */
@@ -86,8 +82,7 @@ void http_rate_free(struct http_rate *r);
 /* false: over the limit; `*wait_s` until the next one passes. */
 MUST_CHECK bool http_rate_take(struct http_rate *r, struct str key, int64_t now_ms, int *wait_s);
 
-/* ---- router.c
- * --------------------------------------------------------------------------------------- */
+/* ---- router.c ---- */
 enum http_method {
     HTTP_UNKNOWN_METHOD,
     HTTP_GET,
@@ -135,8 +130,7 @@ struct str http_route_allow(struct arena *a, const struct http_route *route);
 /* Is the resource type's endpoint ("/Users") one that this bridge really serves? */
 bool http_route_serves(struct str endpoint);
 
-/* ---- one request
- * ------------------------------------------------------------------------------------ */
+/* ---- one request ---- */
 enum http_phase {
     HTTP_PHASE_HEAD,    /* header lines not yet judged */
     HTTP_PHASE_BODY,    /* taking (or, once refused, discarding) the body */
@@ -200,24 +194,22 @@ struct http_request {
     struct error err;
     struct http_answer answer;
     int64_t started_ns;
-    bool counted; /* among the server's running requests */
+    bool counted; /* its header was complete: it is in log and metrics */
+    bool running; /* among the server's running requests */
 };
 
-/* ---- admit.c: everything that can be said before the body
- * ------------------------------------------- */
+/* ---- admit.c: everything that can be said before the body ---- */
 /* ANSWERED with r->err set: refused. ANSWERED with r->admitted: go on. Order: token, target, route,
  * method, media types. Nothing about paths or bodies is said to who has no token. */
 enum http_next http_admit(struct http_request *r, struct directory_conn *conn);
 
-/* ---- auth.c
- * ------------------------------------------------------------------------------------------ */
+/* ---- auth.c ---- */
 enum http_next http_authenticate(struct http_request *r, struct directory_conn *conn);
 /* The token of an Authorization value; false and the challenge to send when there is none. */
 MUST_CHECK bool http_bearer_token(struct str authorization, struct str *token,
                                   enum http_challenge *challenge);
 
-/* ---- endpoint.c, discovery.c
- * --------------------------------------------------------------------------- */
+/* ---- endpoint.c, discovery.c ---- */
 http_endpoint http_endpoint_collection, http_endpoint_item, http_endpoint_discovery,
     http_endpoint_missing;
 extern const struct http_resource http_users, http_groups;
@@ -229,8 +221,7 @@ MUST_CHECK bool http_discovery_load(const struct config *config, const struct sc
                                     struct http_discovery **out, struct error *err);
 void http_discovery_free(struct http_discovery *d);
 
-/* ---- answer.c
- * ------------------------------------------------------------------------------------------- */
+/* ---- answer.c ---- */
 /* r->err -> r->answer. */
 void http_answer_error(struct http_request *r);
 void http_answer_body(struct http_request *r, int status, struct str body);
@@ -239,9 +230,14 @@ struct MHD_Response *http_answer_response(const struct http_request *r);
 /* The same answer as bytes for a socket that the library would not answer on (mid-upload). */
 struct str http_answer_raw(const struct http_request *r);
 
-/* ---- peers.c: connections, their deadlines, connections per address
- * ------------------------------------ */
+/* ---- peers.c: connections, their deadlines, connections per address ---- */
 struct http_peers;
+
+enum http_stage {
+    HTTP_STAGE_HEAD, /* waits for a request's header lines to be complete */
+    HTTP_STAGE_BODY,
+    HTTP_STAGE_BUSY,
+};
 
 struct http_peer {
     struct http_peer *next, *previous;
@@ -250,8 +246,8 @@ struct http_peer {
     unsigned char address[16]; /* IPv4 mapped into IPv6 */
     bool trusted;
     /* Read by the watcher. */
-    _Atomic int64_t deadline_ms; /* 0 = none */
-    atomic_bool waiting;         /* for a request's header lines to be complete */
+    _Atomic int64_t deadline_ms; /* of the body, of sending; 0 = none */
+    _Atomic enum http_stage stage;
     atomic_uint requests;
     /* The watcher's own: bytes received when it first saw this wait, when bytes began to come. */
     unsigned seen_requests;
@@ -272,8 +268,7 @@ size_t http_peers_count(const struct http_peers *p);
 struct str http_peer_address(const struct http_peer *peer, struct arena *a,
                              const struct http_head *h);
 
-/* ---- health.c, metrics.c
- * --------------------------------------------------------------------------------- */
+/* ---- health.c, metrics.c ---- */
 struct http_metrics {
     atomic_uint_fast64_t requests[HTTP_METHODS][6]; /* by status class, index status / 100 */
     atomic_uint_fast64_t nanoseconds[HTTP_METHODS];
@@ -288,8 +283,7 @@ MUST_CHECK bool http_health_start(const struct http_server *h, struct http_healt
                                   struct error *err);
 void http_health_stop(struct http_health *h);
 
-/* ---- request.c: the library's callbacks; one request from its target to its last byte -----------
- */
+/* ---- request.c: the library's callbacks; one request from its target to its last byte ---- */
 struct http_server;
 
 void *http_on_target(void *server, const char *target, struct MHD_Connection *connection);
@@ -301,8 +295,7 @@ void http_on_completed(void *server, struct MHD_Connection *connection, void **c
 void http_on_connection(void *server, struct MHD_Connection *connection, void **context,
                         enum MHD_ConnectionNotificationCode what);
 
-/* ---- server.c
- * ------------------------------------------------------------------------------------- */
+/* ---- server.c ---- */
 struct http_server {
     const struct config *config;
     struct service *service;
@@ -319,8 +312,8 @@ struct http_server {
     enum log_level log_level;
     atomic_uint_fast64_t id_next;
     atomic_size_t body_bytes; /* held by all requests */
-    atomic_size_t running;    /* requests between their header and their last byte sent */
-    atomic_size_t away;       /* of these: suspended */
+    atomic_size_t running; /* requests received whole, the last byte of their answer not yet sent */
+    atomic_size_t away;    /* of these: suspended */
     atomic_bool stopping;
     pthread_mutex_t idle_lock; /* for idle_wake alone */
     pthread_cond_t idle_wake;  /* while stopping: a request has ended */

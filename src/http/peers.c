@@ -9,6 +9,7 @@
 #include "base/hash.h"
 
 #define TICK_S 1
+#define TCP_CLOSE_WAIT 8 /* netinet/tcp.h names it, but does not know tcpi_bytes_received */
 
 struct address_count {
     unsigned char address[16];
@@ -33,8 +34,7 @@ struct http_peers {
     _Atomic int64_t now_ms;
 };
 
-/* ---- addresses
- * ------------------------------------------------------------------------------------ */
+/* ---- addresses ---- */
 
 static void map_v4(const struct in_addr *in, unsigned char out[16])
 {
@@ -111,23 +111,13 @@ struct str http_peer_address(const struct http_peer *peer, struct arena *a,
     return arena_str(a, str_of(text));
 }
 
-/* ---- the watcher
- * ------------------------------------------------------------------------------------ */
-
-static uint64_t bytes_received(int fd)
-{
-    struct tcp_info info = {0};
-    socklen_t size = sizeof(info);
-    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0)
-        return 0;
-    return info.tcpi_bytes_received;
-}
+/* ---- the watcher ---- */
 
 /* Header lines have begun to come and are not complete after header_timeout_s. */
-static bool head_is_late(const struct http_peers *p, struct http_peer *peer, int64_t now)
+static bool head_is_late(const struct http_peers *p, struct http_peer *peer, uint64_t bytes,
+                         int64_t now)
 {
     unsigned requests = atomic_load(&peer->requests);
-    uint64_t bytes = bytes_received(peer->fd);
     if (peer->seen_requests != requests) {
         peer->seen_requests = requests;
         peer->seen_bytes = bytes;
@@ -140,14 +130,30 @@ static bool head_is_late(const struct http_peers *p, struct http_peer *peer, int
            now - peer->head_since_ms > (int64_t)p->limits->header_timeout_s * 1000;
 }
 
+static void watch_reading(const struct http_peers *p, struct http_peer *peer, int64_t now)
+{
+    struct tcp_info info = {0};
+    socklen_t size = sizeof(info);
+    if (getsockopt(peer->fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0)
+        return;
+    if (info.tcpi_state == TCP_CLOSE_WAIT) {
+        /* The library misses an end of stream that came together with bytes; this wakes it, and
+         * what is still unread stays readable. */
+        shutdown(peer->fd, SHUT_RD);
+    } else if (atomic_load(&peer->stage) == HTTP_STAGE_HEAD &&
+               head_is_late(p, peer, info.tcpi_bytes_received, now)) {
+        shutdown(peer->fd, SHUT_RDWR);
+    }
+}
+
 static void watch(struct http_peers *p, int64_t now)
 {
     for (struct http_peer *peer = p->first; peer; peer = peer->next) {
         int64_t deadline = atomic_load(&peer->deadline_ms);
-        bool late =
-            atomic_load(&peer->waiting) ? head_is_late(p, peer, now) : deadline && now > deadline;
-        if (late)
+        if (deadline && now > deadline)
             shutdown(peer->fd, SHUT_RDWR);
+        else if (atomic_load(&peer->stage) != HTTP_STAGE_BUSY)
+            watch_reading(p, peer, now);
     }
 }
 
@@ -223,8 +229,7 @@ size_t http_peers_count(const struct http_peers *p)
     return __atomic_load_n(&p->count, __ATOMIC_RELAXED);
 }
 
-/* ---- come and go
- * ---------------------------------------------------------------------------------------- */
+/* ---- come and go ---- */
 
 bool http_peers_may_come(struct http_peers *p, const struct sockaddr *from)
 {
@@ -273,7 +278,6 @@ struct http_peer *http_peer_open(struct http_peers *p, int fd, const struct sock
     peer->fd = fd;
     address_of(from, peer->address);
     peer->trusted = is_trusted(p, peer->address);
-    atomic_store(&peer->waiting, true);
     peer->request.arena = arena_new();
     pthread_mutex_lock(&p->lock);
     if (!peer->trusted)

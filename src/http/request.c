@@ -15,8 +15,7 @@ int64_t http_now_ns(void)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-/* ---- begin
- * ------------------------------------------------------------------------------------------ */
+/* ---- begin ---- */
 
 static void draw_id(struct http_server *h, char id[17])
 {
@@ -74,8 +73,12 @@ static void set_deadline(struct http_request *r, int64_t ms)
     atomic_store_explicit(&r->peer->deadline_ms, ms ? now + ms : 0, memory_order_relaxed);
 }
 
-/* ---- answer
- * ------------------------------------------------------------------------------------------- */
+static void enter(struct http_request *r, enum http_stage stage)
+{
+    atomic_store_explicit(&r->peer->stage, stage, memory_order_relaxed);
+}
+
+/* ---- answer ---- */
 
 static enum MHD_Result send_answer(struct http_request *r)
 {
@@ -122,8 +125,7 @@ static void settle(struct http_request *r)
     r->phase = HTTP_PHASE_READY;
 }
 
-/* ---- away: on a reader or writer thread
- * ------------------------------------------------------------------ */
+/* ---- away: on a reader or writer thread ---- */
 
 static void on_worker(void *arg, struct directory_conn *conn);
 
@@ -166,9 +168,7 @@ static enum MHD_Result go_away(struct http_request *r, enum http_next next)
     return MHD_YES;
 }
 
-/* ---- the body
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- the body ---- */
 
 /* A failure is in r->err; the rest of the body is then dropped. */
 static void hold(struct http_request *r, const char *data, size_t size)
@@ -200,7 +200,10 @@ static enum MHD_Result take_body(struct http_request *r, const char *data, size_
 
 static enum MHD_Result end_body(struct http_request *r)
 {
+    enter(r, HTTP_STAGE_BUSY);
     set_deadline(r, 0);
+    r->running = true;
+    atomic_fetch_add(&r->server->running, 1);
     if (r->err.kind == ERR_NONE) {
         enum http_next next = run(r, NULL);
         if (next != HTTP_ANSWERED)
@@ -210,8 +213,7 @@ static enum MHD_Result end_body(struct http_request *r)
     return send_answer(r);
 }
 
-/* ---- the header
- * ---------------------------------------------------------------------------------------------- */
+/* ---- the header ---- */
 
 static void judge(struct http_request *r)
 {
@@ -250,9 +252,8 @@ static enum MHD_Result begin(struct http_request *r, const char *method, const c
     r->media = http_media_accepted(r->head.accept);
     r->phase = HTTP_PHASE_BODY;
     r->counted = true;
-    atomic_fetch_add(&h->running, 1);
     atomic_fetch_add_explicit(&r->peer->requests, 1, memory_order_relaxed);
-    atomic_store_explicit(&r->peer->waiting, false, memory_order_relaxed);
+    enter(r, HTTP_STAGE_BODY);
     set_deadline(r, (int64_t)h->config->limits.body_timeout_s * 1000);
     log_request_id(r->id);
     judge(r);
@@ -288,9 +289,7 @@ enum MHD_Result http_on_request(void *server, struct MHD_Connection *connection,
     return MHD_YES;
 }
 
-/* ---- end
- * --------------------------------------------------------------------------------------------------------
- */
+/* ---- end ---- */
 
 /* Reads that went well are a debug line: at tens of thousands a second the log would be the cost.
  */
@@ -338,9 +337,10 @@ static void end(struct http_request *r)
     r->body_held = 0;
     arena_reset(r->arena);
     set_deadline(r, 0);
-    atomic_store_explicit(&r->peer->waiting, true, memory_order_relaxed);
-    if (r->counted) {
-        r->counted = false;
+    enter(r, HTTP_STAGE_HEAD);
+    r->counted = false;
+    if (r->running) {
+        r->running = false;
         atomic_fetch_sub(&h->running, 1);
         wake_stopper(h);
     }

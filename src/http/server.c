@@ -15,8 +15,7 @@
 #define STOP_PATIENCE_MS 10000
 #define STOP_LOOK_MS 100
 
-/* ---- listening
- * ---------------------------------------------------------------------------------------- */
+/* ---- listening ---- */
 
 static bool split_address(struct str address, char host[256], char port[8])
 {
@@ -73,8 +72,7 @@ unsigned http_server_port(const struct http_server *h)
     return info ? info->port : 0;
 }
 
-/* ---- the library
- * ----------------------------------------------------------------------------------------- */
+/* ---- the library ---- */
 
 static void on_library_log(void *, const char *, va_list) PRINTF_LIKE(2, 0);
 
@@ -105,8 +103,7 @@ static bool start_daemon(struct http_server *h, int fd)
 {
     const struct config *config = h->config;
     unsigned threads = config->server.threads > 1 ? config->server.threads : 0;
-    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_TURBO | MHD_ALLOW_SUSPEND_RESUME |
-                     MHD_USE_ERROR_LOG;
+    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
     unsigned connections =
         config->limits.connections > threads ? config->limits.connections : threads;
     /* One head at most, with the target in it, and room for the answer's. */
@@ -117,7 +114,6 @@ static bool start_daemon(struct http_server *h, int fd)
         {MHD_OPTION_CONNECTION_LIMIT, (intptr_t)connections, NULL},
         {MHD_OPTION_CONNECTION_TIMEOUT, (intptr_t)config->limits.idle_timeout_s, NULL},
         {MHD_OPTION_CONNECTION_MEMORY_LIMIT, (intptr_t)memory, NULL},
-        {MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL},
         {MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)http_on_target, h},
         {MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)leave_escapes, h},
         {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)http_on_completed, h},
@@ -152,8 +148,7 @@ static bool start_daemons(struct http_server *h, struct error *err)
     return true;
 }
 
-/* ---- start and stop
- * ----------------------------------------------------------------------------------------- */
+/* ---- start and stop ---- */
 
 static bool load(struct http_server *h, struct error *err)
 {
