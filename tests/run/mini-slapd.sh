@@ -1,12 +1,31 @@
 #!/bin/sh
 # A private slapd for unit tests: mini-slapd.sh DIR PORT. The first start fills DIR, later ones go on
 # with what is there. It stays in the foreground: the caller's child is slapd itself.
-# MINI_SLAPD_SESSIONLOG=N gives syncprov a session log of N operations.
+# MINI_SLAPD_SESSIONLOG=N gives syncprov a session log of N operations. MINI_SLAPD_TLS=NAME makes a
+# certificate for NAME (DIR/ca.pem is its authority) and offers StartTLS; ldaps:// with
+# MINI_SLAPD_SCHEME=ldaps.
 set -eu
 dir=$1
 port=$2
 here=$(cd "$(dirname "$0")/../.." && pwd)
 suffix=dc=example,dc=org
+
+tls_configuration() {
+    [ -n "${MINI_SLAPD_TLS:-}" ] || return 0
+    echo "TLSCACertificateFile $dir/ca.pem"
+    echo "TLSCertificateFile $dir/cert.pem"
+    echo "TLSCertificateKeyFile $dir/key.pem"
+}
+
+write_certificates() {
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 \
+        -subj "/CN=test authority" -keyout "$dir/ca.key" -out "$dir/ca.pem"
+    openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj "/CN=test" \
+        -keyout "$dir/key.pem" -out "$dir/request.pem"
+    echo "subjectAltName=$MINI_SLAPD_TLS" >"$dir/extensions"
+    openssl x509 -req -in "$dir/request.pem" -CA "$dir/ca.pem" -CAkey "$dir/ca.key" \
+        -CAcreateserial -days 2 -extfile "$dir/extensions" -out "$dir/cert.pem"
+}
 
 write_configuration() {
     cat <<CONF
@@ -22,6 +41,7 @@ moduleload ppolicy
 pidfile $dir/pid
 argsfile $dir/args
 writetimeout 2
+$(tls_configuration)
 database mdb
 suffix $suffix
 directory $dir/db
@@ -81,9 +101,10 @@ LDIF
 }
 
 ulimit -n 1024 # slapd sizes a table by it
+[ -z "${MINI_SLAPD_TLS:-}" ] || write_certificates >"$dir/log" 2>&1
 write_configuration >"$dir/slapd.conf"
 if [ ! -d "$dir/db" ]; then
     mkdir "$dir/db"
     write_base | /usr/sbin/slapadd -q -f "$dir/slapd.conf" >"$dir/log" 2>&1
 fi
-exec /usr/sbin/slapd -d 0 -h "ldap://127.0.0.1:$port/" -f "$dir/slapd.conf" >>"$dir/log" 2>&1
+exec /usr/sbin/slapd -d 0 -h "${MINI_SLAPD_SCHEME:-ldap}://127.0.0.1:$port/" -f "$dir/slapd.conf" >>"$dir/log" 2>&1

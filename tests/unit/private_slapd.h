@@ -113,11 +113,11 @@ static inline void slapd_restart(struct private_slapd *s)
     slapd_wait(s);
 }
 
-static inline struct private_slapd *slapd_start(void)
+/* A directory of its own, not running yet. */
+static inline void slapd_prepare(struct private_slapd *s)
 {
-    static struct private_slapd one;
     struct error err = ERROR_INIT;
-    struct private_slapd *s = &one;
+    *s = (struct private_slapd){0};
     log_setup(getenv("TEST_LOG") ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR, false);
     hash_init();
     s->memory = arena_new();
@@ -133,8 +133,14 @@ static inline struct private_slapd *slapd_start(void)
     chmod(s->secret.at, 0600);
     slapd_configure(s);
     assert_true(directory_new(&s->config, NULL, &s->directory, &err));
-    slapd_restart(s);
-    return s;
+}
+
+static inline struct private_slapd *slapd_start(void)
+{
+    static struct private_slapd one;
+    slapd_prepare(&one);
+    slapd_restart(&one);
+    return &one;
 }
 
 static inline void slapd_remove(struct private_slapd *s)
