@@ -93,24 +93,26 @@ void audit_close(struct audit *a)
     free(a);
 }
 
-bool audit_intents(struct audit *a, const struct kiops_record *records, size_t n,
-                   struct str request_id, uint64_t *intents, struct error *err)
+bool audit_batch_intents(struct audit *a, const struct audit_batch *batch, uint64_t *intents,
+                         struct error *err)
 {
     OWNED_BUF struct buf contents;
     buf_init(&contents, CONTENT_MAX);
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < batch->count; i++) {
         if (i)
             buf_char(&contents, '\n');
-        audit_write_change(&contents, "intent", &records[i], request_id);
+        audit_write_change(&contents, "intent", &batch->records[i], batch->request_id);
     }
     if (contents.failed)
         return error_set(err, ERR_TOO_LARGE,
                          "The request changes more than one audit record can "
                          "hold. Send it in parts.");
     uint64_t first;
-    if (n && !audit_writer_append(a->writer, buf_view(&contents), true, &first, err))
+    if (!batch->count)
+        return true;
+    if (!audit_writer_append(a->writer, buf_view(&contents), true, &first, err))
         return false;
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < batch->count; i++)
         intents[i] = first + i;
     return true;
 }
@@ -118,7 +120,8 @@ bool audit_intents(struct audit *a, const struct kiops_record *records, size_t n
 bool audit_intent(struct audit *a, const struct kiops_record *record, struct str request_id,
                   uint64_t *intent, struct error *err)
 {
-    return audit_intents(a, record, 1, request_id, intent, err);
+    const struct audit_batch one = {record, 1, request_id};
+    return audit_batch_intents(a, &one, intent, err);
 }
 
 /* The writer logs when the file cannot be written; the change stands, and its intent without an

@@ -32,8 +32,16 @@ void audit_close(struct audit *a);
 MUST_CHECK bool audit_intent(struct audit *a, const struct kiops_record *record,
                              struct str request_id, uint64_t *intent, struct error *err);
 /* Several intents of one request, one wait for the disk. intents[n] is filled. */
-MUST_CHECK bool audit_intents(struct audit *a, const struct kiops_record *records, size_t n,
-                              struct str request_id, uint64_t *intents, struct error *err);
+struct audit_batch {
+    const struct kiops_record *records;
+    size_t count;
+    struct str request_id;
+};
+MUST_CHECK bool audit_batch_intents(struct audit *a, const struct audit_batch *batch,
+                                    uint64_t *intents, struct error *err);
+#define audit_intents(a, records, n, request_id, intents, err)                                     \
+    audit_batch_intents((a), &(const struct audit_batch){(records), (n), (request_id)}, (intents), \
+                        (err))
 enum audit_result {
     AUDIT_DONE,
     AUDIT_REFUSED,
@@ -46,7 +54,9 @@ enum audit_result {
 void audit_outcome(struct audit *a, uint64_t intent, enum audit_result result, struct str detail);
 /* A refusal by rule, without an intent. */
 void audit_refusal(struct audit *a, const struct kiops_record *record, struct str request_id);
-bool audit_healthy(const struct audit *a); /* for /readyz */
+/* For /readyz. After a failure it tries the disk itself, so that a bridge without traffic recovers.
+ */
+bool audit_healthy(const struct audit *a);
 
 struct audit_check {
     uint64_t records, intents_without_outcome;

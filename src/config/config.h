@@ -126,7 +126,8 @@ struct config {
     void *memory;
 };
 
-/* New, or NULL with `report` holding every mistake, a line each. */
+/* New, or NULL with `report` holding every mistake, a line each. When it loads, `report` holds
+ * warnings, in the same form with "warning: " before the reason; mostly none. */
 struct config *config_load(const char *path, struct buf *report);
 void config_free(struct config *c);
 /* Reads a secret file: mode 0400 or 0600, at most 4 KB, one newline at its end cut. Wipe `out`

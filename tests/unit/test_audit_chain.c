@@ -212,7 +212,6 @@ static void a_restart_after_rotation_continues_from_the_rotated_file(void **stat
     static char names[64][400];
     char away[200];
     const size_t n = files_in(g, names, 64);
-    OWNED_TEXT char *current = text_of(g->file);
     const uint64_t in_current = verify(g->file).records;
     snprintf(away, sizeof away, "%s/aside", g->dir);
     assert_int_equal(rename(g->file, away), 0);
