@@ -183,8 +183,11 @@ static json_t *cut_value(const struct cut *c, json_t *value)
     if (!json_is_array(value))
         return cut_object(c, value);
     json_t *items = json_array();
-    for (size_t i = 0; i < json_array_size(value); i++)
-        json_push(items, cut_object(c, json_array_get(value, i)));
+    for (size_t i = 0; i < json_array_size(value); i++) {
+        OWNED_JSON json_t *item = cut_object(c, json_array_get(value, i));
+        if (json_object_size(item) > 0)
+            json_push(items, TAKE(item));
+    }
     return items;
 }
 
