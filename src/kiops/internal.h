@@ -55,7 +55,9 @@ struct kiops_verdict kiops_nothing(const char *rule);
 struct kiops_verdict kiops_vacate(void);
 struct kiops_verdict kiops_deny(enum error_kind kind, const char *rule, const char *format, ...)
     PRINTF_LIKE(3, 4);
-struct kiops_verdict kiops_deny_unseen(void); /* KB-R05 */
+/* KB-R05 */
+struct kiops_verdict kiops_deny_unseen_user(void);
+struct kiops_verdict kiops_deny_unseen_organization(void);
 
 /* rules_people.c */
 kiops_decide kiops_decide_always, kiops_decide_edit_user, kiops_decide_deactivate,

@@ -143,8 +143,9 @@ struct kiops_verdict {
     char text[240];   /* for the client; says what to do next */
 };
 
-/* The text of every 404: what an actor may not see answers as what was never there (KB-R05). */
-#define KIOPS_NOT_FOUND "There is no such resource."
+/* The texts of every 404: what an actor may not see answers as what was never there (KB-R05). */
+#define KIOPS_NO_USER "no such user"
+#define KIOPS_NO_ORGANIZATION "no such group"
 
 /* rules.c: the only place where a rule is checked. Who the actor is comes before what the state
  * forbids. KB-R10: what names a role or permissions too is judged as add, then promote, then grant,

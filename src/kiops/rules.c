@@ -38,9 +38,14 @@ struct kiops_verdict kiops_deny(enum error_kind kind, const char *rule, const ch
     return v;
 }
 
-struct kiops_verdict kiops_deny_unseen(void)
+struct kiops_verdict kiops_deny_unseen_user(void)
 {
-    return kiops_deny(ERR_NOT_FOUND, "KB-R05", "%s", KIOPS_NOT_FOUND);
+    return kiops_deny(ERR_NOT_FOUND, "KB-R05", KIOPS_NO_USER);
+}
+
+struct kiops_verdict kiops_deny_unseen_organization(void)
+{
+    return kiops_deny(ERR_NOT_FOUND, "KB-R05", KIOPS_NO_ORGANIZATION);
 }
 
 /* Cut at a UTF-8 border: the texts go into JSON. */
@@ -114,7 +119,7 @@ static bool refuse_unseen(const struct kiops_case *c, struct kiops_verdict *v)
 {
     if (!c->right->in_organization || sees_organization(c))
         return false;
-    *v = kiops_deny_unseen();
+    *v = kiops_deny_unseen_organization();
     return true;
 }
 

@@ -22,7 +22,7 @@ static struct kiops_verdict deny_unknown_user(const struct kiops_case *c)
 static struct kiops_verdict deny_no_member(const struct kiops_case *c)
 {
     if (!c->admin && !c->state->subject_pending)
-        return kiops_deny_unseen();
+        return kiops_deny_unseen_user();
     if (!c->state->subject_exists)
         return deny_unknown_user(c);
     return kiops_deny(ERR_CONFLICT, "KB-R10", STR_FMT " is not a member of " STR_FMT ". %s first.",

@@ -8,7 +8,7 @@ struct kiops_verdict kiops_decide_always(const struct kiops_case *c)
 
 struct kiops_verdict kiops_decide_edit_user(const struct kiops_case *c)
 {
-    return c->state->subject_exists ? kiops_allow(c) : kiops_deny_unseen();
+    return c->state->subject_exists ? kiops_allow(c) : kiops_deny_unseen_user();
 }
 
 static bool last_active_admin(const struct kiops_state *s)
@@ -27,7 +27,7 @@ static struct kiops_verdict deny_last_admin(const struct kiops_case *c)
 struct kiops_verdict kiops_decide_deactivate(const struct kiops_case *c)
 {
     if (!c->state->subject_exists)
-        return kiops_deny_unseen();
+        return kiops_deny_unseen_user();
     if (!c->state->subject_active)
         return kiops_nothing("KB-R19");
     /* A provisioning token may: whoever left must be locked out at once, and the command line can
@@ -40,21 +40,21 @@ struct kiops_verdict kiops_decide_deactivate(const struct kiops_case *c)
 struct kiops_verdict kiops_decide_reactivate(const struct kiops_case *c)
 {
     if (!c->state->subject_exists)
-        return kiops_deny_unseen();
+        return kiops_deny_unseen_user();
     return c->state->subject_active ? kiops_nothing(c->right->rule) : kiops_allow(c);
 }
 
 struct kiops_verdict kiops_decide_delete_user(const struct kiops_case *c)
 {
     if (!c->state->subject_exists)
-        return kiops_deny_unseen();
+        return kiops_deny_unseen_user();
     return last_active_admin(c->state) ? deny_last_admin(c) : kiops_allow(c);
 }
 
 struct kiops_verdict kiops_decide_make_admin(const struct kiops_case *c)
 {
     if (!c->state->subject_exists)
-        return kiops_deny_unseen();
+        return kiops_deny_unseen_user();
     if (c->state->subject_admin && c->state->subject_active)
         return kiops_nothing(c->right->rule);
     /* Else reactivating would bring the role with it, which KB-R16 excludes. */
@@ -69,7 +69,7 @@ struct kiops_verdict kiops_decide_make_admin(const struct kiops_case *c)
 struct kiops_verdict kiops_decide_unmake_admin(const struct kiops_case *c)
 {
     if (!c->state->subject_exists)
-        return kiops_deny_unseen();
+        return kiops_deny_unseen_user();
     if (!c->state->subject_admin)
         return kiops_nothing(c->right->rule);
     return last_active_admin(c->state) ? deny_last_admin(c) : kiops_allow(c);

@@ -133,16 +133,18 @@ static bool refusal_is_incomplete(const struct tried *t)
         return true;
     if (!refused)
         return t->v.kind != ERR_NONE || t->v.text[0];
+    if (t->v.kind == ERR_NOT_FOUND)
+        return strncmp(t->v.text, "no such ", 8) != 0;
     const size_t len = strlen(t->v.text);
     return t->v.kind == ERR_NONE || len < 20 || t->v.text[len - 1] != '.';
 }
 
 static bool hidden_differs_from_unknown(const struct tried *t)
 {
-    if (t->v.kind != ERR_NOT_FOUND || !has(t, ORG))
+    if (t->v.kind != ERR_NOT_FOUND)
         return false;
-    const struct kiops_verdict unknown =
-        verdict_of(t->who, t->kind, t->facts & ~(unsigned)(ORG | EXISTS));
+    const unsigned gone = strcmp(t->v.text, KIOPS_NO_USER) == 0 ? EXISTS : ORG;
+    const struct kiops_verdict unknown = verdict_of(t->who, t->kind, t->facts & ~gone);
     return memcmp(&unknown.text, &t->v.text, sizeof t->v.text) != 0 || unknown.kind != t->v.kind;
 }
 

@@ -156,7 +156,7 @@ static void a_refusal_carries_rule_and_ids_but_a_404_nothing(void **state)
     v = verdict_of(T_FOREIGN, KIOPS_REMOVE, facts);
     assert_false(kiops_refuse(&v, &change, &hidden));
     assert_int_equal(hidden.kind, ERR_NOT_FOUND);
-    assert_string_equal(hidden.detail, KIOPS_NOT_FOUND);
+    assert_string_equal(hidden.detail, KIOPS_NO_ORGANIZATION);
     assert_string_equal(hidden.rule, "");
     assert_string_equal(hidden.subject, "");
     assert_string_equal(hidden.organization, "");
