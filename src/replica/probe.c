@@ -104,8 +104,10 @@ void probe_of(struct arena *a, const struct replica_query *q, struct probe *out)
     if (q->sort.by.attr)
         want(&w, &q->sort.by);
     out->whole_members |= q->sort.by.attr && str_eq(q->sort.by.attr->name, STR("members"));
-    if (out->whole_members)
+    if (out->whole_members) {
         out->only = NULL;
+        out->only_count = 0;
+    }
 }
 
 /* Behind the value that starts at `i`: at a comma or the closing brace of our own compact text. */
