@@ -58,6 +58,7 @@ struct directory_mapping {
     const struct config_directory *config;
     const struct mapping_group *groups;
     size_t group_count;
+    size_t member_count;            /* names that a resource can have at its top */
     const struct mapping_row *rows; /* in the order of the table */
     size_t row_count;
     const char *const *names; /* LDAP attribute of each slot */
@@ -96,6 +97,10 @@ size_t mapping_mapped_item(const json_t *items);
 json_t *mapping_member(const json_t *object, struct str name); /* `object` may be NULL */
 /* Takes `value`. What is unassigned (NULL, null, {}, []) is left out (RFC 7643 2.5). */
 void mapping_put(json_t *object, struct str name, json_t *value);
+
+/* ---- mapping_json.c */
+/* New, or NULL for text that no bridge wrote: with blanks, names twice, or deep. */
+json_t *mapping_json(struct str text);
 
 /* ---- mapping_asserted.c: kiopsResource */
 struct mapping_asserted {

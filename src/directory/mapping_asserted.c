@@ -14,8 +14,6 @@
 #include "base/hash.h"
 #include "directory/mapping.h"
 
-/* Deeper than any resource; the text was written by a bridge, so more is somebody else's. */
-#define DEPTH_MAX 16
 #define TEXT_MAX ((size_t)64 << 20)
 
 static json_t *object_member(const json_t *doc, const char *name)
@@ -29,8 +27,7 @@ void mapping_asserted_read(struct arena *a, struct str bytes, struct mapping_ass
     *out = (struct mapping_asserted){0};
     if (bytes.len == 0)
         return;
-    struct error odd = ERROR_INIT;
-    json_t *doc = json_load_strict(bytes, (struct json_limits){.depth = DEPTH_MAX}, &odd);
+    json_t *doc = mapping_json(bytes);
     if (!doc)
         return;
     json_keep(a, doc);

@@ -6,20 +6,66 @@
 #include "directory/mapping.h"
 
 struct reading {
-    const struct directory_mapping *mapping;
     struct arena *arena;
     struct str dn;
     const struct directory_attr **at; /* by slot */
     const json_t *filled;
 };
 
-/* An attribute without members does not exist (RFC 7643 2.5). */
-static json_t *unless_empty(json_t *value)
+/* ---- an object in the making: usually it turns out to be the one that was asserted */
+
+struct member {
+    struct str name;
+    json_t *value;
+};
+
+struct making {
+    json_t *asserted; /* NULL = none */
+    struct member *members;
+    size_t count;
+    bool same; /* so far: every member is the asserted one's own */
+};
+
+static struct making make(struct arena *a, json_t *asserted, size_t members_max)
 {
-    if (json_object_size(value) + json_array_size(value) > 0)
-        return value;
-    json_decref(value);
-    return NULL;
+    return (struct making){.asserted = asserted,
+                           .members = ARENA_ARRAY(a, struct member, members_max),
+                           .same = asserted != NULL};
+}
+
+/* Takes `value`, NULL = absent. `was`: the asserted member of that name. */
+static void make_member(struct making *m, struct str name, const json_t *was, json_t *value)
+{
+    m->same = m->same && value == was;
+    if (value)
+        m->members[m->count++] = (struct member){name, value};
+}
+
+/* New; NULL without members: such an attribute does not exist (RFC 7643 2.5). */
+static json_t *make_object(struct making *m)
+{
+    bool same = m->same && m->count == json_object_size(m->asserted);
+    json_t *out = same ? json_incref(m->asserted) : m->count > 0 ? json_object() : NULL;
+    for (size_t i = 0; i < m->count; i++) {
+        if (same)
+            json_decref(m->members[i].value);
+        else
+            mapping_put(out, m->members[i].name, m->members[i].value);
+    }
+    return out;
+}
+
+/* Takes `out`: the asserted array when it says the same; NULL when it is empty. */
+static json_t *made_array(json_t *out, json_t *asserted)
+{
+    size_t n = json_array_size(out);
+    bool same = n > 0 && n == json_array_size(asserted);
+    for (size_t i = 0; same && i < n; i++)
+        same = json_array_get(out, i) == json_array_get(asserted, i);
+    if (n > 0 && !same)
+        return out;
+    json_decref(out);
+    return same ? json_incref(asserted) : NULL;
 }
 
 /* ---- kiopsResource is data that somebody may have edited: what does not fit the schema is not
@@ -58,18 +104,24 @@ static bool fits(const struct scim_attr *attr, const json_t *value)
     return n > 0;
 }
 
-/* Sub-attributes in schema order, so one walk of each finds them all. */
+static const struct scim_attr *sub_named(const struct scim_attr *attr, struct str name)
+{
+    for (size_t i = 0; i < attr->sub_count; i++)
+        if (str_eq(attr->subs[i].name, name))
+            return &attr->subs[i];
+    return NULL;
+}
+
 static bool fits_object(const struct scim_attr *attr, const json_t *value)
 {
-    size_t known = 0;
-    for (size_t i = 0; i < attr->sub_count; i++) {
-        const struct scim_attr *sub = &attr->subs[i];
-        const json_t *member = mapping_member(value, sub->name);
-        if (member && !fits(sub, member))
+    json_t *object = (json_t *)(uintptr_t)value; /* iterating changes nothing */
+    for (void *at = json_object_iter(object); at; at = json_object_iter_next(object, at)) {
+        struct str name = {json_object_iter_key(at), json_object_iter_key_len(at)};
+        const struct scim_attr *sub = sub_named(attr, name);
+        if (!sub || !fits(sub, json_object_iter_value(at)))
             return false;
-        known += member != NULL;
     }
-    return known > 0 && known == json_object_size(value);
+    return json_object_size(value) > 0;
 }
 
 /* ---- one value */
@@ -116,16 +168,16 @@ static const struct mapping_row *row_of_sub(const struct mapping_attr *attr,
 
 /* New, or NULL. `asserted` may be NULL. */
 static json_t *read_complex(const struct reading *r, const struct mapping_attr *attr,
-                            const json_t *asserted)
+                            json_t *asserted)
 {
-    json_t *out = json_object();
+    struct making m = make(r->arena, asserted, attr->attr->sub_count);
     for (size_t i = 0; i < attr->attr->sub_count; i++) {
         const struct scim_attr *sub = &attr->attr->subs[i];
         const struct mapping_row *row = row_of_sub(attr, sub);
-        json_t *member = mapping_member(asserted, sub->name);
-        mapping_put(out, sub->name, row ? read_single(r, row, member) : json_incref(member));
+        json_t *was = mapping_member(asserted, sub->name);
+        make_member(&m, sub->name, was, row ? read_single(r, row, was) : json_incref(was));
     }
-    return unless_empty(out);
+    return make_object(&m);
 }
 
 /* ---- many values */
@@ -244,7 +296,7 @@ static void append_unclaimed(const struct mapping_attr *attr, const struct mappi
 
 /* New, or NULL. */
 static json_t *read_items(const struct reading *r, const struct mapping_attr *attr,
-                          const json_t *asserted)
+                          json_t *asserted)
 {
     struct claims *all = claims_of(r, attr);
     struct item *items = ARENA_ARRAY(r->arena, struct item, json_array_size(asserted));
@@ -254,7 +306,7 @@ static json_t *read_items(const struct reading *r, const struct mapping_attr *at
         json_push(out, read_item(&items[i]));
     for (size_t i = 0; i < attr->row_count; i++)
         append_unclaimed(attr, &attr->rows[i], &all[i], out);
-    return unless_empty(out);
+    return made_array(out, asserted);
 }
 
 /* An item that says what kind of thing it is, but of nothing. */
@@ -284,7 +336,7 @@ static json_t *read_mapped_item(const struct reading *r, const struct mapping_at
 
 /* New, or NULL. */
 static json_t *read_first_item(const struct reading *r, const struct mapping_attr *attr,
-                               const json_t *asserted)
+                               json_t *asserted)
 {
     size_t n = json_array_size(asserted), mapped = mapping_mapped_item(asserted);
     json_t *out = json_array();
@@ -294,7 +346,7 @@ static json_t *read_first_item(const struct reading *r, const struct mapping_att
         if (now)
             json_push(out, now);
     }
-    return unless_empty(out);
+    return made_array(out, asserted);
 }
 
 /* ---- the whole */
@@ -320,35 +372,42 @@ static json_t *read_attr(const struct reading *r, const struct mapping_attr *att
 }
 
 static void read_group(const struct reading *r, const struct mapping_group *group,
-                       const json_t *asserted, json_t *out)
+                       const json_t *asserted, struct making *out)
 {
     for (size_t i = 0; i < group->count; i++) {
         struct str name = group->attrs[i].attr->name;
-        mapping_put(out, name, read_attr(r, &group->attrs[i], mapping_member(asserted, name)));
+        json_t *was = mapping_member(asserted, name);
+        make_member(out, name, was, read_attr(r, &group->attrs[i], was));
     }
+}
+
+/* New, or NULL. */
+static json_t *read_extension(const struct reading *r, const struct mapping_group *group,
+                              json_t *asserted)
+{
+    struct making m = make(r->arena, asserted, group->count);
+    read_group(r, group, asserted, &m);
+    return make_object(&m);
 }
 
 json_t *mapping_read(const struct directory_mapping *m, struct arena *a,
                      const struct directory_entry *e, const struct mapping_asserted *asserted)
 {
-    struct reading r = {.mapping = m,
-                        .arena = a,
-                        .dn = e->dn,
-                        .at = mapping_slots(m, a, e),
-                        .filled = asserted->filled};
-    json_t *out = json_object();
+    struct reading r = {
+        .arena = a, .dn = e->dn, .at = mapping_slots(m, a, e), .filled = asserted->filled};
+    struct making out = make(a, asserted->resource, m->member_count);
     for (size_t i = 0; i < m->group_count; i++) {
         const struct mapping_group *group = &m->groups[i];
         if (!group->extension) {
-            read_group(&r, group, asserted->resource, out);
+            read_group(&r, group, asserted->resource, &out);
             continue;
         }
         struct str urn = group->extension->id;
-        json_t *extension = json_object();
-        read_group(&r, group, mapping_member(asserted->resource, urn), extension);
-        mapping_put(out, urn, extension);
+        json_t *was = mapping_member(asserted->resource, urn);
+        make_member(&out, urn, was, read_extension(&r, group, was));
     }
-    return out;
+    json_t *resource = make_object(&out);
+    return resource ? resource : json_object();
 }
 
 struct directory_values mapping_values(const struct directory_entry *e, const char *name)

@@ -294,6 +294,7 @@ static bool build_groups(const struct building *b, struct error *err)
         if (!str_ieq(type->extensions[i]->id, STR(SCIM_URN_KIOPS_USER)) &&
             !build_group(b, type->extensions[i], &groups[b->m->group_count++], err))
             return false;
+    b->m->member_count = groups[0].count + b->m->group_count - 1;
     return true;
 }
 
