@@ -40,7 +40,7 @@ void replica_apply_platform(struct replica *r, struct str csn,
 void replica_apply_token(struct replica *r, const struct directory_token *t);
 void replica_apply_deleted(struct replica *r, struct str id);
 /* Full refresh: what no event names between begin and end is gone. Never begun on a partial read.
- */
+ * Lists are in order from the end of the first one on: nothing is served before. */
 void replica_refresh_begin(struct replica *r);
 void replica_refresh_end(struct replica *r);
 
@@ -82,7 +82,8 @@ struct replica_owner {
 
 /* Of an organization, for decisions: without its members. */
 struct replica_organization {
-    struct str id, dn, csn, name;
+    struct str id, dn, name;
+    struct str csn; /* at which owners and members were complete; empty: never read */
     bool open, managed, has_placeholder_owner;
     const struct replica_owner *owners;
     size_t owner_count;
@@ -100,13 +101,14 @@ size_t replica_members(struct replica *r, struct arena *a, struct str organizati
                        struct str **ids);
 /* Ids of active PlatformAdmins that count. */
 size_t replica_admins(struct replica *r, struct arena *a, struct str **ids);
+/* In the platform group and says so itself (3.2), activity aside. */
 bool replica_is_admin(struct replica *r, struct str user_id);
 /* Organization by exact displayName (unique, folded). */
 bool replica_organization_named(struct replica *r, struct arena *a, struct str name,
                                 struct str *id);
 bool replica_token(struct replica *r, struct arena *a, struct str hash_hex,
                    struct directory_token *out);
-/* Actor facts of a person: role, organizations, member_of. */
+/* Actor facts of a person: role, organizations, member_of; an inactive one has none of them. */
 bool replica_actor(struct replica *r, struct arena *a, struct str user_id, struct kiops_actor *out);
 
 /* ---- find.c, view.c: representations on the actor's view
@@ -120,8 +122,8 @@ struct replica_text {
 };
 
 struct replica_want {
-    bool members; /* Group: members and managers are rendered (false when the projection leaves them
-                     out) */
+    bool members; /* Group: members are rendered (false when the projection leaves them out);
+                     managers always are */
 };
 
 /* One resource by id. false: the actor sees no such thing (may be unknown, may be hidden). */
@@ -153,8 +155,8 @@ struct replica_page {
 MUST_CHECK bool replica_find(struct replica *r, struct arena *a, const struct replica_query *q,
                              struct replica_page *out, struct error *err);
 
-/* A resource as the actor sees it, made from a fresh directory read instead of a record (answers to
- * writes use the replica after replica_apply_*; this is for what was just confirmed). */
+/* bytes: of the packed records. dangling_members: values of `member` that name nobody known here.
+ * vacant_seats: organizations that have had a Manager and have no active one that counts. */
 struct replica_counts {
     size_t users, organizations, tokens, bytes, dangling_members, odd_entries, vacant_seats;
 };
