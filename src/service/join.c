@@ -15,7 +15,11 @@ enum step operation_join_person(struct change *ch, struct error *err)
     operation_delete_all(&m, "kiopsRejected", &g->rejected);
     operation_delete_all(&m, "kiopsJoined", &g->joined);
     directory_mods_one(&m, DIRECTORY_ADD, "kiopsJoined", ch->new_joined);
-    switch (operation_modify_person(ch, &m, NULL, err)) {
+    /* Two joins at once: the later one must see the earlier one's value, and take it away. */
+    struct str none =
+        arena_fmt(ch->call->arena, "(!(kiopsJoined=" STR_FMT ":*))",
+                  STR_ARG(directory_filter_value(ch->call->arena, ch->what.organization)));
+    switch (operation_modify_person(ch, &m, g->joined.count ? NULL : none.at, err)) {
     case SENT_DONE:
         ch->carry = CARRY_CLAIMED;
         return STEP_DONE;

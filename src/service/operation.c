@@ -172,8 +172,8 @@ enum sent operation_modify_platform(struct change *ch, const struct directory_mo
 
 /* The values of `dn` in one group; the last owner value of a managed organization makes way for the
  * placeholder. */
-static bool clear_from_group(const struct service_call *c, const struct directory_entry *group,
-                             struct str dn, struct error *err)
+static enum step clear_from_group(const struct service_call *c, const struct directory_entry *group,
+                                  struct str dn, struct error *err)
 {
     struct service *s = c->service;
     struct directory_mods m;
@@ -186,7 +186,7 @@ static bool clear_from_group(const struct service_call *c, const struct director
     struct directory_search in = directory_search_has_value(c->arena, group->dn, "member", dn);
     struct directory_entries found;
     if (!directory_find(c->conn, c->arena, &in, &found, err))
-        return false;
+        return STEP_FAILED;
     if (owner && owners->count == 1 &&
         directory_has(group, "objectClass", STR("kiopsManagedOrganization")))
         directory_mods_one(&m, DIRECTORY_ADD, "owner",
@@ -196,30 +196,46 @@ static bool clear_from_group(const struct service_call *c, const struct director
     if (found.count)
         directory_mods_one(&m, DIRECTORY_DELETE, "member", dn);
     if (m.count == 0)
-        return true;
+        return STEP_DONE;
     struct directory_target target = {.dn = group->dn, .id = group->id};
     struct replica_set_change set = {
         .dn = dn, .member = found.count ? -1 : 0, .owner = owner ? -1 : 0};
     enum sent sent = operation_modify_sets(c, &target, &m, (struct set_changes){&set, 1}, err);
-    if (sent == SENT_LOST || sent == SENT_UNKNOWN)
-        return error_set(err, ERR_CONFLICT,
-                         "a group was changed at the same moment; repeat the request");
-    return sent != SENT_FAILED;
+    if (sent == SENT_FAILED)
+        return STEP_FAILED;
+    return sent == SENT_LOST || sent == SENT_UNKNOWN ? STEP_AGAIN : STEP_DONE;
 }
 
-bool operation_clear_dn(const struct service_call *c, struct str dn, struct error *err)
+/* One round over the groups that name the DN now. */
+static enum step clear_once(const struct service_call *c, struct str dn, struct error *err)
 {
     static const char *const attrs[] = {"owner", "objectClass", "entryUUID", "entryCSN", NULL};
     struct directory_search search =
         directory_search_groups_naming(c->service->directory, c->arena, dn);
     search.attrs = attrs;
     struct directory_entries found;
+    enum step all = STEP_DONE;
     if (!directory_find(c->conn, c->arena, &search, &found, err))
-        return false;
-    for (size_t i = 0; i < found.count; i++)
-        if (!clear_from_group(c, &found.at[i], dn, err))
-            return false;
-    return true;
+        return STEP_FAILED;
+    for (size_t i = 0; i < found.count; i++) {
+        enum step one = clear_from_group(c, &found.at[i], dn, err);
+        if (one == STEP_FAILED)
+            return one;
+        all = one == STEP_AGAIN ? one : all;
+    }
+    return all;
+}
+
+bool operation_clear_dn(const struct service_call *c, struct str dn, struct error *err)
+{
+    for (int tries = 0; tries <= TRIES_AFTER; tries++) {
+        enum step step = clear_once(c, dn, err);
+        if (step != STEP_AGAIN)
+            return step == STEP_DONE;
+    }
+    return error_set(
+        err, ERR_UNAVAILABLE,
+        "unfinished: groups kept changing meanwhile; repeat the request, it completes");
 }
 
 void operation_refused(struct service *s, const struct error *err)
