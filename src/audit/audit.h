@@ -39,9 +39,6 @@ struct audit_batch {
 };
 MUST_CHECK bool audit_batch_intents(struct audit *a, const struct audit_batch *batch,
                                     uint64_t *intents, struct error *err);
-#define audit_intents(a, records, n, request_id, intents, err)                                     \
-    audit_batch_intents((a), &(const struct audit_batch){(records), (n), (request_id)}, (intents), \
-                        (err))
 enum audit_result {
     AUDIT_DONE,
     AUDIT_REFUSED,

@@ -105,7 +105,8 @@ bool plan_intend(struct plan *p, const struct kiops_record *more, size_t more_co
         records[i] = more[i];
     for (size_t i = 0; i < p->count; i++)
         records[more_count + i] = change_record(&p->at[i]);
-    if (!audit_intents(p->call->service->audit, records, n, p->call->request_id, intents, err))
+    struct audit_batch batch = {records, n, p->call->request_id};
+    if (!audit_batch_intents(p->call->service->audit, &batch, intents, err))
         return false;
     for (size_t i = 0; i < more_count; i++)
         more_intents[i] = intents[i];

@@ -236,6 +236,19 @@ static bool is_cut_off(const struct change *ch)
     return ch->what.kind == KIOPS_APPROVE && g->joined.count && !g->rejected.count && !g->manager;
 }
 
+static kiops_permission_set held(const struct sight *g)
+{
+    kiops_permission_set set = 0;
+    for (size_t i = 0; i < g->permissions.count; i++) {
+        size_t colon;
+        enum kiops_permission p;
+        struct str v = g->permissions.at[i];
+        if (str_find(v, ':', &colon) && kiops_permission_parse(str_sub(v, colon + 1, v.len), &p))
+            set = (kiops_permission_set)(set | 1U << p);
+    }
+    return set;
+}
+
 static struct kiops_state state_of(const struct change *ch)
 {
     const struct sight *g = &ch->sight;
@@ -246,6 +259,7 @@ static struct kiops_state state_of(const struct change *ch)
         .subject_manager = g->in && g->owner && g->manager && g->joined.count,
         .subject_owner = g->owner,
         .subject_pending = !g->in && (g->requests.count || is_cut_off(ch)),
+        .subject_permissions = held(g),
         .subject_rejected = last_rejection(g),
         .subject_admin = g->admin,
         .organization_exists = g->has_organization,
