@@ -257,23 +257,22 @@ static void touch(struct replica *r, struct organization *o, struct str csn, ins
     organization_replace(r, o, record_touched(old, csn, modified));
 }
 
-bool replica_apply_sets(struct replica *r, struct str organization_id, struct str pre_csn,
-                        struct str post_csn, const struct replica_set_change *changes, size_t n,
-                        instant_t modified)
+bool replica_apply_sets_change(struct replica *r, const struct replica_sets_change *c)
 {
     OWNED_ARENA struct arena *a = arena_new();
-    struct str *dns = ARENA_ARRAY(a, struct str, n);
-    for (size_t i = 0; i < n; i++)
-        dns[i] = changes[i].dn;
-    struct dn_value *values = dn_values(a, &(struct directory_values){dns, n});
+    struct str *dns = ARENA_ARRAY(a, struct str, c->count);
+    for (size_t i = 0; i < c->count; i++)
+        dns[i] = c->changes[i].dn;
+    struct dn_value *values = dn_values(a, &(struct directory_values){dns, c->count});
     replica_write(r);
-    struct organization *o = store_organization(r, organization_id);
-    bool follows = o && pre_csn.len && post_csn.len && str_eq(pre_csn, str_of(o->sets_csn));
-    for (size_t i = 0; follows && i < n; i++)
-        change_set(r, o, &values[i], &changes[i]);
+    struct organization *o = store_organization(r, c->organization_id);
+    bool follows =
+        o && c->pre_csn.len && c->post_csn.len && str_eq(c->pre_csn, str_of(o->sets_csn));
+    for (size_t i = 0; follows && i < c->count; i++)
+        change_set(r, o, &values[i], &c->changes[i]);
     if (follows) {
-        set_sets_csn(o, post_csn);
-        touch(r, o, post_csn, modified);
+        set_sets_csn(o, c->post_csn);
+        touch(r, o, c->post_csn, c->modified);
     }
     replica_unlock(r);
     return follows;

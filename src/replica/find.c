@@ -60,16 +60,15 @@ static const struct record *record_of(const struct replica *r, enum replica_kind
     return o ? organization_record(o) : NULL;
 }
 
-bool replica_get(struct replica *r, struct arena *a, enum replica_kind kind, struct str id,
-                 const struct kiops_actor *actor, const struct replica_want *want,
-                 struct replica_text *out)
+bool replica_show(struct replica *r, struct arena *a, const struct replica_ask *ask,
+                  struct replica_text *out)
 {
-    struct view view = view_of(r, actor);
-    struct render how = {.view = &view, .sections = sections_of(want)};
+    struct view view = view_of(r, ask->actor);
+    struct render how = {.view = &view, .sections = sections_of(&ask->want)};
     struct group_facts *facts = NULL;
     struct pin pin;
     replica_read(r);
-    const struct record *rec = record_of(r, kind, id);
+    const struct record *rec = record_of(r, ask->kind, ask->id);
     bool seen = rec && take(&how, rec, a, &out->json, &facts);
     if (seen && !facts)
         complete(&how, rec, a, NULL, out);
