@@ -28,7 +28,7 @@ struct http_peers {
     pthread_cond_t wake;
     bool stopping;
     struct http_peer *first;
-    size_t count;
+    atomic_size_t count;
     struct address_count *counts;
     pthread_t watcher;
     _Atomic int64_t now_ms;
@@ -226,7 +226,7 @@ void http_peers_stop(struct http_peers *p)
 
 size_t http_peers_count(const struct http_peers *p)
 {
-    return __atomic_load_n(&p->count, __ATOMIC_RELAXED);
+    return atomic_load(&p->count);
 }
 
 /* ---- come and go ---- */
@@ -286,7 +286,7 @@ struct http_peer *http_peer_open(struct http_peers *p, int fd, const struct sock
     if (p->first)
         p->first->previous = peer;
     p->first = peer;
-    p->count++;
+    atomic_fetch_add(&p->count, 1);
     pthread_mutex_unlock(&p->lock);
     return peer;
 }
@@ -303,7 +303,7 @@ void http_peer_close(struct http_peer *peer)
         p->first = peer->next;
     if (peer->next)
         peer->next->previous = peer->previous;
-    p->count--;
+    atomic_fetch_sub(&p->count, 1);
     pthread_mutex_unlock(&p->lock);
     arena_free(peer->request.arena);
     free(peer);
