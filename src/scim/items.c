@@ -49,10 +49,10 @@ struct items_id items_id(struct arena *a, const struct scim_attr *attr, const js
         return id;
     }
     id.value = sub_key(a, attr, item, STR("value"));
-    if (id.value.len > 0)
-        id.type = sub_key(a, attr, item, STR("type"));
-    else
+    if (id.value.len == 0)
         id.whole = whole_key(a, item);
+    else if (!shape_is_reference(attr)) /* what is pointed at has its type, said or not */
+        id.type = sub_key(a, attr, item, STR("type"));
     return id;
 }
 

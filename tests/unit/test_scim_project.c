@@ -1,0 +1,128 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "base/hash.h"
+#include "scim/scim.h"
+#include "scim_fixture.h"
+
+static int load(void **state)
+{
+    hash_init();
+    *state = fixture_catalog();
+    return 0;
+}
+
+static int unload(void **state)
+{
+    scim_catalog_free(*state);
+    return 0;
+}
+
+/* tests/data/scim/projection.json: `resources` by type; `cases` with the query and the answer. */
+static void an_answer_holds_what_was_asked_for(void **state)
+{
+    OWNED_JSON json_t *table = fixture_json("tests/data/scim/projection.json");
+    int failures = 0;
+    size_t i;
+    const json_t *one;
+    json_array_foreach(json_object_get(table, "cases"), i, one)
+    {
+        OWNED_ARENA struct arena *a = arena_new();
+        const char *name = json_string_value(json_object_get(one, "type"));
+        const struct scim_resource_type *type = fixture_type(*state, name);
+        const json_t *resource = json_object_get(json_object_get(table, "resources"), name);
+        OWNED_JSON json_t *untouched = json_copy_deep(resource);
+        const struct scim_projection *p;
+        struct error err = ERROR_INIT;
+        assert_true(scim_projection_parse(a, type, json_get_str(one, "attributes"),
+                                          json_get_str(one, "excludedAttributes"), &p, &err));
+        OWNED_JSON json_t *answer = scim_project(p, type, resource);
+        assert_true(json_equal(resource, untouched));
+        if (json_equal(answer, json_object_get(one, "answer")))
+            continue;
+        OWNED_TEXT char *got = json_dumps(answer, 0);
+        print_error("%s:\n got %s\n", json_string_value(json_object_get(one, "quote")), got);
+        failures++;
+    }
+    assert_int_equal(failures, 0);
+}
+
+static void attributes_and_excluded_attributes_exclude_each_other(void **state)
+{
+    OWNED_ARENA struct arena *a = arena_new();
+    const struct scim_projection *p;
+    struct error err = ERROR_INIT;
+    assert_false(scim_projection_parse(a, fixture_type(*state, "User"), STR("userName"),
+                                       STR("title"), &p, &err));
+    assert_int_equal(err.kind, ERR_INVALID_VALUE);
+}
+
+static void no_list_is_no_projection(void **state)
+{
+    OWNED_ARENA struct arena *a = arena_new();
+    const struct scim_projection *p;
+    struct error err = ERROR_INIT;
+    assert_true(
+        scim_projection_parse(a, fixture_type(*state, "User"), STR_NONE, STR(""), &p, &err));
+    assert_null(p);
+    assert_true(scim_projection_wants(p, STR("members")));
+}
+
+static void members_need_not_be_read_when_nobody_asks(void **state)
+{
+    static const struct {
+        struct str attributes, excluded;
+        bool wants;
+    } cases[] = {
+        {STR_INIT("displayName"), {NULL, 0}, false},
+        {STR_INIT("displayName, Members"), {NULL, 0}, true},
+        {STR_INIT("members.value"), {NULL, 0}, true},
+        {STR_INIT("members[value eq \"a\"]"), {NULL, 0}, true},
+        {STR_INIT(SCIM_URN_GROUP), {NULL, 0}, true},
+        {STR_INIT("nonsense"), {NULL, 0}, false},
+        {{NULL, 0}, STR_INIT("members"), false},
+        {{NULL, 0}, STR_INIT("urn:ietf:params:scim:schemas:core:2.0:Group:MEMBERS"), false},
+        {{NULL, 0}, STR_INIT("members.display"), true},
+        {{NULL, 0}, STR_INIT("displayName"), true},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        OWNED_ARENA struct arena *a = arena_new();
+        const struct scim_projection *p;
+        struct error err = ERROR_INIT;
+        assert_true(scim_projection_parse(a, fixture_type(*state, "Group"), cases[i].attributes,
+                                          cases[i].excluded, &p, &err));
+        assert_int_equal(scim_projection_wants(p, STR("members")), cases[i].wants);
+    }
+}
+
+/* scim-conformance A25: `attributes=` with 10,000 names. */
+static void a_long_list_costs_no_more_than_its_distinct_names(void **state)
+{
+    OWNED_ARENA struct arena *a = arena_new();
+    OWNED_BUF struct buf list;
+    buf_init(&list, 1 << 20);
+    for (int i = 0; i < 10000; i++)
+        buf_str(&list, STR("userName,title,"));
+    const struct scim_projection *p;
+    struct error err = ERROR_INIT;
+    assert_true(scim_projection_parse(a, fixture_type(*state, "User"), buf_view(&list), STR_NONE,
+                                      &p, &err));
+    OWNED_JSON json_t *user = json_pack("{s:s,s:s}", "userName", "ann", "nickName", "n");
+    OWNED_JSON json_t *answer = scim_project(p, fixture_type(*state, "User"), user);
+    assert_int_equal(json_object_size(answer), 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_answer_holds_what_was_asked_for),
+        cmocka_unit_test(attributes_and_excluded_attributes_exclude_each_other),
+        cmocka_unit_test(no_list_is_no_projection),
+        cmocka_unit_test(members_need_not_be_read_when_nobody_asks),
+        cmocka_unit_test(a_long_list_costs_no_more_than_its_distinct_names),
+    };
+    return cmocka_run_group_tests(tests, load, unload);
+}
