@@ -13,7 +13,8 @@ static bool is_cursor(struct str text)
     for (size_t i = 0; i < text.len; i++) {
         char c = text.at[i];
         bool plain = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-        if (!plain && !strchr("-._~", c))
+        bool mark = c == '-' || c == '.' || c == '_' || c == '~';
+        if (!plain && !mark)
             return false;
     }
     return text.len <= CURSOR_MAX;
