@@ -206,7 +206,8 @@ struct platform {
 struct directory_token token_copy(struct arena *a, const struct directory_token *t);
 
 #define TOMBSTONES 4096
-#define TOMBSTONE_MS 10000
+#define TOMBSTONE_MS 300000
+#define TOMBSTONE_BLIND_MS 10000
 
 struct tombstone {
     char id[64], csn[64];

@@ -100,19 +100,36 @@ static uint16_t extension_bit(const struct scim_resource_type *type, const char 
     return 0;
 }
 
-static void pack_extensions(struct packer *p, const struct scim_resource_type *type,
-                            const json_t *resource, const char *own)
+/* New. RFC 7643 4.3: manager.$ref is the URI of that User; only we know the base. */
+static json_t *shown_extension(const struct replica *r, const char *urn, json_t *extension)
 {
+    const json_t *manager = json_object_get(extension, "manager");
+    struct str id = json_get_str(manager, "value");
+    if (strcmp(urn, SCIM_URN_ENTERPRISE) != 0 || !id.len)
+        return json_incref(extension);
+    json_t *shown = json_copy(extension), *person = json_copy((json_t *)(uintptr_t)manager);
+    json_put(person, "$ref",
+             json_sprintf(STR_FMT "/Users/" STR_FMT, STR_ARG(r->base), STR_ARG(id)));
+    json_put(shown, "manager", person);
+    return shown;
+}
+
+static void pack_extensions(struct packer *p, const struct replica *r, const json_t *resource,
+                            bool is_user)
+{
+    const struct scim_resource_type *type = is_user ? r->user_type : r->group_type;
+    const char *own = is_user ? SCIM_URN_KIOPS_USER : SCIM_URN_KIOPS_ORGANIZATION, *name;
+    json_t *value;
     begin_field(p, FIELD_EXTENSIONS);
     size_t from = p->text.len;
-    const char *name;
-    json_t *value;
     json_object_foreach((json_t *)(uintptr_t)resource, name, value)
     {
         uint16_t bit = strcmp(name, own) != 0 ? extension_bit(type, name) : 0;
-        if (bit && json_object_size(value))
-            pack_member(p, from, name, value);
-        p->extensions |= json_object_size(value) ? bit : 0;
+        if (!bit || !json_object_size(value))
+            continue;
+        OWNED_JSON json_t *shown = shown_extension(r, name, value);
+        pack_member(p, from, name, shown);
+        p->extensions |= bit;
     }
     end_field(p, FIELD_EXTENSIONS);
 }
@@ -187,7 +204,7 @@ struct record *record_of_user(const struct replica *r, const struct directory_us
     pack_label(&p, u->display);
     pack(&p, FIELD_VERSION, str_of(u->version));
     pack_core(&p, u->resource);
-    pack_extensions(&p, r->user_type, u->resource, SCIM_URN_KIOPS_USER);
+    pack_extensions(&p, r, u->resource, true);
     pack_roles(&p, json_object_get(u->resource, "roles"));
     pack_list(&p, FIELD_MAILS, &u->mails);
     pack_list(&p, FIELD_EXTERNAL, &who->external_ids);
@@ -215,7 +232,7 @@ struct record *record_of_organization(const struct replica *r,
     pack_name(&p, o->name);
     pack_label(&p, o->name);
     pack_core(&p, o->resource);
-    pack_extensions(&p, r->group_type, o->resource, SCIM_URN_KIOPS_ORGANIZATION);
+    pack_extensions(&p, r, o->resource, false);
     pack_own_extension(&p, json_object_get(o->resource, SCIM_URN_KIOPS_ORGANIZATION));
     pack_list(&p, FIELD_EXTERNAL, &o->external_ids);
     struct record *rec = finish(&p, o->created, o->modified);

@@ -314,13 +314,14 @@ void tombstone_put(struct replica *r, struct str id, struct str csn)
 }
 
 /* With CSNs: what is newer than the state that was deleted is there again (moved out and back).
- * Without: late news for a few seconds. */
+ * Without: late news for a few seconds. Neither for ever: an entry may be restored as it was. */
 bool tombstone_bars(const struct replica *r, struct str id, struct str csn)
 {
     const struct tombstone *t = tombstone_of(r, id);
-    if (!t)
+    int64_t age = t ? clock_monotonic_ms() - t->at : TOMBSTONE_MS;
+    if (age >= TOMBSTONE_MS)
         return false;
     if (csn.len && t->csn[0])
         return str_cmp(csn, str_of(t->csn)) <= 0;
-    return clock_monotonic_ms() - t->at < TOMBSTONE_MS;
+    return age < TOMBSTONE_BLIND_MS;
 }

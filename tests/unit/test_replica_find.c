@@ -425,6 +425,26 @@ static void a_unique_key_that_finds_nothing_is_to_be_confirmed(void **state)
     world_free(&w);
 }
 
+static void what_is_hidden_is_confirmed_like_what_is_unknown(void **state)
+{
+    (void)state;
+    struct world w = crowd();
+    struct directory_values bound = values_of(&w, "org-beta", NULL);
+    struct kiops_actor manager = {.kind = KIOPS_ACTOR_TOKEN,
+                                  .role = KIOPS_MANAGER,
+                                  .organizations = bound.at,
+                                  .organization_count = bound.count};
+    static const char *const filters[] = {"userName eq \"u01\"", "userName eq \"nobody\""};
+    for (size_t i = 0; i < 2; i++) {
+        struct replica_query q = query(&w, REPLICA_USER, filters[i]);
+        q.actor = &manager;
+        struct replica_page page = find(&w, &q);
+        assert_int_equal(page.total, 0);
+        assert_true(page.confirm);
+    }
+    world_free(&w);
+}
+
 static void without_a_client_an_external_id_is_nobodys(void **state)
 {
     (void)state;
@@ -454,6 +474,7 @@ int main(void)
         cmocka_unit_test(who_may_ask_finds_the_open_ones),
         cmocka_unit_test(the_list_of_a_person_holds_the_person),
         cmocka_unit_test(a_unique_key_that_finds_nothing_is_to_be_confirmed),
+        cmocka_unit_test(what_is_hidden_is_confirmed_like_what_is_unknown),
         cmocka_unit_test(without_a_client_an_external_id_is_nobodys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

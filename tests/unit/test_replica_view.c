@@ -110,6 +110,23 @@ static void a_user_without_anything_has_no_extension(void **state)
     world_free(&w);
 }
 
+static void a_manager_in_the_enterprise_extension_has_a_uri(void **state)
+{
+    (void)state;
+    struct world w = world_new();
+    struct directory_user u = user_of(&w, "kim", "1");
+    json_put(u.resource, SCIM_URN_ENTERPRISE,
+             json_pack("{s:s,s:{s:s,s:s}}", "department", "Hull", "manager", "value", "user-lee",
+                       "$ref", "../Users/lee"));
+    replica_apply_user(w.replica, &u);
+    json_t *kim = user(&w, "kim");
+    json_t *manager = json_object_get(json_object_get(kim, SCIM_URN_ENTERPRISE), "manager");
+    assert_true(str_eq(json_get_str(manager, "$ref"), STR(BASE "/Users/user-lee")));
+    assert_true(str_eq(json_get_str(manager, "value"), STR("user-lee")));
+    assert_int_equal(json_array_size(json_object_get(kim, "schemas")), 2);
+    world_free(&w);
+}
+
 static void a_platform_admin_is_primary_unless_a_stored_role_is(void **state)
 {
     (void)state;
@@ -320,6 +337,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_user_is_rendered_whole),
         cmocka_unit_test(a_user_without_anything_has_no_extension),
+        cmocka_unit_test(a_manager_in_the_enterprise_extension_has_a_uri),
         cmocka_unit_test(a_platform_admin_is_primary_unless_a_stored_role_is),
         cmocka_unit_test(a_group_is_rendered_whole),
         cmocka_unit_test(members_stay_out_when_nobody_wants_them_and_are_an_array_when_empty),
