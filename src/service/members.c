@@ -13,7 +13,9 @@ struct wish {
     struct str id;
     bool was_in, was_manager; /* was_manager: in `owner` */
     bool in, manager;
-    bool added; /* named to be added: must be a user */
+    bool member_named, manager_named; /* by an operation: memory may be behind, so the directory
+                                         says whether that changes anything */
+    bool added;                       /* must be a user */
     int operation;
     UT_hash_handle hh;
 };
@@ -137,6 +139,7 @@ static void drop(struct wishes *w, struct wish *x, bool managers, const struct s
     x->manager = false;
     if (!managers)
         x->in = false;
+    *(managers ? &x->manager_named : &x->member_named) = true;
 }
 
 static bool fold(struct wishes *w, const struct scim_delta *d, bool managers, struct error *err)
@@ -157,6 +160,7 @@ static bool fold(struct wishes *w, const struct scim_delta *d, bool managers, st
             continue;
         }
         x->in = x->added = true;
+        *(managers ? &x->manager_named : &x->member_named) = true;
         x->manager = x->manager || managers ||
                      (d->kind == SCIM_DELTA_REPLACE && !managers && x->was_manager);
     }
@@ -204,21 +208,28 @@ static bool is_known(const struct wishes *w, const struct wish *x)
     return replica_person(w->call->service->replica, w->call->arena, x->id, &p);
 }
 
+/* What differs from now; where `now` is only memory, also what was named. */
+static bool changes(const struct wishes *w, bool wanted, bool was, bool named)
+{
+    return wanted != was || (named && !w->loaded);
+}
+
 static void add_changes(const struct wishes *w, const struct wish *x, struct plan *p)
 {
     struct str organization = w->organization->id;
-    enum kiops_change_kind join = w->call->actor.push_request ? KIOPS_REQUEST : KIOPS_ADD;
-    if (x->was_in && !x->in)
+    bool member =
+        changes(w, x->in, x->was_in, x->member_named) && (x->in || x->was_in || is_known(w, x));
+    bool manager =
+        changes(w, x->manager, x->was_manager, x->manager_named) && (x->manager || is_known(w, x));
+    if (member && !x->in) {
         plan_add(p, KIOPS_REMOVE, x->id, organization, x->operation);
-    else if (!x->in && !x->was_in && !w->loaded && is_known(w, x))
-        plan_add(p, KIOPS_REMOVE, x->id, organization,
-                 x->operation); /* memory may be behind: the directory decides */
-    else if (x->in && x->added && !(x->was_in && w->loaded))
-        plan_add(p, join, x->id, organization, x->operation);
-    if (x->in && x->was_manager && !x->manager)
-        plan_add(p, KIOPS_DEMOTE, x->id, organization, x->operation);
-    if (x->in && !x->was_manager && x->manager)
-        plan_add(p, KIOPS_PROMOTE, x->id, organization, x->operation);
+        return;
+    }
+    if (member)
+        plan_add(p, w->call->actor.push_request ? KIOPS_REQUEST : KIOPS_ADD, x->id, organization,
+                 x->operation);
+    if (manager)
+        plan_add(p, x->manager ? KIOPS_PROMOTE : KIOPS_DEMOTE, x->id, organization, x->operation);
 }
 
 static bool judge_removals(const struct wishes *w, struct error *err)
