@@ -113,8 +113,9 @@ T ?= filter
 S ?= 60
 fuzz: ## make fuzz T=filter S=60
 	@$(MAKE) --no-print-directory FLAVOR=fuzz CC=clang-14 $(BUILD)/fuzz/fuzz/$(T)
-	@mkdir -p $(BUILD)/fuzz/found/$(T) && cd $(BUILD)/fuzz/found && \
-	$(STEADY) ../fuzz/$(T) -max_total_time=$(S) -artifact_prefix=./$(T)- $(T) $(CURDIR)/tests/fuzz/corpus/$(T)
+	@mkdir -p $(BUILD)/fuzz/found/$(T)
+	$(STEADY) $(BUILD)/fuzz/fuzz/$(T) -max_total_time=$(S) -artifact_prefix=$(BUILD)/fuzz/found/ \
+	$(addprefix -dict=,$(wildcard tests/fuzz/$(T).dict)) $(BUILD)/fuzz/found/$(T) tests/fuzz/corpus/$(T)
 
 help:
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
