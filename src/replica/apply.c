@@ -152,7 +152,7 @@ static void organization_replace(struct replica *r, struct organization *o, stru
 static void organization_detach(struct replica *r, struct organization *o)
 {
     struct record *rec = organization_record(o);
-    links_forget_sets(r, o);
+    links_replace(r, o, &(struct dn_values){0}, &(struct dn_values){0});
     links_name_organization(r, o, false);
     store_index(r, rec, false);
     links_requests_of(r, o, false);
@@ -169,35 +169,14 @@ static void organization_detach(struct replica *r, struct organization *o)
 }
 
 /* Keys and hashes are made before the lock is taken: 100,000 of them take 30 ms. */
-static struct dn_value *dn_values(struct arena *a, const struct directory_values *values)
+static struct dn_values dn_values(struct arena *a, const struct directory_values *values)
 {
     struct dn_value *out = ARENA_ARRAY(a, struct dn_value, values->count);
     for (size_t i = 0; i < values->count; i++) {
         out[i] = (struct dn_value){.dn = values->at[i], .key = directory_dn_key(a, values->at[i])};
         out[i].hash = index_hash(out[i].key);
     }
-    return out;
-}
-
-struct sets {
-    const struct directory_organization *source;
-    const struct dn_value *members, *owners;
-};
-
-static void replace_sets(struct replica *r, struct organization *o, const struct sets *s)
-{
-    if (is_older(s->source->csn, str_of(o->sets_csn)))
-        return;
-    o->loading = true;
-    links_forget_sets(r, o);
-    for (size_t i = 0; i < s->source->members.count; i++)
-        links_name(r, o, &s->members[i], LINK_MEMBER);
-    for (size_t i = 0; i < s->source->owners.count; i++)
-        links_name(r, o, &s->owners[i], LINK_OWNER);
-    o->loading = false;
-    links_sort(o);
-    o->placeholder_owner = s->source->has_placeholder_owner;
-    set_sets_csn(o, s->source->csn);
+    return (struct dn_values){out, values->count};
 }
 
 void replica_apply_organization(struct replica *r, const struct directory_organization *source,
@@ -209,10 +188,10 @@ void replica_apply_organization(struct replica *r, const struct directory_organi
         return;
     }
     OWNED_ARENA struct arena *a = arena_new();
-    struct sets sets = {.source = source};
+    struct dn_values members = {0}, owners = {0};
     if (with_sets) {
-        sets.members = dn_values(a, &source->members);
-        sets.owners = dn_values(a, &source->owners);
+        members = dn_values(a, &source->members);
+        owners = dn_values(a, &source->owners);
     }
     replica_write(r);
     struct organization *o = store_organization(r, source->id);
@@ -226,8 +205,11 @@ void replica_apply_organization(struct replica *r, const struct directory_organi
         o = organization_insert(r, rec);
     if (o && !stale)
         o->managed = source->managed;
-    if (o && with_sets)
-        replace_sets(r, o, &sets);
+    if (o && with_sets && !is_older(source->csn, str_of(o->sets_csn))) {
+        links_replace(r, o, &members, &owners);
+        o->placeholder_owner = source->has_placeholder_owner;
+        set_sets_csn(o, source->csn);
+    }
     if (o)
         o->seen = r->refresh;
     replica_unlock(r);
@@ -263,13 +245,13 @@ bool replica_apply_sets_change(struct replica *r, const struct replica_sets_chan
     struct str *dns = ARENA_ARRAY(a, struct str, c->count);
     for (size_t i = 0; i < c->count; i++)
         dns[i] = c->changes[i].dn;
-    struct dn_value *values = dn_values(a, &(struct directory_values){dns, c->count});
+    struct dn_values values = dn_values(a, &(struct directory_values){dns, c->count});
     replica_write(r);
     struct organization *o = store_organization(r, c->organization_id);
     bool follows =
         o && c->pre_csn.len && c->post_csn.len && str_eq(c->pre_csn, str_of(o->sets_csn));
     for (size_t i = 0; follows && i < c->count; i++)
-        change_set(r, o, &values[i], &c->changes[i]);
+        change_set(r, o, &values.at[i], &c->changes[i]);
     if (follows) {
         set_sets_csn(o, c->post_csn);
         touch(r, o, c->post_csn, c->modified);

@@ -142,7 +142,8 @@ struct organization {
     char sets_csn[64];  /* entryCSN at which members and owners were complete */
     uint32_t seen;
     bool managed, placeholder_owner;
-    bool loading; /* its sets are being replaced as a whole */
+    bool loading;       /* its sets are being replaced as a whole */
+    uint32_t newcomers; /* while loading */
 };
 
 static inline struct record *user_record(const struct user *u)
@@ -161,12 +162,19 @@ struct dn_value {
     uint32_t hash;
 };
 
+struct dn_values {
+    const struct dn_value *at;
+    size_t count;
+};
+
 struct link *link_of(const struct user *u, const struct organization *o); /* NULL: none */
 /* In member, in owner, and both of the person's own values: 3.2 without activity. */
 bool link_counts(const struct link *l, const struct record *user);
 void link_change(struct replica *r, struct user *u, struct organization *o, uint8_t add,
                  uint8_t remove);
-void links_forget_sets(struct replica *r, struct organization *o);
+/* Exactly these from now on; what stays is left where it stands. */
+void links_replace(struct replica *r, struct organization *o, const struct dn_values *members,
+                   const struct dn_values *owners);
 void links_sort(struct organization *o);
 /* A value of member or owner appears or disappears. */
 void links_name(struct replica *r, struct organization *o, const struct dn_value *dn, uint8_t flag);

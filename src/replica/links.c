@@ -11,6 +11,9 @@
 
 #include "base/hash.h"
 
+/* Newcomers of one reading that are put in place before the rest is sorted instead. */
+#define NEWCOMERS_PLACED 256
+
 /* Sums of these are the part of a Group's version that its members and owners make. */
 static uint64_t mix(uint64_t x)
 {
@@ -134,6 +137,22 @@ static bool is_waiting(uint8_t flags)
     return flags & LINK_REQUEST && !(flags & LINK_MEMBER);
 }
 
+/* The flags and the numbers that follow from them; the caller sees to the people. */
+static void put_flags(struct user *u, struct organization *o, uint8_t was, uint8_t is)
+{
+    uint64_t content = user_record(u)->content;
+    o->sets_hash += flags_hash(content, is) - flags_hash(content, was);
+    o->pending += (size_t)is_waiting(is) - (size_t)is_waiting(was);
+    set_flags(u, o, is);
+}
+
+/* A few newcomers are put where they belong, of many each would move the rest: those are sorted at
+ * the end. */
+static bool is_crowd(const struct replica *r, struct organization *o)
+{
+    return r->bulk || (o->loading && ++o->newcomers > NEWCOMERS_PLACED);
+}
+
 void link_change(struct replica *r, struct user *u, struct organization *o, uint8_t add,
                  uint8_t remove)
 {
@@ -144,14 +163,11 @@ void link_change(struct replica *r, struct user *u, struct organization *o, uint
     for (unsigned i = 0; i < 3; i++) {
         uint8_t flag = (uint8_t)(1U << i);
         if (is & ~was & flag)
-            people_add(sets[i], u, r->bulk || o->loading);
+            people_add(sets[i], u, is_crowd(r, o));
         else if (was & ~is & flag)
             people_remove(sets[i], u);
     }
-    uint64_t content = user_record(u)->content;
-    o->sets_hash += flags_hash(content, is) - flags_hash(content, was);
-    o->pending += (size_t)is_waiting(is) - (size_t)is_waiting(was);
-    set_flags(u, o, is);
+    put_flags(u, o, was, is);
 }
 
 /* ---- strays -----------------------------------------------------------------------------------
@@ -245,26 +261,59 @@ void links_unname(struct replica *r, struct organization *o, const struct dn_val
         stray_change(r, o, dn, 0, flag);
 }
 
-static void forget(struct user *u, struct organization *o)
+/* Flags of what a new reading of the sets has named. */
+static uint8_t named(uint8_t flag)
 {
-    uint8_t was = link_flags(u, o), is = was & LINK_REQUEST;
-    if (was == is)
-        return;
-    o->pending += (size_t)is_waiting(is) - (size_t)is_waiting(was);
-    set_flags(u, o, is);
+    return (uint8_t)(flag << 3);
 }
 
-/* All at once: one by one, 100,000 members would each move the rest. */
-void links_forget_sets(struct replica *r, struct organization *o)
+static uint8_t without_unnamed(uint8_t flags)
 {
-    for (uint32_t i = 0; i < o->members.count; i++)
-        forget(o->members.at[i], o);
-    for (uint32_t i = 0; i < o->owners.count; i++)
-        forget(o->owners.at[i], o);
-    o->members.count = o->owners.count = 0;
-    while (o->stray_count)
-        stray_drop(r, o->strays[o->stray_count - 1]);
-    o->sets_hash = 0;
+    return flags & (LINK_REQUEST | (flags >> 3 & (LINK_MEMBER | LINK_OWNER)));
+}
+
+/* All at once: removed one by one, each of 100,000 members would move the rest. */
+static void drop_unnamed(struct organization *o, struct people *p, uint8_t flag)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < p->count; i++) {
+        struct user *u = p->at[i];
+        uint8_t was = link_flags(u, o), is = was;
+        if (was & named(flag))
+            p->at[kept++] = u;
+        else
+            is &= (uint8_t)~flag;
+        put_flags(u, o, was, is & (uint8_t)~named(flag));
+    }
+    p->count = kept;
+}
+
+static void drop_unnamed_strays(struct replica *r, struct organization *o)
+{
+    for (size_t i = o->stray_count; i-- > 0;) {
+        struct stray *s = o->strays[i];
+        o->sets_hash -= stray_hash(s);
+        s->flags = without_unnamed(s->flags);
+        o->sets_hash += stray_hash(s);
+        if (!s->flags)
+            stray_drop(r, s);
+    }
+}
+
+void links_replace(struct replica *r, struct organization *o, const struct dn_values *members,
+                   const struct dn_values *owners)
+{
+    o->loading = true;
+    o->newcomers = 0;
+    for (size_t i = 0; i < members->count; i++)
+        links_name(r, o, &members->at[i], LINK_MEMBER | named(LINK_MEMBER));
+    for (size_t i = 0; i < owners->count; i++)
+        links_name(r, o, &owners->at[i], LINK_OWNER | named(LINK_OWNER));
+    drop_unnamed(o, &o->members, LINK_MEMBER);
+    drop_unnamed(o, &o->owners, LINK_OWNER);
+    drop_unnamed_strays(r, o);
+    o->loading = false;
+    links_sort(o);
 }
 
 void links_claim(struct replica *r, struct user *u)
