@@ -76,10 +76,10 @@ static void several_intents_of_a_request_have_following_numbers(void **state)
     struct error err = ERROR_INIT;
     uint64_t seqs[3];
     append(a);
-    assert_true(audit_intents(a, records, 3, STR("r"), seqs, &err));
+    assert_true(audit_batch_intents(a, &(struct audit_batch){records, 3, STR("r")}, seqs, &err));
     assert_int_equal(seqs[0], 2);
     assert_int_equal(seqs[2], 4);
-    assert_true(audit_intents(a, records, 0, STR("r"), seqs, &err));
+    assert_true(audit_batch_intents(a, &(struct audit_batch){records, 0, STR("r")}, seqs, &err));
     audit_outcome(a, seqs[1], AUDIT_DONE, STR_NONE);
     audit_close(a);
     const struct audit_check c = verify(g->file);
