@@ -44,6 +44,7 @@ struct mapping_attr {
     enum mapping_shape shape;
     const struct mapping_row *rows;
     size_t row_count;
+    bool foreign_only; /* roles: those that we compute come from the directory, not from here */
 };
 
 /* The stored attributes of one schema, in its order. */
@@ -69,11 +70,12 @@ struct directory_mapping {
     const char *const *organization_attrs[2][2]; /* [with_members][with_owners] */
 };
 
+/* ---- mapping_slots.c */
+/* Gives every row its slot, and the mapping the attributes to ask for. */
+void mapping_slots_build(struct directory_mapping *m, struct mapping_row *rows, size_t n);
 /* The attributes of `e` that the table knows, by slot; NULL where absent. */
 const struct directory_attr **mapping_slots(const struct directory_mapping *m, struct arena *a,
                                             const struct directory_entry *e);
-/* Entries of the classes that we write must have these; filled in when nobody asserted a value. */
-bool mapping_is_required(const char *ldap);
 
 /* ---- mapping_values.c */
 /* Would the directory take this value? What it would not lives in kiopsResource alone. */
@@ -97,6 +99,8 @@ size_t mapping_mapped_item(const json_t *items);
 json_t *mapping_member(const json_t *object, struct str name); /* `object` may be NULL */
 /* Takes `value`. What is unassigned (NULL, null, {}, []) is left out (RFC 7643 2.5). */
 void mapping_put(json_t *object, struct str name, json_t *value);
+/* New, or NULL: the items whose type is not ours; `roles` itself when all are. */
+json_t *mapping_foreign(json_t *roles);
 
 /* ---- mapping_json.c */
 /* New, or NULL for text that no bridge wrote: with blanks, names twice, or deep. */

@@ -358,7 +358,7 @@ static json_t *read_attr(const struct reading *r, const struct mapping_attr *att
         asserted = NULL;
     switch (attr->shape) {
     case MAPPING_STORED:
-        return json_incref(asserted);
+        return attr->foreign_only ? mapping_foreign(asserted) : json_incref(asserted);
     case MAPPING_SINGLE:
         return read_single(r, &attr->rows[0], asserted);
     case MAPPING_COMPLEX:

@@ -211,7 +211,11 @@ static bool add_configured(struct building *b, const struct config *config, stru
         struct scim_path path;
         if (!parse_path(b, map->scim, &path, err))
             return false;
-        if (!path.extension && str_eq(path.attr->name, STR("userName"))) {
+        bool core = !path.extension && !path.sub;
+        /* Authority depends on it: a VPN server and every bridge ask this one attribute. */
+        if (core && str_eq(path.attr->name, STR("active")))
+            return error_set(err, ERR_CONFIG, "mapping.user: active is kiopsActive");
+        if (core && str_eq(path.attr->name, STR("userName"))) {
             if (str_ieq(map->ldap, config->directory.users.rdn))
                 continue; /* says what is so */
             return error_set(err, ERR_CONFIG,
@@ -269,7 +273,11 @@ static bool build_group(const struct building *b, const struct scim_schema *sche
     for (size_t i = 0; i < schema->attr_count; i++) {
         const struct scim_attr *attr = &schema->attrs[i];
         struct mapping_row *rows = ARENA_ARRAY(a, struct mapping_row, b->count);
-        struct mapping_attr at = {.attr = attr, .rows = rows};
+        struct mapping_attr at = {
+            .attr = attr,
+            .rows = rows,
+            .foreign_only = !out->extension && str_eq(attr->name, STR("roles")),
+        };
         for (size_t k = 0; k < b->count; k++)
             if (b->rows[k].scim.attr == attr)
                 rows[at.row_count++] = b->rows[k];
@@ -298,120 +306,6 @@ static bool build_groups(const struct building *b, struct error *err)
     return true;
 }
 
-/* ---- slots */
-
-static size_t name_hash(struct str name)
-{
-    size_t hash = name.len;
-    for (size_t i = 0; i < name.len; i++)
-        hash = hash * 31 + (unsigned char)(name.at[i] | 0x20);
-    return hash;
-}
-
-static void build_slots(struct building *b)
-{
-    struct directory_mapping *m = b->m;
-    const char **names = ARENA_ARRAY(m->memory, const char *, b->count);
-    m->names = names;
-    m->index_size = 64;
-    while (m->index_size < 4 * b->count)
-        m->index_size *= 2;
-    m->index = ARENA_ARRAY(m->memory, uint16_t, m->index_size);
-    for (size_t i = 0; i < b->count; i++) {
-        size_t at = name_hash(str_of(b->rows[i].ldap)) % m->index_size;
-        while (m->index[at] && !str_ieq(str_of(names[m->index[at] - 1]), str_of(b->rows[i].ldap)))
-            at = (at + 1) % m->index_size;
-        if (!m->index[at]) {
-            names[m->slot_count] = b->rows[i].ldap;
-            m->index[at] = (uint16_t)++m->slot_count;
-        }
-        b->rows[i].slot = m->index[at] - 1U;
-    }
-}
-
-const struct directory_attr **mapping_slots(const struct directory_mapping *m, struct arena *a,
-                                            const struct directory_entry *e)
-{
-    const struct directory_attr **slots =
-        ARENA_ARRAY(a, const struct directory_attr *, m->slot_count);
-    for (size_t i = 0; i < e->attr_count; i++) {
-        struct str name = e->attrs[i].name;
-        size_t at = name_hash(name) % m->index_size;
-        while (m->index[at] && !str_ieq(str_of(m->names[m->index[at] - 1]), name))
-            at = (at + 1) % m->index_size;
-        if (m->index[at])
-            slots[m->index[at] - 1] = &e->attrs[i];
-    }
-    return slots;
-}
-
-bool mapping_is_required(const char *ldap)
-{
-    return str_ieq(str_of(ldap), STR("cn")) || str_ieq(str_of(ldap), STR("sn"));
-}
-
-/* ---- attributes to ask for */
-
-static const char *const *user_attrs(struct directory_mapping *m)
-{
-    static const char *const always[] = {"objectClass",
-                                         "entryUUID",
-                                         "entryCSN",
-                                         "createTimestamp",
-                                         "modifyTimestamp",
-                                         "cn",
-                                         "sn",
-                                         "kiopsActive",
-                                         "kiopsJoined",
-                                         "kiopsManager",
-                                         "kiopsPermission",
-                                         "kiopsRequest",
-                                         "kiopsRejected",
-                                         "kiopsExternalId",
-                                         "kiopsResource"};
-    const char **out = ARENA_ARRAY(m->memory, const char *, COUNT(always) + m->slot_count + 1);
-    size_t n = 0;
-    for (size_t i = 0; i < COUNT(always); i++)
-        out[n++] = always[i];
-    for (size_t i = 0; i < m->slot_count; i++) {
-        bool there = false;
-        for (size_t k = 0; !there && k < COUNT(always); k++)
-            there = str_ieq(str_of(always[k]), str_of(m->names[i]));
-        if (!there)
-            out[n++] = m->names[i];
-    }
-    return out;
-}
-
-static const char *const *organization_attrs(struct directory_mapping *m, bool members, bool owners)
-{
-    static const char *const always[] = {"objectClass",     "entryUUID",       "entryCSN",
-                                         "createTimestamp", "modifyTimestamp", "description",
-                                         "kiopsJoinPolicy", "kiopsExternalId", "kiopsResource"};
-    const struct config_organizations *config = &m->config->organizations;
-    const char **out = ARENA_ARRAY(m->memory, const char *, COUNT(always) + 4);
-    size_t n = 0;
-    for (size_t i = 0; i < COUNT(always); i++)
-        out[n++] = always[i];
-    out[n++] = arena_cstr(m->memory, config->rdn);
-    if (members)
-        out[n++] = arena_cstr(m->memory, config->member);
-    if (owners)
-        out[n++] = arena_cstr(m->memory, config->owner);
-    return out;
-}
-
-const char *const *directory_user_attrs(const struct directory *d)
-{
-    return d->mapping->user_attrs;
-}
-
-const char *const *directory_organization_attrs(const struct directory *d, bool with_members,
-                                                bool with_owners)
-{
-    return d->mapping->organization_attrs[with_members][with_owners];
-}
-
 /* ---- the face */
 
 static bool build(struct building *b, const struct config *config, struct error *err)
@@ -419,13 +313,9 @@ static bool build(struct building *b, const struct config *config, struct error 
     struct directory_mapping *m = b->m;
     if (b->type && (!add_preset(b, config, err) || !add_configured(b, config, err)))
         return false;
-    build_slots(b);
+    mapping_slots_build(m, b->rows, b->count);
     m->rows = b->rows;
     m->row_count = b->count;
-    m->user_attrs = user_attrs(m);
-    for (int members = 0; members < 2; members++)
-        for (int owners = 0; owners < 2; owners++)
-            m->organization_attrs[members][owners] = organization_attrs(m, members, owners);
     return !b->type || build_groups(b, err);
 }
 

@@ -174,3 +174,22 @@ void mapping_put(json_t *object, struct str name, json_t *value)
     else if (json_object_setn_new_nocheck(object, name.at, name.len, value) != 0)
         abort(); /* no memory */
 }
+
+static bool is_ours(const json_t *role)
+{
+    return str_ieq(json_get_str(role, "type"), STR("kiops"));
+}
+
+json_t *mapping_foreign(json_t *roles)
+{
+    size_t n = json_array_size(roles), ours = 0;
+    for (size_t i = 0; i < n; i++)
+        ours += is_ours(json_array_get(roles, i));
+    if (ours == 0 || ours == n)
+        return ours ? NULL : json_incref(roles);
+    json_t *out = json_array();
+    for (size_t i = 0; i < n; i++)
+        if (!is_ours(json_array_get(roles, i)))
+            json_push(out, json_incref(json_array_get(roles, i)));
+    return out;
+}

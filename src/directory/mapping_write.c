@@ -14,6 +14,12 @@ static bool same_bytes(const struct directory_attr *values, struct str text)
     return false;
 }
 
+/* Entries of the classes that we write must have these. */
+static bool is_required(const char *ldap)
+{
+    return str_ieq(str_of(ldap), STR("cn")) || str_ieq(str_of(ldap), STR("sn"));
+}
+
 /* What stands in an attribute that its class demands while nobody asserts a value. */
 static struct str filling(const struct mapping_write *w, const char *ldap)
 {
@@ -36,7 +42,7 @@ static struct str wanted_text(struct mapping_write *w, const struct mapping_row 
         return STR_NONE;
     if (mapping_storable(row, value))
         return mapping_text(w->arena, value);
-    if (!mapping_is_required(row->ldap))
+    if (!is_required(row->ldap))
         return STR_NONE;
     struct str fill = filling(w, row->ldap);
     json_put_str(w->filled, row->ldap, fill);
@@ -228,25 +234,13 @@ void mapping_write_values(struct mapping_write *w)
 
 /* ---- what is stored of a resource */
 
-/* Roles that we compute come from the directory, not from here. */
-static json_t *foreign_roles(const json_t *roles)
-{
-    json_t *out = json_array();
-    for (size_t i = 0; i < json_array_size(roles); i++) {
-        json_t *role = json_array_get(roles, i);
-        if (!str_ieq(json_get_str(role, "type"), STR("kiops")))
-            json_push(out, json_incref(role));
-    }
-    return out;
-}
-
 static void store_group(const struct mapping_group *group, const json_t *from, json_t *to)
 {
     for (size_t i = 0; i < group->count; i++) {
-        struct str name = group->attrs[i].attr->name;
-        json_t *value = mapping_member(from, name);
-        bool roles = !group->extension && str_eq(name, STR("roles"));
-        mapping_put(to, name, roles ? foreign_roles(value) : json_incref(value));
+        const struct mapping_attr *at = &group->attrs[i];
+        json_t *value = mapping_member(from, at->attr->name);
+        mapping_put(to, at->attr->name,
+                    at->foreign_only ? mapping_foreign(value) : json_incref(value));
     }
 }
 
