@@ -18,6 +18,7 @@
 #define KEEPALIVE_INTERVAL_S 5
 #define REFUSED_BIND_PAUSE_MS 10000
 #define SECRET_MAX 8192
+#define ANSWER_MAX ((ber_len_t)64 << 20) /* one message: an entry with all its members */
 
 static struct timeval timeval_of(int64_t ms)
 {
@@ -101,6 +102,15 @@ static bool never_block(LDAP *ld)
     return flags >= 0 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0;
 }
 
+/* A length that a hostile or broken server claims is allocated before the bytes come. */
+static bool limit_answers(LDAP *ld)
+{
+    Sockbuf *buffer = NULL;
+    ber_len_t max = ANSWER_MAX;
+    return ldap_get_option(ld, LDAP_OPT_SOCKBUF, &buffer) == LDAP_OPT_SUCCESS &&
+           ber_sockbuf_ctrl(buffer, LBER_SB_OPT_SET_MAX_INCOMING, &max) == 1;
+}
+
 static bool set_number(LDAP *ld, int option, int value)
 {
     return ldap_set_option(ld, option, &value) == LDAP_OPT_SUCCESS;
@@ -137,7 +147,7 @@ static bool set_options(const struct directory *d, LDAP *ld, int64_t deadline)
            set_number(ld, LDAP_OPT_X_KEEPALIVE_PROBES, KEEPALIVE_PROBES) &&
            set_number(ld, LDAP_OPT_X_KEEPALIVE_INTERVAL, KEEPALIVE_INTERVAL_S) &&
            set_number(ld, LDAP_OPT_TCP_USER_TIMEOUT, config->operation_timeout_ms) &&
-           (!tls || set_tls(config, ld));
+           limit_answers(ld) && (!tls || set_tls(config, ld));
 }
 
 int directory_ldap_wait(LDAP *ld, int msgid, int all, int64_t deadline, LDAPMessage **out)
@@ -372,6 +382,8 @@ static bool is_alive(LDAP *ld)
 bool directory_conn_ready(struct directory_conn *c, int64_t deadline, bool *fresh,
                           struct error *err)
 {
+    if (clock_left_ms(deadline) == 0)
+        return error_set(err, ERR_UNAVAILABLE, "there was no time left to ask the directory");
     if (c->ld && !is_alive(c->ld))
         directory_conn_drop(c);
     if (fresh)

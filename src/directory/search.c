@@ -65,7 +65,7 @@ static bool read_values(BerElement *ber, struct arena *a, struct directory_attr 
     struct str *values = NULL;
     size_t n = 0, cap = 0;
     ber_len_t len;
-    char *end;
+    char *end = NULL;
     for (ber_tag_t tag = ber_first_element(ber, &len, &end); tag != LBER_DEFAULT;
          tag = ber_next_element(ber, &len, end)) {
         struct berval value;
@@ -76,7 +76,7 @@ static bool read_values(BerElement *ber, struct arena *a, struct directory_attr 
     }
     attr->values = values;
     attr->count = n;
-    return true;
+    return end != NULL; /* NULL: a set longer than what holds it */
 }
 
 /* `ber` stands at the first of the attributes and ends behind the last. */

@@ -100,7 +100,7 @@ static bool read_ids(BerElement *ber, struct arena *a, struct buf *ids, struct d
 {
     bool deletes = false;
     ber_len_t len;
-    char *end;
+    char *end = NULL;
     if (!take_cookie(ber, a, &out->cookie) || !take_flag(ber, &deletes))
         return false;
     out->kind = deletes ? SYNC_IDS : SYNC_KEPT;
@@ -112,7 +112,7 @@ static bool read_ids(BerElement *ber, struct arena *a, struct buf *ids, struct d
         if (deletes)
             buf_add(ids, id.bv_val, id.bv_len);
     }
-    return !ids->failed;
+    return end && !ids->failed;
 }
 
 static bool read_info(BerElement *ber, struct arena *a, struct buf *ids, struct directory_sync *out)

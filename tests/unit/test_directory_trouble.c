@@ -118,6 +118,20 @@ static void a_big_write_to_a_hanging_server_keeps_the_deadline(void **state)
     kill(slapd->pid, SIGCONT);
 }
 
+static void a_deadline_that_has_passed_sends_nothing(void **state)
+{
+    struct directory_result result;
+    struct error err = ERROR_INIT;
+    (void)state;
+    person_new(conn, arena, "before-late");
+    directory_deadline(conn, clock_monotonic_ms());
+    assert_false(person_add(conn, arena, "late", &result, &err));
+    assert_int_equal(result.outcome, DIRECTORY_UNAVAILABLE);
+    directory_deadline(conn, 0);
+    assert_int_equal(find(directory_search_user_named(slapd->directory, arena, STR("late"))).count,
+                     0);
+}
+
 static pid_t signal_soon(pid_t pid, int signal_number)
 {
     pid_t child = fork();
@@ -188,6 +202,7 @@ int main(void)
         LIVE(a_stopped_server_is_unavailable_at_once),
         LIVE(a_hanging_server_costs_the_deadline_and_leaves_doubt),
         LIVE(a_big_write_to_a_hanging_server_keeps_the_deadline),
+        LIVE(a_deadline_that_has_passed_sends_nothing),
         LIVE(a_server_killed_in_the_middle_leaves_doubt),
         LIVE(a_refused_account_is_not_tried_again_at_once),
     };
