@@ -1,5 +1,5 @@
 /*
- * Included by one test program: it defines the functions of service/service.h.
+ * Included once by a test program: it defines the functions of service/service.h.
  *
  * A service without a directory, for the tests of src/http: one user `known`, one group `team`,
  * tokens by name, and two threads that run what is submitted.
@@ -56,8 +56,8 @@ static void *work(void *arg)
     return NULL;
 }
 
-static struct service *fake_service_new(const struct config *config,
-                                        const struct scim_catalog *catalog)
+static inline struct service *fake_service_new(const struct config *config,
+                                               const struct scim_catalog *catalog)
 {
     struct service *s = calloc(1, sizeof(*s));
     if (!s)
@@ -73,7 +73,7 @@ static struct service *fake_service_new(const struct config *config,
     return s;
 }
 
-static void fake_service_free(struct service *s)
+static inline void fake_service_free(struct service *s)
 {
     pthread_mutex_lock(&s->lock);
     s->stopping = true;
@@ -86,7 +86,7 @@ static void fake_service_free(struct service *s)
     free(s);
 }
 
-static void fake_service_hold(struct service *s, bool held)
+static inline void fake_service_hold(struct service *s, bool held)
 {
     pthread_mutex_lock(&s->lock);
     s->held = held;
@@ -94,14 +94,14 @@ static void fake_service_hold(struct service *s, bool held)
     pthread_mutex_unlock(&s->lock);
 }
 
-static void fake_service_full(struct service *s, bool full)
+static inline void fake_service_full(struct service *s, bool full)
 {
     pthread_mutex_lock(&s->lock);
     s->full = full;
     pthread_mutex_unlock(&s->lock);
 }
 
-static unsigned fake_service_writes(const struct service *s)
+static inline unsigned fake_service_writes(const struct service *s)
 {
     return __atomic_load_n(&s->writes, __ATOMIC_SEQ_CST);
 }
