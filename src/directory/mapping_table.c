@@ -326,6 +326,7 @@ bool directory_mapping_new(const struct config *config, const struct scim_catalo
     struct directory_mapping *m = ARENA_NEW(memory, struct directory_mapping);
     m->memory = memory;
     m->config = &config->directory;
+    /* Without a catalog (tools that only move entries) no user is mapped. */
     struct building b = {.m = m, .type = catalog ? scim_catalog_type(catalog, STR("User")) : NULL};
     if (!build(&b, config, err)) {
         arena_free(memory);

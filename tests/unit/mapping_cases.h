@@ -63,3 +63,5 @@ static const struct {
      "'costCenter':'c','organization':'o','division':'d','department':'Hull',"
      "'manager':{'value':'26118915-6090-4610-87e4-49d8ca9f808d'}}}"},
 };
+
+#define ROUND_TRIPS (sizeof round_trips / sizeof *round_trips)

@@ -8,7 +8,7 @@ static void every_resource_comes_back_as_it_went(void **state)
 {
     (void)state;
     struct mapping_fixture *f = fixture_new(NULL, 0);
-    for (size_t i = 0; i < sizeof round_trips / sizeof *round_trips; i++) {
+    for (size_t i = 0; i < ROUND_TRIPS; i++) {
         print_message("  %s\n", round_trips[i].name);
         json_t *resource = fixture_value(f, round_trips[i].resource);
         struct directory_entry e = fixture_post(f, resource);
@@ -29,7 +29,7 @@ static void every_change_is_read_back_as_written(void **state)
 {
     (void)state;
     struct mapping_fixture *f = fixture_new(NULL, 0);
-    size_t n = sizeof round_trips / sizeof *round_trips;
+    size_t n = ROUND_TRIPS;
     for (size_t i = 0; i < n * n; i++) {
         json_t *from = fixture_value(f, round_trips[i / n].resource);
         json_t *to = json_copy_deep(fixture_value(f, round_trips[i % n].resource));
