@@ -239,7 +239,7 @@ static void touch(struct replica *r, struct organization *o, struct str csn, ins
     organization_replace(r, o, record_touched(old, csn, modified));
 }
 
-bool replica_apply_sets_change(struct replica *r, const struct replica_sets_change *c)
+bool replica_apply_sets(struct replica *r, const struct replica_sets_change *c)
 {
     OWNED_ARENA struct arena *a = arena_new();
     struct str *dns = ARENA_ARRAY(a, struct str, c->count);

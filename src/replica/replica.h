@@ -56,16 +56,7 @@ struct replica_sets_change {
     size_t count;
     instant_t modified;
 };
-MUST_CHECK bool replica_apply_sets_change(struct replica *r, const struct replica_sets_change *c);
-/* The same; new callers fill the struct. */
-static inline bool replica_apply_sets(struct replica *r, struct str organization_id,
-                                      struct str pre_csn, struct str post_csn,
-                                      const struct replica_set_change *changes, size_t n,
-                                      instant_t modified)
-{
-    return replica_apply_sets_change(
-        r, &(struct replica_sets_change){organization_id, pre_csn, post_csn, changes, n, modified});
-}
+MUST_CHECK bool replica_apply_sets(struct replica *r, const struct replica_sets_change *c);
 /* Ids of the organizations that hold this user now: to be re-read when a user is renamed or deleted
  * by anyone. */
 size_t replica_organizations_of(struct replica *r, struct arena *a, struct str user_id,
@@ -147,13 +138,6 @@ struct replica_ask {
 };
 bool replica_show(struct replica *r, struct arena *a, const struct replica_ask *ask,
                   struct replica_text *out);
-/* The same; new callers fill the struct. */
-static inline bool replica_get(struct replica *r, struct arena *a, enum replica_kind kind,
-                               struct str id, const struct kiops_actor *actor,
-                               const struct replica_want *want, struct replica_text *out)
-{
-    return replica_show(r, a, &(struct replica_ask){kind, id, actor, *want}, out);
-}
 
 struct replica_query {
     enum replica_kind kind;

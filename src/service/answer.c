@@ -36,7 +36,8 @@ enum service_status answer_resource(const struct service_call *c, enum replica_k
 {
     struct replica_want want = {.members = scim_projection_wants(c->projection, STR("members"))};
     struct replica_text text;
-    if (!replica_get(c->service->replica, c->arena, kind, id, &c->actor, &want, &text)) {
+    if (!replica_show(c->service->replica, c->arena,
+                      &(struct replica_ask){kind, id, &c->actor, want}, &text)) {
         error_set(err, ERR_NOT_FOUND, "no such %s", kind == REPLICA_USER ? "user" : "group");
         return SERVICE_FAILED;
     }

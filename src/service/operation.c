@@ -131,8 +131,10 @@ enum sent operation_modify_sets(const struct service_call *c,
     if (sent != SENT_DONE)
         return sent;
     if (!result.post_csn.len ||
-        !replica_apply_sets(c->service->replica, organization->id, result.pre_csn, result.post_csn,
-                            sets.at, sets.count, clock_now())) {
+        !replica_apply_sets(c->service->replica,
+                            &(struct replica_sets_change){organization->id, result.pre_csn,
+                                                          result.post_csn, sets.at, sets.count,
+                                                          clock_now()})) {
         struct error later = ERROR_INIT; /* the feed delivers it when this read fails */
         if (!service_refresh_organization(c->service, c->conn, c->arena, organization->id, &later))
             LOG_WARN("organization_unread", LOG_S("organization", organization->id),

@@ -94,7 +94,8 @@ static bool check_version(const struct service_call *c, struct str id, struct er
     struct replica_want want = {.members = false};
     struct replica_text text;
     if (!c->if_match.at ||
-        !replica_get(c->service->replica, c->arena, REPLICA_GROUP, id, &c->actor, &want, &text))
+        !replica_show(c->service->replica, c->arena,
+                      &(struct replica_ask){REPLICA_GROUP, id, &c->actor, want}, &text))
         return true;
     return version_check(c, text.version, err);
 }

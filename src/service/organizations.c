@@ -71,13 +71,15 @@ enum service_status service_group_get(const struct service_call *c, struct str i
     struct replica_text text;
     if (!service_readable(s, err))
         return SERVICE_FAILED;
-    bool found = replica_get(s->replica, c->arena, REPLICA_GROUP, id, &c->actor, &want, &text);
+    bool found = replica_show(s->replica, c->arena,
+                              &(struct replica_ask){REPLICA_GROUP, id, &c->actor, want}, &text);
     if (!found && directory_is_uuid(id)) {
         if (!c->conn)
             return SERVICE_NEEDS_DIRECTORY;
         if (!service_refresh_organization(s, c->conn, c->arena, id, err))
             return SERVICE_FAILED;
-        found = replica_get(s->replica, c->arena, REPLICA_GROUP, id, &c->actor, &want, &text);
+        found = replica_show(s->replica, c->arena,
+                             &(struct replica_ask){REPLICA_GROUP, id, &c->actor, want}, &text);
     }
     if (!found) {
         error_set(err, ERR_NOT_FOUND, "no such group");
@@ -197,7 +199,8 @@ static bool check_version(const struct group_write *w, struct error *err)
     struct replica_text text;
     if (!c->if_match.at)
         return true;
-    if (!replica_get(c->service->replica, c->arena, REPLICA_GROUP, w->id, &c->actor, &want, &text))
+    if (!replica_show(c->service->replica, c->arena,
+                      &(struct replica_ask){REPLICA_GROUP, w->id, &c->actor, want}, &text))
         return error_set(err, ERR_NOT_FOUND, "no such group");
     return version_check(c, text.version, err);
 }

@@ -9,7 +9,8 @@ enum service_status service_user_get(const struct service_call *c, struct str id
     struct replica_text text;
     if (!service_readable(s, err))
         return SERVICE_FAILED;
-    if (!replica_get(s->replica, c->arena, REPLICA_USER, id, &c->actor, &want, &text)) {
+    if (!replica_show(s->replica, c->arena,
+                      &(struct replica_ask){REPLICA_USER, id, &c->actor, want}, &text)) {
         if (!directory_is_uuid(id)) {
             error_set(err, ERR_NOT_FOUND, "no such user");
             return SERVICE_FAILED;
@@ -18,7 +19,8 @@ enum service_status service_user_get(const struct service_call *c, struct str id
             return SERVICE_NEEDS_DIRECTORY;
         if (!service_refresh_user(s, c->conn, c->arena, id, err))
             return SERVICE_FAILED;
-        if (!replica_get(s->replica, c->arena, REPLICA_USER, id, &c->actor, &want, &text)) {
+        if (!replica_show(s->replica, c->arena,
+                          &(struct replica_ask){REPLICA_USER, id, &c->actor, want}, &text)) {
             error_set(err, ERR_NOT_FOUND, "no such user");
             return SERVICE_FAILED;
         }

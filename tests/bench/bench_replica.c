@@ -103,8 +103,9 @@ static void bench_get(struct world *w)
     double start = seconds();
     for (unsigned i = 0; i < GETS; i++) {
         struct replica_text text;
-        if (!replica_get(w->replica, a, REPLICA_USER, ids[i % 4096], &everyone_sees,
-                         &(struct replica_want){true}, &text))
+        if (!replica_show(
+                w->replica, a,
+                &(struct replica_ask){REPLICA_USER, ids[i % 4096], &everyone_sees, {true}}, &text))
             abort();
         if (i == 0)
             fprintf(stderr, STR_FMT "\n", STR_ARG(text.json));
@@ -120,8 +121,10 @@ static void bench_group(struct world *w, unsigned n, const char *name)
     double start = seconds();
     for (unsigned i = 0; i < 10; i++) {
         arena_reset(a);
-        if (!replica_get(w->replica, a, REPLICA_GROUP, id_of(w->arena, 2, n), &everyone_sees,
-                         &(struct replica_want){true}, &text))
+        if (!replica_show(
+                w->replica, a,
+                &(struct replica_ask){REPLICA_GROUP, id_of(w->arena, 2, n), &everyone_sees, {true}},
+                &text))
             abort();
     }
     say(name, (seconds() - start) / 10 * 1e3, "ms");

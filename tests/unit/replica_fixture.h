@@ -168,7 +168,7 @@ static inline json_t *seen(struct world *w, enum replica_kind kind, struct str i
                            const struct kiops_actor *actor)
 {
     struct replica_text text;
-    if (!replica_get(w->replica, w->arena, kind, id, actor, &(struct replica_want){true}, &text))
+    if (!replica_show(w->replica, w->arena, &(struct replica_ask){kind, id, actor, {true}}, &text))
         return NULL;
     struct error err = ERROR_INIT;
     json_t *value = json_load_strict(text.json, (struct json_limits){.depth = 16}, &err);

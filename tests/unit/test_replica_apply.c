@@ -220,12 +220,15 @@ static void own_changes_apply_only_on_the_state_they_were_made_on(void **state)
         const char *pre, *post;
     } refused[] = {{"1", "3"}, {"", "3"}, {"2", ""}, {"9", "3"}};
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
-        assert_false(replica_apply_sets(w.replica, STR("org-alpha"), str_of(refused[i].pre),
-                                        str_of(refused[i].post), &add, 1, MODIFIED));
-    assert_false(replica_apply_sets(w.replica, STR("org-none"), STR("2"), STR("3"), &add, 1, 0));
+        assert_false(replica_apply_sets(
+            w.replica, &(struct replica_sets_change){STR("org-alpha"), str_of(refused[i].pre),
+                                                     str_of(refused[i].post), &add, 1, MODIFIED}));
+    assert_false(replica_apply_sets(
+        w.replica, &(struct replica_sets_change){STR("org-none"), STR("2"), STR("3"), &add, 1, 0}));
     assert_string_equal(members(&w, "alpha"), "user-kim");
-    assert_true(
-        replica_apply_sets(w.replica, STR("org-alpha"), STR("2"), STR("3"), &add, 1, MODIFIED + 1));
+    assert_true(replica_apply_sets(w.replica,
+                                   &(struct replica_sets_change){STR("org-alpha"), STR("2"),
+                                                                 STR("3"), &add, 1, MODIFIED + 1}));
     assert_string_equal(members(&w, "alpha"), "user-kim user-lee");
     struct replica_organization o;
     assert_true(replica_organization(w.replica, w.arena, STR("org-alpha"), &o));
@@ -245,7 +248,9 @@ static void sets_are_as_old_as_their_last_complete_reading(void **state)
     struct directory_organization news = organization_of(&w, "alpha", "4");
     replica_apply_organization(w.replica, &news, false);
     struct replica_set_change add = {.dn = user_dn(&w, "lee"), .member = 1};
-    assert_false(replica_apply_sets(w.replica, STR("org-alpha"), STR("4"), STR("5"), &add, 1, 0));
+    assert_false(
+        replica_apply_sets(w.replica, &(struct replica_sets_change){STR("org-alpha"), STR("4"),
+                                                                    STR("5"), &add, 1, 0}));
     struct replica_organization o;
     assert_true(replica_organization(w.replica, w.arena, STR("org-alpha"), &o));
     assert_true(str_eq(o.csn, STR("2")));
@@ -264,13 +269,19 @@ static void removing_and_adding_gives_the_version_back(void **state)
     const char *version = version_of(group(&w, "alpha"));
     assert_string_equal(version, version_of(group(&other, "alpha")));
     struct replica_set_change lee = {.dn = user_dn(&w, "lee"), .member = 1};
-    assert_true(replica_apply_sets(w.replica, STR("org-alpha"), STR("2"), STR("3"), &lee, 1, 0));
+    assert_true(
+        replica_apply_sets(w.replica, &(struct replica_sets_change){STR("org-alpha"), STR("2"),
+                                                                    STR("3"), &lee, 1, 0}));
     assert_string_not_equal(version, version_of(group(&w, "alpha")));
     lee.member = -1;
-    assert_true(replica_apply_sets(w.replica, STR("org-alpha"), STR("3"), STR("4"), &lee, 1, 0));
+    assert_true(
+        replica_apply_sets(w.replica, &(struct replica_sets_change){STR("org-alpha"), STR("3"),
+                                                                    STR("4"), &lee, 1, 0}));
     assert_string_equal(version, version_of(group(&w, "alpha")));
     struct replica_set_change kim = {.dn = user_dn(&w, "kim"), .owner = -1};
-    assert_true(replica_apply_sets(w.replica, STR("org-alpha"), STR("4"), STR("5"), &kim, 1, 0));
+    assert_true(
+        replica_apply_sets(w.replica, &(struct replica_sets_change){STR("org-alpha"), STR("4"),
+                                                                    STR("5"), &kim, 1, 0}));
     assert_string_not_equal(version, version_of(group(&w, "alpha")));
     world_free(&w);
     world_free(&other);
@@ -283,7 +294,9 @@ static void the_placeholder_is_a_fact_and_no_member(void **state)
     add_organization(&w, "alpha", "2", "", "");
     struct replica_set_change vacant = {
         .dn = STR("CN=Nobody,dc=example,dc=org"), .member = 1, .owner = 1};
-    assert_true(replica_apply_sets(w.replica, STR("org-alpha"), STR("2"), STR("3"), &vacant, 1, 0));
+    assert_true(
+        replica_apply_sets(w.replica, &(struct replica_sets_change){STR("org-alpha"), STR("2"),
+                                                                    STR("3"), &vacant, 1, 0}));
     struct replica_organization o;
     assert_true(replica_organization(w.replica, w.arena, STR("org-alpha"), &o));
     assert_true(o.has_placeholder_owner && o.owner_count == 0);

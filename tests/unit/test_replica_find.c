@@ -153,8 +153,9 @@ static void a_filter_shows_the_whole_resource_not_what_it_asked_for(void **state
     struct replica_query q = query(&w, REPLICA_GROUP, "members eq \"user-u05\"");
     struct replica_page page = find(&w, &q);
     struct replica_text alone;
-    assert_true(replica_get(w.replica, w.arena, REPLICA_GROUP, STR("org-alpha"), &everyone_sees,
-                            &q.want, &alone));
+    assert_true(replica_show(
+        w.replica, w.arena,
+        &(struct replica_ask){REPLICA_GROUP, STR("org-alpha"), &everyone_sees, q.want}, &alone));
     assert_true(str_eq(page.at[0].json, alone.json));
     assert_true(str_eq(page.at[0].version, alone.version));
     world_free(&w);

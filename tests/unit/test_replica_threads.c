@@ -63,10 +63,12 @@ static void *read_on(void *arg)
         struct directory_person person;
         struct replica_counts n;
         struct str *ids;
-        replica_get(r, a, REPLICA_GROUP, STR("org-alpha"), &everyone_sees,
-                    &(struct replica_want){true}, &text);
-        replica_get(r, a, REPLICA_USER, STR("user-p007"), &everyone_sees,
-                    &(struct replica_want){true}, &text);
+        replica_show(r, a,
+                     &(struct replica_ask){REPLICA_GROUP, STR("org-alpha"), &everyone_sees, {true}},
+                     &text);
+        replica_show(r, a,
+                     &(struct replica_ask){REPLICA_USER, STR("user-p007"), &everyone_sees, {true}},
+                     &text);
         replica_person(r, a, STR("user-p008"), &person);
         replica_members(r, a, STR("org-beta"), &ids);
         replica_count(r, &n);

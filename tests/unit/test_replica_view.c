@@ -62,8 +62,9 @@ static void a_user_is_rendered_whole(void **state)
     (void)state;
     struct world w = peopled();
     struct replica_text text;
-    assert_true(replica_get(w.replica, w.arena, REPLICA_USER, STR("user-kim"), &everyone_sees,
-                            &(struct replica_want){true}, &text));
+    assert_true(replica_show(
+        w.replica, w.arena,
+        &(struct replica_ask){REPLICA_USER, STR("user-kim"), &everyone_sees, {true}}, &text));
     char hex[17];
     snprintf(hex, sizeof hex, "%016llx", (unsigned long long)hash_content("1", 1));
     struct str want = arena_fmt(
@@ -147,8 +148,9 @@ static void a_group_is_rendered_whole(void **state)
     (void)state;
     struct world w = peopled();
     struct replica_text text;
-    assert_true(replica_get(w.replica, w.arena, REPLICA_GROUP, STR("org-alpha"), &everyone_sees,
-                            &(struct replica_want){true}, &text));
+    assert_true(replica_show(
+        w.replica, w.arena,
+        &(struct replica_ask){REPLICA_GROUP, STR("org-alpha"), &everyone_sees, {true}}, &text));
     struct str want = arena_fmt(
         w.arena,
         "{\"schemas\":[\"" SCIM_URN_GROUP "\",\"" SCIM_URN_KIOPS_ORGANIZATION "\"],"
@@ -175,10 +177,12 @@ static void members_stay_out_when_nobody_wants_them_and_are_an_array_when_empty(
     struct world w = peopled();
     struct replica_text with, without;
     struct replica_want no = {false}, yes = {true};
-    assert_true(replica_get(w.replica, w.arena, REPLICA_GROUP, STR("org-alpha"), &everyone_sees,
-                            &no, &without));
-    assert_true(replica_get(w.replica, w.arena, REPLICA_GROUP, STR("org-alpha"), &everyone_sees,
-                            &yes, &with));
+    assert_true(replica_show(
+        w.replica, w.arena,
+        &(struct replica_ask){REPLICA_GROUP, STR("org-alpha"), &everyone_sees, no}, &without));
+    assert_true(replica_show(
+        w.replica, w.arena,
+        &(struct replica_ask){REPLICA_GROUP, STR("org-alpha"), &everyone_sees, yes}, &with));
     assert_true(str_eq(with.version, without.version));
     assert_null(strstr(arena_cstr(w.arena, without.json), "\"members\""));
     json_t *members = json_object_get(group(&w, "gamma"), "members");
