@@ -89,12 +89,10 @@ struct directory_search directory_search_organization_named(const struct directo
 
 struct directory_search directory_tokens(const struct directory *d)
 {
-    bool plain = d->config->directory.preset == CONFIG_PLAIN;
     return (struct directory_search){
         .base = d->config->directory.tokens_base,
         .scope = DIRECTORY_SUB,
-        .filter =
-            plain ? STR("(objectClass=organizationalRole)") : STR("(objectClass=kiopsPrincipal)"),
+        .filter = STR("(objectClass=kiopsPrincipal)"),
         .attrs = token_attrs,
     };
 }
