@@ -14,6 +14,14 @@ static bool same_bytes(const struct directory_attr *values, struct str text)
     return false;
 }
 
+/* What LDAP has it can hold, whatever we think of its syntax. */
+static bool fits_ldap(const struct mapping_row *row, const struct directory_attr *now,
+                      const json_t *value)
+{
+    return mapping_storable(row, value) ||
+           (json_is_string(value) && same_bytes(now, json_str(value)));
+}
+
 /* Entries of the classes that we write must have these. */
 static bool is_required(const char *ldap)
 {
@@ -40,7 +48,7 @@ static struct str wanted_text(struct mapping_write *w, const struct mapping_row 
 {
     if (row->true_if_absent && json_is_true(value) && !same_bytes(now, STR("TRUE")))
         return STR_NONE;
-    if (mapping_storable(row, value))
+    if (fits_ldap(row, now, value))
         return mapping_text(w->arena, value);
     if (!is_required(row->ldap))
         return STR_NONE;
@@ -112,7 +120,7 @@ static size_t wanted_values(const struct mapping_write *w, const struct mapping_
     for (size_t i = 0; i < json_array_size(items); i++) {
         const json_t *item = json_array_get(items, i);
         const json_t *value = mapping_item_value(item);
-        if (mapping_item_row(attr, item) != row || !mapping_storable(row, value))
+        if (mapping_item_row(attr, item) != row || !fits_ldap(row, w->at[row->slot], value))
             continue;
         struct wanted v = {.text = mapping_text(w->arena, value)};
         v.key = mapping_key(w->arena, row, v.text);

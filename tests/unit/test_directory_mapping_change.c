@@ -137,6 +137,22 @@ static void a_first_write_brings_the_class_and_takes_nothing_else(void **state)
     fixture_free(f);
 }
 
+static void a_value_that_ldap_should_not_have_stays(void **state)
+{
+    (void)state;
+    struct mapping_fixture *f = fixture_new(NULL, 0);
+    struct directory_entry e = fixture_entry(
+        f, "dn: uid=ann," PEOPLE "\nobjectClass: kiopsUser\nuid: ann\ncn: Ann\nsn: K\n"
+           "telephoneNumber: 1;ext=2\ntelephoneNumber: 2\nmail: \xC3\xA4@x\ntitle:  ");
+    json_t *after = json_copy_deep(fixture_map(f, &e).resource);
+    json_keep(f->arena, after);
+    json_put_str(after, "displayName", STR("A"));
+    struct fixture_written w = fixture_put(f, &e, after, &writer_entra);
+    assert_string_equal(sent(f, &w).at, "+displayName: A\n");
+    assert_json(fixture_map(f, &e).resource, after);
+    fixture_free(f);
+}
+
 static void each_client_has_its_own_external_id(void **state)
 {
     (void)state;
@@ -233,6 +249,7 @@ int main(void)
         cmocka_unit_test(a_change_sends_its_values_and_no_others),
         cmocka_unit_test(kiops_resource_is_swapped_in_the_same_modify),
         cmocka_unit_test(a_first_write_brings_the_class_and_takes_nothing_else),
+        cmocka_unit_test(a_value_that_ldap_should_not_have_stays),
         cmocka_unit_test(each_client_has_its_own_external_id),
         cmocka_unit_test(a_user_name_that_no_entry_can_have_is_refused),
         cmocka_unit_test(an_entry_named_by_cn_is_renamed_by_its_formatted_name),
