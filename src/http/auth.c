@@ -65,8 +65,8 @@ enum http_next http_authenticate(struct http_request *r, struct directory_conn *
                                                        : "the Authorization header is malformed");
         return refuse(r);
     }
-    enum service_status status =
-        service_authenticate(r->server->service, r->arena, conn, token, &r->actor, &r->err);
+    struct service_call asks = {.service = r->server->service, .arena = r->arena, .conn = conn};
+    enum service_status status = service_authenticate(&asks, token, &r->actor, &r->err);
     if (status == SERVICE_NEEDS_DIRECTORY && !conn)
         return HTTP_TO_READER;
     if (status == SERVICE_OK)

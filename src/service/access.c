@@ -70,51 +70,61 @@ static bool actor_of_token(const struct service *s, const struct directory_token
     return true;
 }
 
-/* The directory's answer for a name learnt from memory, or for the hash when memory does not know
- * it. */
-static bool token_in_directory(struct service *s, struct arena *a, struct directory_conn *conn,
-                               struct str hash, struct directory_token *t, struct error *err)
+/* The directory's answer, where the feed does not deliver. */
+static bool token_in_directory(const struct service_call *c, struct str hash,
+                               struct directory_token *t, struct error *err)
 {
     struct directory_search search = {
-        .base = s->config->directory.tokens_base,
+        .base = c->service->config->directory.tokens_base,
         .scope = DIRECTORY_ONE,
-        .filter = arena_fmt(a, "(kiopsTokenHash=" STR_FMT ")", STR_ARG(hash)),
+        .filter = arena_fmt(c->arena, "(kiopsTokenHash=" STR_FMT ")", STR_ARG(hash)),
     };
     struct directory_entries found;
-    if (!directory_find(conn, a, &search, &found, err))
+    if (!directory_find(c->conn, c->arena, &search, &found, err))
         return false;
-    return found.count == 1 ? directory_map_token(a, &found.at[0], t, err) : refuse_token(err);
+    return found.count == 1 ? directory_map_token(c->arena, &found.at[0], t, err)
+                            : refuse_token(err);
 }
 
-enum service_status service_authenticate(struct service *s, struct arena *a,
-                                         struct directory_conn *conn, struct str token,
+/* While the feed is live, memory says it all; else the token is re-read, and one that was known
+ * before is still served while the directory is away (until stale_after_s). */
+static enum service_status find_token(const struct service_call *c, struct str hash,
+                                      struct directory_token *t, struct error *err)
+{
+    bool known = replica_token(c->service->replica, c->arena, hash, t);
+    if (replica_live(c->service->replica))
+        return known || refuse_token(err) ? SERVICE_OK : SERVICE_FAILED;
+    if (!c->conn)
+        return SERVICE_NEEDS_DIRECTORY;
+    struct directory_token fresh;
+    if (token_in_directory(c, hash, &fresh, err)) {
+        *t = fresh;
+        return SERVICE_OK;
+    }
+    if (err->kind != ERR_UNAVAILABLE || !known)
+        return SERVICE_FAILED;
+    error_clear(err);
+    return SERVICE_OK;
+}
+
+enum service_status service_authenticate(const struct service_call *c, struct str token,
                                          struct kiops_actor *actor, struct error *err)
 {
+    char hex[65];
+    struct directory_token t;
     if (token.len == 0 || token.len > TOKEN_MAX) {
         refuse_token(err);
         return SERVICE_FAILED;
     }
-    char hex[65];
     hash_sha256_hex(token, hex);
-    struct directory_token t;
-    bool known = replica_token(s->replica, a, str_of(hex), &t);
-    if (replica_live(s->replica)) {
-        if (!known && !refuse_token(err))
-            return SERVICE_FAILED;
-    } else if (!conn && !known) {
-        return SERVICE_NEEDS_DIRECTORY;
-    } else if (conn && !token_in_directory(s, a, conn, str_of(hex), &t, err)) {
-        /* Known before, and the directory is away: reads are served from memory until
-         * stale_after_s. */
-        if (err->kind != ERR_UNAVAILABLE || !known)
-            return SERVICE_FAILED;
-        error_clear(err);
-    }
-    if (!hash_equal(t.hash.at, hex, t.hash.len == 64 ? 64 : 0) || t.hash.len != 64) {
+    enum service_status found = find_token(c, arena_str(c->arena, str_of(hex)), &t, err);
+    if (found != SERVICE_OK)
+        return found;
+    if (t.hash.len != sizeof hex - 1 || !hash_equal(t.hash.at, hex, sizeof hex - 1)) {
         refuse_token(err);
         return SERVICE_FAILED;
     }
-    return actor_of_token(s, &t, actor, err) ? SERVICE_OK : SERVICE_FAILED;
+    return actor_of_token(c->service, &t, actor, err) ? SERVICE_OK : SERVICE_FAILED;
 }
 
 bool access_may_write(const struct service_call *c, struct error *err)

@@ -79,8 +79,8 @@ struct service_result {
 
 /* access.c. Bearer token -> actor; the hash is compared in constant time. ERR_UNAUTHORIZED for
  * unknown, expired, revoked. With the feed not live and conn NULL: SERVICE_NEEDS_DIRECTORY. */
-enum service_status service_authenticate(struct service *s, struct arena *a,
-                                         struct directory_conn *conn, struct str token,
+/* Uses service, arena and conn of the call. */
+enum service_status service_authenticate(const struct service_call *c, struct str token,
                                          struct kiops_actor *actor, struct error *err);
 
 /* users.c */

@@ -169,13 +169,10 @@ int64_t replica_staleness_ms(const struct replica *r)
     return 0;
 }
 
-enum service_status service_authenticate(struct service *s, struct arena *a,
-                                         struct directory_conn *conn, struct str token,
+enum service_status service_authenticate(const struct service_call *c, struct str token,
                                          struct kiops_actor *actor, struct error *err)
 {
-    (void)s;
-    (void)a;
-    if (str_eq(token, STR("late")) && !conn)
+    if (str_eq(token, STR("late")) && !c->conn)
         return SERVICE_NEEDS_DIRECTORY;
     bool reader = str_eq(token, STR("reader"));
     if (!reader && !str_eq(token, STR("good")) && !str_eq(token, STR("late"))) {
