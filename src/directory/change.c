@@ -367,7 +367,9 @@ static bool assertion_holds(struct directory_conn *c, struct arena *a,
                                  .attrs = identity_attrs};
     if (!directory_find(c, a, &s, &found, err))
         return false;
-    result->outcome = found.count > 0 ? DIRECTORY_DONE : DIRECTORY_LOST;
+    if (found.count == 0)
+        *result =
+            (struct directory_result){.outcome = DIRECTORY_LOST, .code = LDAP_ASSERTION_FAILED};
     return true;
 }
 

@@ -122,7 +122,7 @@ static void ask(struct directory *d, const struct script *script)
     int64_t began = clock_monotonic_ms();
     bool fine = directory_find(conn, a, &search, &found, &err);
     int64_t took = clock_monotonic_ms() - began;
-    if (fine != script->readable || found.count != script->count || took > 450)
+    if (fine != script->readable || found.count != script->count || took > 900)
         fail_msg("%s: %s, %zu entries, %lld ms", script->name, fine ? "true" : "false", found.count,
                  (long long)took);
     if (!fine) {

@@ -85,14 +85,14 @@ static void a_hanging_server_costs_the_deadline_and_leaves_doubt(void **state)
     int64_t began = clock_monotonic_ms();
     assert_false(person_add(conn, arena, "in-doubt", &result, &err));
     assert_int_equal(result.outcome, DIRECTORY_UNKNOWN);
-    assert_unavailable_within(began, 1100, &err);
+    assert_unavailable_within(began, 1500, &err);
     assert_true(clock_monotonic_ms() - began >= 990);
     /* The connection is gone; a new one is not accepted either. */
     err = ERROR_INIT;
     began = clock_monotonic_ms();
     directory_deadline(conn, clock_deadline_in(300));
     assert_false(directory_find(conn, arena, &s, &found, &err));
-    assert_unavailable_within(began, 350, &err);
+    assert_unavailable_within(began, 700, &err);
     directory_deadline(conn, 0);
     kill(slapd->pid, SIGCONT);
     assert_int_equal(find(s).count, 1);
@@ -114,7 +114,7 @@ static void a_big_write_to_a_hanging_server_keeps_the_deadline(void **state)
     kill(slapd->pid, SIGSTOP);
     int64_t began = clock_monotonic_ms();
     assert_false(directory_modify(conn, arena, &t, &m, &result, &err));
-    assert_unavailable_within(began, 1200, &err);
+    assert_unavailable_within(began, 2000, &err);
     kill(slapd->pid, SIGCONT);
 }
 
