@@ -6,7 +6,7 @@
  *
  * r  stored attributes, arrays in their order; also the last asserted value of mapped ones
  * f  LDAP values that nobody asserted: the class demands the attribute. Hidden while they stand
- * h  version of the content whose last change was at t
+ * h  version of the content whose last change was at t; without t when the entry was made
  * m  marker of the request that wrote it
  */
 #include <stdlib.h>

@@ -37,12 +37,16 @@ static struct directory_values mail_values(struct arena *a, const json_t *resour
     return (struct directory_values){at, n};
 }
 
-/* lastModified speaks of content: joins and roles move the entry's own time stamp too. */
+/* lastModified speaks of content: joins and roles move the entry's own time stamp too. Content
+ * without a time is what the entry was made with. */
 static instant_t modified(const struct directory_entry *e, const struct mapping_asserted *asserted,
                           const char version[17])
 {
     instant_t at;
-    if (str_eq(asserted->hash, str_of(version)) && clock_parse_rfc3339(asserted->time, &at))
+    bool holds = str_eq(asserted->hash, str_of(version));
+    if (holds && asserted->time.len == 0)
+        return mapping_instant(e, "createTimestamp");
+    if (holds && clock_parse_rfc3339(asserted->time, &at))
         return at;
     return mapping_instant(e, "modifyTimestamp");
 }
@@ -112,16 +116,18 @@ static void foresee(const struct mapping_write *w, char version[17])
     mapping_version(w->arena, resource, &external, version);
 }
 
-/* Old kiopsResource out, new one in: together they say that nobody wrote in between. */
+/* Old kiopsResource out, new one in: together they say that nobody wrote in between. A new entry
+ * gets no time: the directory's clock says when it was made, and lastModified is to equal that. */
 static void swap_asserted(struct mapping_write *w, const struct directory_writer *writer,
                           const char version[17])
 {
     char time[CLOCK_TEXT_MAX];
+    bool is_new = w->changes.entry->attr_count == 0;
     struct mapping_asserted asserted = {
         .resource = w->resource,
         .filled = w->filled,
         .hash = str_of(version),
-        .time = clock_rfc3339(writer->now, time),
+        .time = is_new ? STR_NONE : clock_rfc3339(writer->now, time),
         .marker = writer->marker,
     };
     struct directory_values old = mapping_values(w->changes.entry, "kiopsResource");

@@ -188,6 +188,8 @@ static inline struct directory_entry fixture_post(struct mapping_fixture *f, con
                                             &mods, &err),
                    &err);
     entry_apply(f, &e, &mods);
+    struct str when = STR("20240102030405Z");
+    entry_put(f, &e, "createTimestamp", &when, 1);
     return e;
 }
 
