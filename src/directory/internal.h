@@ -67,7 +67,8 @@ void directory_mapping_free(struct directory_mapping *m);
 /* Connected and bound as the account: clear of anything half-done. Errors: ERR_UNAVAILABLE. */
 MUST_CHECK bool directory_connect(struct directory *d, enum directory_account account,
                                   int64_t deadline, LDAP **out, struct error *err);
-/* Bound as a person; the handle is the caller's to unbind. Errors: ERR_UNAUTHORIZED, ERR_UNAVAILABLE. */
+/* Bound as a person; the handle is the caller's to unbind. Errors: ERR_UNAUTHORIZED,
+ * ERR_UNAVAILABLE. */
 MUST_CHECK bool directory_connect_person(struct directory *d, struct str dn, struct str password,
                                          LDAP **out, struct error *err);
 /* The deadline of a call that starts now. */
@@ -160,6 +161,7 @@ MUST_CHECK bool directory_outcome_report(const struct directory_answer *answer,
                                          enum directory_outcome outcome, struct error *err);
 
 /* ---- prove.c */
-/* What a throw-away person could write or read, named in `*open` (empty = nothing: proved). `*proved` false: none could be made. */
+/* What a throw-away person could write or read, named in `*open` (empty = nothing: proved).
+ * `*proved` false: none could be made. */
 MUST_CHECK bool directory_try_as_person(struct directory *d, struct arena *a, struct str *open,
                                         bool *proved, struct error *err);
