@@ -1,5 +1,6 @@
 /*
- * One change of a membership as the service runs it, for the rows of DESIGN 3.3 that have no HTTP door yet.
+ * One change of a membership as the service runs it, for the rows of DESIGN 3.3 that have no HTTP
+ * door yet.
  *
  * usage: change CONFIG token:NAME|person:ID KIND USER ORGANIZATION|- [PERMISSION]
  * Prints "done", "nothing", or "KIND RULE TEXT" of the refusal; exit 0, 0, 1.
@@ -16,10 +17,18 @@ static const struct {
     const char *name;
     enum kiops_change_kind kind;
 } KINDS[] = {
-    {"add", KIOPS_ADD},         {"request", KIOPS_REQUEST},       {"approve", KIOPS_APPROVE},
-    {"reject", KIOPS_REJECT},   {"withdraw", KIOPS_WITHDRAW},     {"remove", KIOPS_REMOVE},
-    {"promote", KIOPS_PROMOTE}, {"demote", KIOPS_DEMOTE},         {"grant", KIOPS_GRANT},
-    {"revoke", KIOPS_REVOKE},   {"make-admin", KIOPS_MAKE_ADMIN}, {"unmake-admin", KIOPS_UNMAKE_ADMIN},
+    {"add", KIOPS_ADD},
+    {"request", KIOPS_REQUEST},
+    {"approve", KIOPS_APPROVE},
+    {"reject", KIOPS_REJECT},
+    {"withdraw", KIOPS_WITHDRAW},
+    {"remove", KIOPS_REMOVE},
+    {"promote", KIOPS_PROMOTE},
+    {"demote", KIOPS_DEMOTE},
+    {"grant", KIOPS_GRANT},
+    {"revoke", KIOPS_REVOKE},
+    {"make-admin", KIOPS_MAKE_ADMIN},
+    {"unmake-admin", KIOPS_UNMAKE_ADMIN},
 };
 
 struct world {
@@ -61,7 +70,8 @@ static bool wait_ready(const struct world *w)
     return true;
 }
 
-static bool actor_of(const struct world *w, struct arena *a, const char *text, struct kiops_actor *actor)
+static bool actor_of(const struct world *w, struct arena *a, const char *text,
+                     struct kiops_actor *actor)
 {
     struct str s = str_of(text);
     if (str_starts(s, STR("person:")))
@@ -85,7 +95,8 @@ static bool run(struct change *ch, struct error *err)
         return puts("nothing") >= 0;
     struct kiops_record record = change_record(ch);
     if (!access_confirm(c, ch->what.organization, err) ||
-        !audit_intent(c->service->audit, &record, STR("tool"), &ch->intent, err) || !change_run(ch, err))
+        !audit_intent(c->service->audit, &record, STR("tool"), &ch->intent, err) ||
+        !change_run(ch, err))
         return false;
     return puts("done") >= 0;
 }
@@ -96,9 +107,12 @@ int main(int argc, char **argv)
     struct error err = ERROR_INIT;
     OWNED_ARENA struct arena *a = arena_new();
     if (argc < 6)
-        return fprintf(stderr, "usage: change CONFIG ACTOR KIND USER ORGANIZATION|- [PERMISSION]\n"), 64;
+        return fprintf(stderr,
+                       "usage: change CONFIG ACTOR KIND USER ORGANIZATION|- [PERMISSION]\n"),
+               64;
     hash_init();
-    bool ok = build(&w, argv[1], a, &err) && (wait_ready(&w) || error_set(&err, ERR_UNAVAILABLE, "not ready"));
+    bool ok = build(&w, argv[1], a, &err) &&
+              (wait_ready(&w) || error_set(&err, ERR_UNAVAILABLE, "not ready"));
     struct service_call call = {.service = w.service, .arena = a, .request_id = STR("tool")};
     struct change ch = {.call = &call, .what = {.subject = str_of(argv[4]), .operation = -1}};
     for (size_t i = 0; i < sizeof KINDS / sizeof *KINDS; i++)
@@ -109,7 +123,8 @@ int main(int argc, char **argv)
     ok = ok && (argc < 7 || kiops_permission_parse(str_of(argv[6]), &ch.what.permission));
     if (ok) {
         call.conn = directory_open(w.directory, DIRECTORY_SERVICE);
-        ok = (actor_of(&w, a, argv[2], &call.actor) || error_set(&err, ERR_NOT_FOUND, "no such actor")) &&
+        ok = (actor_of(&w, a, argv[2], &call.actor) ||
+              error_set(&err, ERR_NOT_FOUND, "no such actor")) &&
              run(&ch, &err);
         directory_close(call.conn);
     }
