@@ -66,7 +66,8 @@ static bool read_remove(struct reader *r, const struct scim_path *path, const js
     return true;
 }
 
-/* The value of `emails[...]` is one item, also as a list of one. */
+/* The value of `emails[...]` is one item, also as a list of one. NULL when all that it says is not
+ * the client's to say (a member's display): that must not read as "unassign". */
 static bool shape_selected(struct reader *r, const struct scim_attr *attr, const json_t *sent,
                            json_t **out)
 {
@@ -79,7 +80,11 @@ static bool shape_selected(struct reader *r, const struct scim_attr *attr, const
         *out = json_null();
         return true;
     }
-    return shape_item(&shaping, attr, sent, out, r->err);
+    if (!shape_item(&shaping, attr, sent, out, r->err))
+        return false;
+    if (json_is_object(sent) && json_is_null(*out))
+        *out = NULL;
+    return true;
 }
 
 static bool shape_written(struct reader *r, const struct scim_path *path, const json_t *sent,
@@ -99,6 +104,8 @@ static bool read_write(struct reader *r, const struct scim_path *path, const jso
     OWNED_JSON json_t *value = NULL;
     if (!shape_written(r, path, sent, &value))
         return false;
+    if (!value)
+        return true;
     bool nothing = json_is_null(value) || (json_is_array(value) && json_array_size(value) == 0);
     if (nothing && target->required && !path->filter)
         return refuse(r, target, ERR_INVALID_VALUE, "is required");

@@ -176,12 +176,12 @@ static void run_folder(const struct scim_catalog *catalog, const char *folder, i
 
 static void every_shape_has_exactly_its_effect(void **state)
 {
-    run_folder(*state, "tests/data/patch/valid", 60);
+    run_folder(*state, "tests/data/patch/valid", 110);
 }
 
 static void every_wrong_patch_is_refused_with_its_kind_and_operation(void **state)
 {
-    run_folder(*state, "tests/data/patch/invalid", 30);
+    run_folder(*state, "tests/data/patch/invalid", 45);
 }
 
 /* ---- ceilings */
