@@ -196,8 +196,8 @@ MUST_CHECK bool directory_add(struct directory_conn *c, struct arena *a, struct 
 MUST_CHECK bool directory_delete(struct directory_conn *c, struct arena *a,
                                  const struct directory_target *t, struct directory_result *result,
                                  struct error *err);
-/* The assertion is read just before, not carried (slapo-unique would refuse every rename); an entry of
- * another id that was met all the same gets its name back: LOST. */
+/* The assertion is read just before, not carried (slapo-unique would refuse every rename); an entry
+ * of another id that was met all the same gets its name back: LOST. */
 MUST_CHECK bool directory_rename(struct directory_conn *c, struct arena *a,
                                  const struct directory_target *t, struct str new_rdn,
                                  struct directory_result *result, struct error *err);
@@ -317,7 +317,7 @@ enum directory_feed_kind {
     FEED_ORGANIZATION, /* entry without member and owner: whoever applies it re-reads them */
     FEED_PLATFORM,     /* the platform group, with its members */
     FEED_TOKEN,
-    FEED_DELETED,       /* id only; of any kind */
+    FEED_DELETED,       /* id only */
     FEED_REFRESH_BEGIN, /* a full refresh starts: all that is not seen by FEED_LIVE of the same kind
                            is gone */
     FEED_LIVE,          /* everything up to now was delivered */
@@ -328,6 +328,10 @@ enum directory_feed_kind {
 
 struct directory_event {
     enum directory_feed_kind kind;
+    /* FEED_DELETED: whose search says so. A resumed one also names what changed and was never its
+     * own (slapd plays back its session log), so nothing of another kind may go by it. */
+    enum directory_feed_kind of;
+    bool resumed;
     struct directory_entry
         entry; /* id and csn filled; in the arena given to directory_feed_next() */
 };

@@ -38,7 +38,8 @@ struct directory_feed {
     struct source sources[SOURCES];
     bool complete;   /* everything up to the cookies was delivered */
     bool resuming;   /* this connection began with cookies */
-    struct buf gone; /* deleted ids that are still to be delivered */
+    struct buf gone; /* deleted ids that are still to be delivered; all from one message */
+    enum directory_feed_kind gone_of;
     size_t gone_at;
     int64_t heard_at, probed_at;
     int probe; /* 0 = none on its way */
@@ -253,6 +254,7 @@ static bool protected_event(struct directory_feed *f, const struct source *s,
         return false;
     out->entry = (struct directory_entry){.id = out->entry.id};
     out->kind = FEED_DELETED;
+    out->of = s->kind;
     return !s->refreshed && !f->resuming;
 }
 
@@ -301,6 +303,8 @@ static enum step event_of(struct directory_feed *f, struct source *s,
         return protected_event(f, s, out) ? STEP_NONE : STEP_EVENT;
     case SYNC_GONE:
         out->kind = FEED_DELETED;
+        out->of = s->kind;
+        out->resumed = !s->refreshed;
         return STEP_EVENT;
     case SYNC_KEPT:
         return f->resuming ? STEP_AGAIN : STEP_NONE;
@@ -326,6 +330,7 @@ static enum step take_message(struct directory_feed *f, struct arena *a, LDAPMes
             continue;
         if (!directory_sync_read(f->ld, a, message, &f->gone, &sync))
             return STEP_LOST;
+        f->gone_of = s->kind;
         return event_of(f, s, &sync, out);
     }
     if (msgid == f->probe && ldap_msgtype(message) == LDAP_RES_SEARCH_RESULT)
@@ -341,7 +346,7 @@ static bool take_gone(struct directory_feed *f, struct arena *a, struct director
         f->gone_at = 0;
         return false;
     }
-    *out = (struct directory_event){.kind = FEED_DELETED};
+    *out = (struct directory_event){.kind = FEED_DELETED, .of = f->gone_of, .resumed = true};
     out->entry.id = directory_sync_id(a, f->gone.at + f->gone_at);
     f->gone_at += SYNC_ID_BYTES;
     return true;

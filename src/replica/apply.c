@@ -371,6 +371,18 @@ void replica_apply_deleted(struct replica *r, struct str id)
     replica_unlock(r);
 }
 
+void replica_apply_gone(struct replica *r, enum directory_feed_kind kind, struct str id)
+{
+    replica_read(r);
+    bool known = kind == FEED_USER ? store_user(r, id) != NULL
+                 : kind == FEED_ORGANIZATION
+                     ? store_organization(r, id) != NULL
+                     : kind == FEED_TOKEN && token_place(r, id) < r->token_count;
+    replica_unlock(r);
+    if (known)
+        replica_apply_deleted(r, id);
+}
+
 /* ---- full refresh -----------------------------------------------------------------------------
  */
 void replica_refresh_begin(struct replica *r)

@@ -39,6 +39,8 @@ void replica_apply_platform(struct replica *r, struct str csn,
                             const struct directory_values *members);
 void replica_apply_token(struct replica *r, const struct directory_token *t);
 void replica_apply_deleted(struct replica *r, struct str id);
+/* The same by a search that may name what was never its own: only what is known as `kind` goes. */
+void replica_apply_gone(struct replica *r, enum directory_feed_kind kind, struct str id);
 /* Full refresh: what no event names between begin and end is gone. Never begun on a partial read.
  * Lists are in order from the end of the first one on: nothing is served before. */
 void replica_refresh_begin(struct replica *r);

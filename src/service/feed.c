@@ -188,7 +188,10 @@ static void apply(struct feeding *f, const struct directory_event *ev)
         break;
     case FEED_DELETED:
         refresh_sets_of_user(f, ev->entry.id);
-        replica_apply_deleted(f->s->replica, ev->entry.id);
+        if (ev->resumed)
+            replica_apply_gone(f->s->replica, ev->of, ev->entry.id);
+        else
+            replica_apply_deleted(f->s->replica, ev->entry.id);
         break;
     case FEED_REFRESH_BEGIN:
         f->refreshing = true;

@@ -10,6 +10,8 @@ It knows where an LDAP message ends and what operation it is, and nothing else:
     proxy.reset()                          # every open connection gets a RST
     proxy.lose_answer("add")               # the next answer of an add never arrives: connection reset
     proxy.cut_request("modify", passing=2) # two pass, the third is not forwarded: connection reset
+    proxy.before_request("modify", passing=1, action=...)  # the action runs just before the second is forwarded
+    proxy.feed_lag = 0.5                   # seconds by which the feed's events, and they alone, are late
     proxy.seen                             # names of the requests that were forwarded, in order
 """
 
@@ -48,8 +50,8 @@ def operation(message, names):
 class Trap:
     """Springs at the first message of `names` after `passing` others of them."""
 
-    def __init__(self, names, passing, action):
-        self.names, self.passing, self.action = names, passing, action
+    def __init__(self, names, passing, action, cuts=True):
+        self.names, self.passing, self.action, self.cuts = names, passing, action, cuts
         self.sprung = threading.Event()
 
     def catches(self, name):
@@ -61,13 +63,13 @@ class Trap:
         self.sprung.set()
         if self.action:
             self.action()
-        return True
+        return self.cuts
 
 
 class FaultProxy:
     def __init__(self, target_port):
         self.target = ("127.0.0.1", target_port)
-        self.latency, self.sliced, self.refusing = 0.0, False, False
+        self.latency, self.feed_lag, self.sliced, self.refusing = 0.0, 0.0, False, False
         self.seen, self.traps, self.pairs = [], {"request": [], "answer": []}, []
         self.flowing, self.lock = threading.Event(), threading.Lock()
         self.flowing.set()
@@ -91,9 +93,12 @@ class FaultProxy:
     def cut_request(self, *names, passing=0, action=None):
         return self.set_trap("request", names or WRITES, passing, action)
 
-    def set_trap(self, direction, names, passing, action):
+    def before_request(self, *names, passing=0, action=None):
+        return self.set_trap("request", names or WRITES, passing, action, cuts=False)
+
+    def set_trap(self, direction, names, passing, action, cuts=True):
         """`action` runs when it springs, before the reset: to kill a server at just this moment."""
-        trap = Trap(names, passing, action)
+        trap = Trap(names, passing, action, cuts)
         self.traps[direction].append(trap)
         return trap
 
@@ -131,9 +136,13 @@ class FaultProxy:
             self.spawn(self.pump, pair, server, client, "answer")
 
     def pump(self, pair, source, sink, direction):
+        is_feed = False
         try:
             for message in messages(source):
                 self.flowing.wait()
+                is_feed = is_feed or direction == "answer" and operation(message, ANSWERS) == "intermediate"
+                if is_feed:
+                    time.sleep(self.feed_lag)
                 if not self.forward(message, sink, direction):
                     break
         except OSError:

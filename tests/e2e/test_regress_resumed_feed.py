@@ -1,0 +1,29 @@
+"""A feed that resumes from its cookies: slapd then names what changed meanwhile also to the searches that it does not
+belong to, as gone. Nobody may vanish by that."""
+
+from lab import eventually
+
+
+def away(lab):
+    lab.proxy.refusing = True
+    lab.proxy.reset()
+
+
+def test_what_changed_while_the_feed_was_away_is_still_there(new_lab):
+    lab = new_lab(proxied=True)
+    user, keeper = lab.user()["id"], lab.user()["id"]
+    group = lab.organization(managers=[keeper])["id"]
+    view = lab.view()
+    for n in range(3):
+        away(lab)
+        view.modify(view.by_id(user)[0], ("replace", "displayName", f"Away {n}"))
+        view.modify(view.by_id(group)[0], ("replace", "description", f"Away {n}"))
+        born = f"uid=born{n},ou=people,dc=example,dc=org"
+        view.add(born, objectClass=["inetOrgPerson", "kiopsUser"], uid=f"born{n}", cn="b", sn="b")
+        view.delete(born.replace(f"born{n}", f"born{n - 1}")) if n else None
+        lab.proxy.refusing = False
+        eventually(lambda n=n: lab.scim.get(f"/Users/{user}").json.get("displayName") == f"Away {n}", within=10)
+        lab.scim.get(f"/Groups/{group}").expect(200)
+        assert len(lab.scim.find("Users", f'userName eq "born{n}"')) == 1
+        assert not n or eventually(lambda n=n: not lab.scim.find("Users", f'userName eq "born{n - 1}"'))
+    assert lab.bridge.process.log_text().count("feed_live") >= 4
