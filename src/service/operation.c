@@ -154,21 +154,28 @@ enum sent operation_modify_organization(struct change *ch, const struct director
     return sent;
 }
 
-enum sent operation_modify_platform(struct change *ch, const struct directory_mods *m,
-                                    struct error *err)
+static enum sent modify_platform(const struct service_call *c, const struct directory_mods *m,
+                                 struct error *err)
 {
-    struct service *s = ch->call->service;
+    struct service *s = c->service;
     struct directory_target target = {.dn = s->config->directory.admins_dn, .want_post = true};
     struct directory_result result = {0};
-    bool answered = directory_modify(ch->call->conn, ch->call->arena, &target, m, &result, err);
-    enum sent sent = judge_sent(ch->call, answered, &result, err);
-    note_write(ch, sent);
+    bool answered = directory_modify(c->conn, c->arena, &target, m, &result, err);
+    enum sent sent = judge_sent(c, answered, &result, err);
     if (sent == SENT_DONE && result.post) {
         const struct directory_attr *members = directory_attr(result.post, "member");
         struct directory_values values = {members ? members->values : NULL,
                                           members ? members->count : 0};
         replica_apply_platform(s->replica, result.post->csn, &values);
     }
+    return sent;
+}
+
+enum sent operation_modify_platform(struct change *ch, const struct directory_mods *m,
+                                    struct error *err)
+{
+    enum sent sent = modify_platform(ch->call, m, err);
+    note_write(ch, sent);
     return sent;
 }
 
@@ -208,6 +215,25 @@ static enum step clear_from_group(const struct service_call *c, const struct dir
     return sent == SENT_LOST || sent == SENT_UNKNOWN ? STEP_AGAIN : STEP_DONE;
 }
 
+static enum step clear_from_platform(const struct service_call *c, struct str dn, struct error *err)
+{
+    struct service *s = c->service;
+    struct directory_search in =
+        directory_search_has_value(c->arena, s->config->directory.admins_dn, "member", dn);
+    struct directory_entries found;
+    struct directory_mods m;
+    if (!directory_find(c->conn, c->arena, &in, &found, err))
+        return STEP_FAILED;
+    if (found.count == 0)
+        return STEP_DONE;
+    directory_mods_init(&m, c->arena);
+    directory_mods_one(&m, DIRECTORY_DELETE, "member", dn);
+    enum sent sent = modify_platform(c, &m, err);
+    if (sent == SENT_FAILED)
+        return STEP_FAILED;
+    return sent == SENT_DONE ? STEP_DONE : STEP_AGAIN;
+}
+
 /* One round over the groups that name the DN now. */
 static enum step clear_once(const struct service_call *c, struct str dn, struct error *err)
 {
@@ -216,8 +242,8 @@ static enum step clear_once(const struct service_call *c, struct str dn, struct 
         directory_search_groups_naming(c->service->directory, c->arena, dn);
     search.attrs = attrs;
     struct directory_entries found;
-    enum step all = STEP_DONE;
-    if (!directory_find(c->conn, c->arena, &search, &found, err))
+    enum step all = clear_from_platform(c, dn, err);
+    if (all == STEP_FAILED || !directory_find(c->conn, c->arena, &search, &found, err))
         return STEP_FAILED;
     for (size_t i = 0; i < found.count; i++) {
         enum step one = clear_from_group(c, &found.at[i], dn, err);

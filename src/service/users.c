@@ -38,17 +38,19 @@ enum service_status service_user_get(const struct service_call *c, struct str id
 static bool clear_stale_values(const struct service_call *c, struct str dn, struct error *err)
 {
     static const char *const attrs[] = {"entryUUID", NULL};
-    struct directory_search s[2] = {
+    struct directory_search s[3] = {
         directory_search_groups_naming(c->service->directory, c->arena, dn),
-        {.base = dn, .scope = DIRECTORY_BASE, .attrs = attrs}};
-    struct directory_entries found[2];
+        {.base = dn, .scope = DIRECTORY_BASE, .attrs = attrs},
+        directory_search_has_value(c->arena, c->service->config->directory.admins_dn, "member",
+                                   dn)};
+    struct directory_entries found[3];
     s[0].attrs = attrs;
-    if (!directory_find_all(c->conn, c->arena, s, 2, found, err))
+    if (!directory_find_all(c->conn, c->arena, s, 3, found, err))
         return false;
     if (found[1].count)
         return error_set(err, ERR_UNIQUENESS,
                          "userName is taken by another user; choose another one");
-    return found[0].count == 0 || operation_clear_dn(c, dn, err);
+    return found[0].count + found[2].count == 0 || operation_clear_dn(c, dn, err);
 }
 
 static bool find_own_add(struct user_write *w, struct str user_name, struct error *err)
