@@ -221,11 +221,12 @@ const struct scim_dialect *
 scim_dialect_find(struct str name); /* NULL when there is no such profile */
 size_t scim_dialects(const struct scim_dialect **out);
 
-/* A new body in the RFC's spelling: canonical attribute names, 1.x URNs mapped, "True" -> true, ""
- * -> unassigned, null and [] members dropped to null, string manager -> {"value":..}, $ref-only
- * members -> value, extension attributes given flat or without their URN in `schemas`. For POST and
- * PUT bodies (PATCH values go through the same function inside scim_patch_parse). Errors:
- * ERR_INVALID_SYNTAX, ERR_INVALID_VALUE. */
+/* A new body in the RFC's spelling: canonical attribute names, 1.x URNs mapped, "True" -> true,
+ * string manager -> {"value":..}, $ref-only members -> value, extension attributes given flat or
+ * without their URN in `schemas`. readOnly and unassigned ("", null, []) attributes are left out;
+ * only a set of references (members, managers) that was sent as [] stays [], for there absence
+ * means "leave alone". For POST and PUT bodies (PATCH values go through the same code inside
+ * scim_patch_parse). Errors: ERR_INVALID_SYNTAX, ERR_INVALID_VALUE. */
 MUST_CHECK bool scim_dialect_normalise(const struct scim_dialect *d,
                                        const struct scim_resource_type *type, const json_t *body,
                                        json_t **out, struct error *err);
@@ -373,7 +374,7 @@ const char *scim_error_type(enum error_kind kind); /* scimType, NULL when the RF
 /* Error body with the Refusal extension when err->rule is set and the status is not 404. */
 void scim_reply_error(const struct error *err, struct str request_id, struct buf *out);
 /* Head up to and including `"Resources":[` and the tail; the caller writes resources with commas
- * between. */
+ * between. start_index 0: a page by cursor, which has none. */
 void scim_reply_list_begin(struct buf *out, int64_t total, int64_t start_index,
                            int64_t items_per_page);
 void scim_reply_list_end(struct buf *out, struct str next_cursor);
