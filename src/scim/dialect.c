@@ -130,7 +130,7 @@ static bool check_schemas(const struct intake *in, const json_t *body, struct er
     for (size_t i = 0; i < json_array_size(schemas); i++)
         if (!read_urn(in, json_array_get(schemas, i), &claims, err))
             return false;
-    if (claims.core || (lenient && !claims.foreign))
+    if (lenient ? claims.core || !claims.foreign : claims.core && !claims.foreign)
         return true;
     return error_set(err, ERR_INVALID_SYNTAX, "schemas must name " STR_FMT,
                      STR_ARG(in->type->core->id));
