@@ -32,6 +32,7 @@ static bool confirm(const struct service_call *c, const struct service_query *q,
                        : directory_search_organization(s->directory, a, STR_NONE);
         struct str value = arena_fmt(a, STR_FMT ":" STR_FMT, STR_ARG(c->actor.client),
                                      STR_ARG(page->confirm_value));
+        search.nothing = false; /* no id was asked for, but a filter of our own */
         search.filter = arena_fmt(a, "(&" STR_FMT "(kiopsExternalId=" STR_FMT "))",
                                   STR_ARG(users ? s->config->directory.users.filter
                                                 : s->config->directory.organizations.filter),
