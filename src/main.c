@@ -63,20 +63,32 @@ static int run(const char *name, const struct cli *c)
     return cli_usage("unknown command");
 }
 
+/* Takes `--json` out wherever it stands; the number of arguments left. */
+static int take_json(int argc, char **argv, bool *json)
+{
+    int kept = 0;
+    for (int i = 0; i < argc; i++) {
+        if (strcmp(argv[i], "--json") == 0)
+            *json = true;
+        else
+            argv[kept++] = argv[i];
+    }
+    return kept;
+}
+
 int main(int argc, char **argv)
 {
     struct cli c = {.config_path = CLI_DEFAULT_CONFIG};
     /* Passwords and tokens are in memory: no core file. */
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
     hash_init();
+    argc = take_json(argc, argv, &c.json);
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
             return fputs(HELP, stdout) < 0;
         if (strcmp(argv[i], "--version") == 0)
             return puts("kiops-bridge " KIOPS_VERSION) < 0;
-        if (strcmp(argv[i], "--json") == 0) {
-            c.json = true;
-        } else if (strcmp(argv[i], "-c") == 0 && i + 1 < argc) {
+        if (strcmp(argv[i], "-c") == 0 && i + 1 < argc) {
             c.config_path = argv[++i];
         } else if (argv[i][0] == '-') {
             return cli_usage("unknown option before the command");

@@ -54,35 +54,48 @@ static struct str parent(struct str dn)
     return str_find(dn, ',', &comma) ? str_sub(dn, comma + 1, dn.len) : dn;
 }
 
+struct acl_name {
+    struct str name, value;
+};
+
+/* One name at the head of `*rest`, or one byte. */
+static void print_replaced(struct str *rest, const struct acl_name *names, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (!str_starts(*rest, names[i].name))
+            continue;
+        put(names[i].value);
+        *rest = str_sub(*rest, names[i].name.len, rest->len);
+        return;
+    }
+    putchar(rest->at[0]);
+    *rest = str_sub(*rest, 1, rest->len);
+}
+
 static int print_acl(const struct config *config)
 {
     const struct config_directory *d = &config->directory;
-    const struct {
-        struct str name, value;
-    } names[] = {
+    const struct acl_name names[] = {
         {STR("@PEOPLE@"), d->users.base},
         {STR("@ORGANIZATIONS@"), d->organizations.base},
+        {STR("@TOKENS@"), d->tokens_base},
         {STR("@PLATFORM@"), parent(d->tokens_base)},
         {STR("@ADMINS@"), d->admins_dn},
         {STR("@BRIDGE@"), d->service.bind_dn},
         {STR("@OPERATOR@"), d->operator_account.bind_dn},
         {STR("@READERS@"), parent(d->service.bind_dn)},
     };
-    struct str rest = cli_acl_text();
-    while (rest.len) {
-        bool replaced = false;
-        for (size_t i = 0; !replaced && i < sizeof names / sizeof *names; i++) {
-            if (!str_starts(rest, names[i].name))
-                continue;
-            put(names[i].value);
-            rest = str_sub(rest, names[i].name.len, rest.len);
-            replaced = true;
-        }
-        if (!replaced) {
-            putchar(rest.at[0]);
-            rest = str_sub(rest, 1, rest.len);
-        }
-    }
+    printf("# For slapd.conf, in the database's section, before the site's own access rules.\n"
+           "add_content_acl on\n"
+           "limits dn.exact=\"" STR_FMT
+           "\" size=unlimited size.prtotal=unlimited time=unlimited\n\n",
+           STR_ARG(d->service.bind_dn));
+    /* The file's head explains the names, which are replaced here. */
+    struct str rest = cli_acl_text(), line;
+    while (str_starts(rest, STR("#")) && str_split(&rest, '\n', &line))
+        continue;
+    while (rest.len)
+        print_replaced(&rest, names, sizeof names / sizeof *names);
     return CLI_OK;
 }
 
