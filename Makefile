@@ -28,6 +28,7 @@ FLAGS_clang   := -O1 -g
 FLAGS_release := -O2 -g -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection \
                  -fcf-protection -fPIE
 FLAGS_asan    := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+FLAGS_analyze := -O1 -g -fanalyzer
 FLAGS_tsan    := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
 FLAGS_fuzz    := $(FLAGS_asan) -fsanitize=fuzzer-no-link
 LINK_release  := -pie -Wl,-z,relro,-z,now
@@ -106,6 +107,11 @@ bench: deps-check ## the table of speeds and build/bench.json
 	@$(MAKE) --no-print-directory -j2 FLAVOR=release all $(patsubst tests/bench/%.c,$(BUILD)/release/bench/%,$(wildcard tests/bench/*.c))
 	@KIOPS_BIN=$(abspath $(BUILD))/release/kiops-bridge $(PYTHON) tests/bench/bench.py
 
+soak: deps-check ## the long races and kills: never CI
+	@$(MAKE) --no-print-directory -j2 FLAVOR=asan all
+	@KIOPS_ROUNDS=1000 $(MAKE) --no-print-directory FLAVOR=asan E2E=tests/e2e/test_races.py e2e
+	@KIOPS_ROUNDS=20 $(MAKE) --no-print-directory FLAVOR=asan E2E=tests/e2e/test_kill.py e2e
+
 mutants: deps-check ## breaks named lines one by one; each must turn a test red
 	@$(PYTHON) tests/mutants/mutants.py
 
@@ -117,9 +123,23 @@ fuzz: ## make fuzz T=filter S=60
 	$(STEADY) $(BUILD)/fuzz/fuzz/$(T) -max_total_time=$(S) -artifact_prefix=$(BUILD)/fuzz/found/ \
 	$(addprefix -dict=,$(wildcard tests/fuzz/$(T).dict)) $(BUILD)/fuzz/found/$(T) tests/fuzz/corpus/$(T)
 
+analyze: ## gcc's static analyzer over every file
+	@$(MAKE) --no-print-directory -j2 FLAVOR=analyze $(SRC:%.c=$(BUILD)/analyze/%.o)
+
+PREFIX ?= /usr
+install: ## program, schemas, LDAP texts, example and unit; DESTDIR and PREFIX as usual
+	@$(MAKE) --no-print-directory FLAVOR=release all
+	install -D -m 0755 $(BUILD)/release/kiops-bridge $(DESTDIR)$(PREFIX)/bin/kiops-bridge
+	for d in schemas resource-types; do install -d $(DESTDIR)$(PREFIX)/share/kiops-bridge/scim-schema/$$d && \
+	install -m 0644 scim-schema/$$d/*.json $(DESTDIR)$(PREFIX)/share/kiops-bridge/scim-schema/$$d; done
+	install -m 0644 scim-schema/*.json $(DESTDIR)$(PREFIX)/share/kiops-bridge/scim-schema
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/kiops-bridge/ldap conf/kiops.schema conf/acl.conf
+	install -D -m 0640 conf/kiops-bridge.conf $(DESTDIR)/etc/kiops-bridge/kiops-bridge.conf
+	install -D -m 0644 -t $(DESTDIR)/lib/systemd/system systemd/kiops-bridge.service
+
 help:
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 clean:
 	@rm -rf $(BUILD)
 
-.PHONY: all deps deps-check unit replay format lint e2e run quick check bench mutants fuzz help clean
+.PHONY: all deps deps-check unit replay format lint e2e run quick check bench soak mutants fuzz analyze install help clean
