@@ -309,6 +309,8 @@ static bool run(struct directory_conn *c, struct arena *a, struct change *change
     }
     result->code = answer.code;
     result->outcome = directory_outcome_of(&answer);
+    result->last_value =
+        result->outcome == DIRECTORY_LOST && answer.code == LDAP_OBJECT_CLASS_VIOLATION;
     change->met = answer.pre_id;
     return directory_outcome_report(&answer, result->outcome, err);
 }

@@ -175,6 +175,7 @@ struct directory_result {
     struct str pre_csn,
         post_csn; /* entryCSN by the read-entry controls; empty when the server gave none */
     const struct directory_entry *post; /* with want_post: the entry after the change */
+    bool last_value; /* LOST: a class would lose the last value of what it must have */
 };
 
 struct directory_target {

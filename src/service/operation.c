@@ -120,13 +120,29 @@ enum sent operation_modify_person(struct change *ch, const struct directory_mods
     return sent;
 }
 
+/* A group that another program made may hold people only; its class wants a member, so where the
+ * last one leaves, the placeholder comes in the same modify. */
+static bool modify_organization(const struct service_call *c, const struct directory_target *t,
+                                const struct directory_mods *m, struct directory_result *result,
+                                struct error *err)
+{
+    if (!directory_modify(c->conn, c->arena, t, m, result, err))
+        return false;
+    if (!result->last_value)
+        return true;
+    struct directory_mods more = *m;
+    directory_mods_one(&more, DIRECTORY_ADD, "member",
+                       c->service->config->directory.organizations.placeholder_dn);
+    return directory_modify(c->conn, c->arena, t, &more, result, err);
+}
+
 enum sent operation_modify_sets(const struct service_call *c,
                                 const struct directory_target *organization,
                                 const struct directory_mods *m, struct set_changes sets,
                                 struct error *err)
 {
     struct directory_result result = {0};
-    bool answered = directory_modify(c->conn, c->arena, organization, m, &result, err);
+    bool answered = modify_organization(c, organization, m, &result, err);
     enum sent sent = judge_sent(c, answered, &result, err);
     if (sent != SENT_DONE)
         return sent;

@@ -67,4 +67,4 @@ def configure(bridge, old, new):
 def audit_records(bridge, kind="serve"):
     """The audit's records in order, rotated files first."""
     files = sorted(bridge.home.glob(f"audit/audit-{kind}*.jsonl"), key=lambda p: p.stat().st_mtime)
-    return [json.loads(line) for path in files for line in path.read_text().splitlines()]
+    return [json.loads(line) for path in files for line in path.read_text().split("\n") if line]
