@@ -5,8 +5,9 @@
  *   load -p PORT -c CONNECTIONS [-n REQUESTS] [-t SECONDS] [-H HEADERFILE] [-i IDFILE] [-w] \
  *        METHOD TARGET [BODY]
  *
- * In TARGET and BODY, {id} is the next line of IDFILE (round and round), {n} counts up from 1 over
- * all connections, {r} is a random prefix of this run. HEADERFILE holds header lines. -w: warm up
+ * In TARGET and BODY, {id} is the next line of IDFILE (round and round; of a line with a tab what
+ * stands before it, and {id2} what stands behind), {n} counts up from 1 over all connections, {r}
+ * is a random prefix of this run. HEADERFILE holds header lines. -w: warm up
  * for one second first. Exit code 1: a connection failed, or an answer was not 2xx.
  */
 #include <arpa/inet.h>
@@ -132,8 +133,13 @@ static size_t fill(const struct plan *p, const char *pattern, uint64_t n, char *
     size_t len = 0;
     while (*pattern && len + 64 < room) {
         if (strncmp(pattern, "{id}", 4) == 0 && p->id_count) {
-            len += (size_t)snprintf(out + len, room - len, "%s", p->id_at[n % p->id_count]);
+            const char *id = p->id_at[n % p->id_count];
+            len += (size_t)snprintf(out + len, room - len, "%.*s", (int)strcspn(id, "\t"), id);
             pattern += 4;
+        } else if (strncmp(pattern, "{id2}", 5) == 0 && p->id_count) {
+            const char *tab = strchr(p->id_at[n % p->id_count], '\t');
+            len += (size_t)snprintf(out + len, room - len, "%s", tab ? tab + 1 : "");
+            pattern += 5;
         } else if (strncmp(pattern, "{n}", 3) == 0) {
             len += (size_t)snprintf(out + len, room - len, "%llu", (unsigned long long)n + 1);
             pattern += 3;

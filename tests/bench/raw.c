@@ -1,38 +1,74 @@
 /*
- * What the directory itself does: the same LDAP operations as the bridge sends, by libldap alone, at N connections.
+ * What the directory itself does: the LDAP requests that the bridge sends for one operation, sent
+ * by libldap alone over N connections. tap.py records them from the bridge, so they are the same.
  *
- * usage: raw URI BIND_DN PASSWORD_FILE OPERATION CONNECTIONS COUNT FILE
- * FILE: one item a line; the fields an operation needs, separated by tabs. Items are taken in turn by all connections.
- *   find    BASE FILTER                          one search, whole entry
- *   create  DN UID RESOURCE TOKENS_BASE TOKEN     token read, groups naming the DN, add with post-read
- *   active  DN UUID TOKENS_BASE TOKEN             entry and token read, modify with assertion and post-read (kiopsActive)
- *   member  USER_DN UUID ORG_DN ORG_UUID TOKENS_BASE TOKEN
- * Prints: operation connections count seconds per_second p50_us p99_us
+ *   raw [-r] URI BIND_DN PASSWORD_FILE SCRIPT ITEMS CONNECTIONS SECONDS
+ *
+ * SCRIPT, a line each, fields separated by tabs:
+ *   search BASE SCOPE FILTER LIMIT ATTRIBUTES     scope 0, 1 or 2; attributes by commas; with
+ *                                                 "keep" behind it: the entry gives {csn}
+ *   add DN | modify DN                            then its values and controls:
+ *     value OP ATTRIBUTE VALUE...                 op 0 add, 1 delete, 2 replace
+ *     assert CRITICAL FILTER | pre CRITICAL ATTRIBUTES | post CRITICAL ATTRIBUTES
+ *   wait                                          until all that was sent is answered
+ * In it {1} to {9} are the fields of the next line of ITEMS, {csn} the entryCSN of the entry kept,
+ * {random} eight digits. Ends after SECONDS, or with the last item
+ * (-r: the items are taken round and round).
+ * Prints: done seconds per_second p50_us p99_us failed
  */
 #include <ldap.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#define FIELDS 8
+#define FIELDS 128 /* of a line: the values of an attribute are among them */
+#define STEPS 64
+#define WAITING 64
+#define SCRATCH (1 << 20)
+#define ROUNDS_MAX 4000000
 
-struct item {
-    char *f[FIELDS];
+struct line {
+    char *at[FIELDS];
+    int count;
 };
 
 struct run {
-    const char *uri, *bind_dn, *operation;
+    const char *uri, *bind_dn;
     char password[256];
-    struct item *items;
-    size_t item_count;
-    long count;
-    atomic_long next;
-    atomic_long failed;
+    struct line steps[STEPS], *items;
+    long step_count, item_count, most;
+    double seconds, end;
+    atomic_long next, done, failed;
     double *micros;
 };
+
+/* What one connection has under way. */
+struct worker {
+    struct run *run;
+    LDAP *ld;
+    const struct line *item;
+    int waiting[WAITING], waiting_count, keeping; /* keeping: message id of the search, or 0 */
+    bool failed;
+    char csn[64];
+    char *scratch;
+    size_t used;
+    unsigned seed;
+};
+
+static void die(const char *what)
+{
+    fprintf(stderr, "raw: %s\n", what);
+    exit(1);
+}
+
+static int number(const char *text)
+{
+    return (int)strtol(text, NULL, 10);
+}
 
 static double now_s(void)
 {
@@ -41,223 +77,268 @@ static double now_s(void)
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
+static void *room(struct worker *w, size_t size)
+{
+    size_t at = (w->used + 15) & ~(size_t)15;
+    if (at + size > SCRATCH)
+        die("an operation is too large");
+    w->used = at + size;
+    return w->scratch + at;
+}
+
+/* ---- texts */
+
+static const char *placeholder(struct worker *w, const char *name, size_t len, char random[9])
+{
+    if (len == 1 && *name >= '1' && *name <= '9' && *name - '1' < w->item->count)
+        return w->item->at[*name - '1'];
+    if (len == 3 && memcmp(name, "csn", 3) == 0)
+        return w->csn;
+    if (len == 6 && memcmp(name, "random", 6) == 0) {
+        snprintf(random, 9, "%08x", (unsigned)rand_r(&w->seed));
+        return random;
+    }
+    return NULL;
+}
+
+static char *filled(struct worker *w, const char *text)
+{
+    size_t len = 0, most = strlen(text) + 8192;
+    char *out = room(w, most), random[9];
+    while (*text && len + 1 < most) {
+        const char *end = *text == '{' ? strchr(text, '}') : NULL;
+        const char *value = end ? placeholder(w, text + 1, (size_t)(end - text - 1), random) : NULL;
+        if (!value) {
+            out[len++] = *text++;
+            continue;
+        }
+        size_t add = strlen(value);
+        if (len + add >= most)
+            die("a value is too long");
+        memcpy(out + len, value, add);
+        len += add;
+        text = end + 1;
+    }
+    out[len] = '\0';
+    w->used -= most - len - 1;
+    return out;
+}
+
+static char **listed(struct worker *w, const char *text)
+{
+    char **list = room(w, FIELDS * sizeof *list), *rest = filled(w, text);
+    int n = 0;
+    for (char *one; n + 1 < FIELDS && (one = strsep(&rest, ","));)
+        list[n++] = one;
+    list[n] = NULL;
+    return list;
+}
+
+/* ---- requests */
+
+static void sent(struct worker *w, int code, int id)
+{
+    if (code != LDAP_SUCCESS)
+        die(ldap_err2string(code));
+    if (w->waiting_count == WAITING)
+        die("too many requests at once");
+    w->waiting[w->waiting_count++] = id;
+}
+
+static void send_search(struct worker *w, const struct line *l)
+{
+    int id = 0;
+    int code = ldap_search_ext(w->ld, filled(w, l->at[1]), number(l->at[2]), filled(w, l->at[3]),
+                               listed(w, l->at[5]), 0, NULL, NULL, NULL, number(l->at[4]), &id);
+    sent(w, code, id);
+    w->keeping = l->count > 6 ? id : w->keeping;
+}
+
+static LDAPMod *modification(struct worker *w, const struct line *l)
+{
+    LDAPMod *m = room(w, sizeof *m);
+    m->mod_op = number(l->at[1]);
+    m->mod_type = l->at[2];
+    m->mod_values = room(w, (size_t)l->count * sizeof(char *));
+    int n = 0;
+    for (int i = 3; i < l->count; i++)
+        m->mod_values[n++] = filled(w, l->at[i]);
+    m->mod_values[n] = NULL;
+    return m;
+}
+
+static const struct {
+    const char *name, *oid;
+} CONTROLS[] = {
+    {"assert", LDAP_CONTROL_ASSERT},
+    {"pre", LDAP_CONTROL_PRE_READ},
+    {"post", LDAP_CONTROL_POST_READ},
+};
+
+static void encode_list(char **list, struct berval *out)
+{
+    BerElement *ber = ber_alloc_t(LBER_USE_DER);
+    if (!ber || ber_printf(ber, "{v}", list) < 0 || ber_flatten2(ber, out, 1) < 0)
+        die("a control cannot be encoded");
+    ber_free(ber, 1);
+}
+
+/* NULL: the line is no control. */
+static LDAPControl *control(struct worker *w, const struct line *l)
+{
+    size_t i = 0;
+    while (i < 3 && strcmp(l->at[0], CONTROLS[i].name) != 0)
+        i++;
+    if (i == 3)
+        return NULL;
+    LDAPControl *c = room(w, sizeof *c);
+    *c = (LDAPControl){.ldctl_oid = (char *)(size_t)CONTROLS[i].oid,
+                       .ldctl_iscritical = (char)number(l->at[1])};
+    if (i > 0)
+        encode_list(listed(w, l->at[2]), &c->ldctl_value);
+    else if (ldap_create_assertion_control_value(w->ld, filled(w, l->at[2]), &c->ldctl_value))
+        die("an assertion is no filter");
+    return c;
+}
+
+/* The write at `step` and the lines that belong to it; the index of the last of them. */
+static long send_write(struct worker *w, long step)
+{
+    const struct run *r = w->run;
+    const struct line *l = &r->steps[step];
+    LDAPMod **mods = room(w, STEPS * sizeof *mods);
+    LDAPControl *controls[4] = {0};
+    int mod_count = 0, control_count = 0, id = 0;
+    for (; step + 1 < r->step_count; step++) {
+        const struct line *more = &r->steps[step + 1];
+        LDAPControl *c = control_count < 3 ? control(w, more) : NULL;
+        if (c)
+            controls[control_count++] = c;
+        else if (strcmp(more->at[0], "value") == 0)
+            mods[mod_count++] = modification(w, more);
+        else
+            break;
+    }
+    mods[mod_count] = NULL;
+    bool add = strcmp(l->at[0], "add") == 0;
+    int code = (add ? ldap_add_ext : ldap_modify_ext)(w->ld, filled(w, l->at[1]), mods, controls,
+                                                      NULL, &id);
+    for (int i = 0; i < control_count; i++)
+        ber_memfree(controls[i]->ldctl_value.bv_val);
+    sent(w, code, id);
+    return step;
+}
+
+/* ---- answers */
+
+static void note_csn(struct worker *w, LDAPMessage *answer)
+{
+    LDAPMessage *entry = ldap_first_entry(w->ld, answer);
+    struct berval **values = entry ? ldap_get_values_len(w->ld, entry, "entryCSN") : NULL;
+    if (values && values[0])
+        snprintf(w->csn, sizeof w->csn, "%.*s", (int)values[0]->bv_len, values[0]->bv_val);
+    ldap_value_free_len(values);
+}
+
+/* A read that finds nothing and a page that is full are answers; a write must be done. */
+static bool as_wished(int type, int code)
+{
+    return code == LDAP_SUCCESS ||
+           (type == LDAP_RES_SEARCH_RESULT &&
+            (code == LDAP_NO_SUCH_OBJECT || code == LDAP_SIZELIMIT_EXCEEDED));
+}
+
+static void collect(struct worker *w)
+{
+    for (int i = 0; i < w->waiting_count; i++) {
+        LDAPMessage *answer = NULL, *last = NULL;
+        int code = LDAP_OTHER;
+        int type = ldap_result(w->ld, w->waiting[i], LDAP_MSG_ALL, NULL, &answer);
+        if (type <= 0)
+            die("the connection broke");
+        if (w->waiting[i] == w->keeping)
+            note_csn(w, answer);
+        for (LDAPMessage *m = answer; m; m = ldap_next_message(w->ld, m))
+            last = m;
+        ldap_parse_result(w->ld, last, &code, NULL, NULL, NULL, NULL, 0);
+        ldap_msgfree(answer);
+        if (!as_wished(type, code) && !w->failed) {
+            w->failed = true;
+            if (atomic_fetch_add(&w->run->failed, 1) == 0)
+                fprintf(stderr, "raw: %s\n", ldap_err2string(code));
+        }
+    }
+    w->waiting_count = 0;
+}
+
+/* ---- the run */
+
+static void operate(struct worker *w)
+{
+    const struct run *r = w->run;
+    w->used = 0;
+    w->failed = false;
+    for (long i = 0; i < r->step_count && !w->failed; i++) {
+        const char *kind = r->steps[i].at[0];
+        if (strcmp(kind, "wait") == 0)
+            collect(w);
+        else if (strcmp(kind, "search") == 0)
+            send_search(w, &r->steps[i]);
+        else
+            i = send_write(w, i);
+    }
+    collect(w);
+}
+
+static void *work(void *arg)
+{
+    struct worker *w = arg;
+    struct run *r = w->run;
+    for (long i; now_s() < r->end && (i = atomic_fetch_add(&r->next, 1)) < r->most;) {
+        double begin = now_s();
+        w->item = &r->items[i % r->item_count];
+        operate(w);
+        r->micros[atomic_fetch_add(&r->done, 1)] = (now_s() - begin) * 1e6;
+    }
+    return NULL;
+}
+
 static LDAP *connect_to(const struct run *r)
 {
     LDAP *ld = NULL;
     int version = LDAP_VERSION3;
     struct berval credentials = {strlen(r->password), (char *)(size_t)r->password};
     if (ldap_initialize(&ld, r->uri) != LDAP_SUCCESS)
-        exit(1);
+        die("no such URI");
     ldap_set_option(ld, LDAP_OPT_PROTOCOL_VERSION, &version);
-    if (ldap_sasl_bind_s(ld, r->bind_dn, LDAP_SASL_SIMPLE, &credentials, NULL, NULL, NULL) != LDAP_SUCCESS)
-        exit(1);
+    if (ldap_sasl_bind_s(ld, r->bind_dn, LDAP_SASL_SIMPLE, &credentials, NULL, NULL, NULL))
+        die("cannot bind");
     return ld;
 }
 
-static int search(LDAP *ld, const char *base, int scope, const char *filter, char **attrs)
+/* ---- input and output */
+
+static long load_lines(const char *path, struct line **out)
 {
-    int id;
-    if (ldap_search_ext(ld, base, scope, filter, attrs, 0, NULL, NULL, NULL, 0, &id) != LDAP_SUCCESS)
-        exit(1);
-    return id;
-}
-
-static int collect(LDAP *ld, int id)
-{
-    LDAPMessage *m = NULL;
-    int code = LDAP_OTHER;
-    if (ldap_result(ld, id, LDAP_MSG_ALL, NULL, &m) <= 0)
-        exit(1);
-    ldap_parse_result(ld, m, &code, NULL, NULL, NULL, NULL, 1);
-    return code;
-}
-
-static char *whole[] = {(char[]){"*"}, (char[]){"entryUUID"}, (char[]){"entryCSN"},
-                        (char[]){"createTimestamp"}, (char[]){"modifyTimestamp"}, NULL};
-static char *only_csn[] = {(char[]){"entryCSN"}, NULL};
-
-static void controls_for(LDAP *ld, const char *assertion, char **post, char **pre, LDAPControl **out)
-{
-    int n = 0;
-    if (assertion)
-        ldap_create_assertion_control(ld, (char *)(size_t)assertion, 1, &out[n++]);
-    struct {
-        char **attrs;
-        const char *oid;
-    } reads[] = {{post, LDAP_CONTROL_POST_READ}, {pre, LDAP_CONTROL_PRE_READ}};
-    for (int i = 0; i < 2; i++) {
-        if (!reads[i].attrs)
-            continue;
-        BerElement *ber = ber_alloc_t(LBER_USE_DER);
-        struct berval value;
-        ber_printf(ber, "{v}", reads[i].attrs);
-        ber_flatten2(ber, &value, 0);
-        ldap_control_create(reads[i].oid, 1, &value, 1, &out[n++]);
-        ber_free(ber, 1);
-    }
-    out[n] = NULL;
-}
-
-static int modify(LDAP *ld, const char *dn, LDAPMod **mods, const char *uuid, char **post, char **pre)
-{
-    LDAPControl *controls[4];
-    char assertion[128];
-    int id, code;
-    snprintf(assertion, sizeof assertion, "(entryUUID=%s)", uuid);
-    controls_for(ld, assertion, post, pre, controls);
-    if (ldap_modify_ext(ld, dn, mods, controls, NULL, &id) != LDAP_SUCCESS)
-        exit(1);
-    code = collect(ld, id);
-    for (int i = 0; controls[i]; i++)
-        ldap_control_free(controls[i]);
-    return code;
-}
-
-static void token_filter(const char *token, char out[256])
-{
-    snprintf(out, 256, "(cn=%s)", token);
-}
-
-static int do_find(LDAP *ld, const struct item *it)
-{
-    return collect(ld, search(ld, it->f[0], LDAP_SCOPE_SUBTREE, it->f[1], whole));
-}
-
-static LDAPMod *mod(int op, const char *attr, const char *value)
-{
-    LDAPMod *m = calloc(1, sizeof *m);
-    m->mod_op = op;
-    m->mod_type = strdup(attr);
-    m->mod_values = calloc(2, sizeof(char *));
-    m->mod_values[0] = strdup(value);
-    return m;
-}
-
-static void free_mods(LDAPMod **mods)
-{
-    for (int i = 0; mods[i]; i++) {
-        free(mods[i]->mod_type);
-        free(mods[i]->mod_values[0]);
-        free(mods[i]->mod_values);
-        free(mods[i]);
-    }
-}
-
-static int do_create(LDAP *ld, const struct item *it)
-{
-    char filter[600], token[256];
-    token_filter(it->f[4], token);
-    int first = search(ld, it->f[3], LDAP_SCOPE_ONELEVEL, token, whole);
-    collect(ld, first);
-    snprintf(filter, sizeof filter, "(|(member=%s)(owner=%s))", it->f[0], it->f[0]);
-    int groups = search(ld, it->f[5], LDAP_SCOPE_SUBTREE, filter, only_csn);
-    int self = search(ld, it->f[0], LDAP_SCOPE_BASE, "(objectClass=*)", only_csn);
-    collect(ld, groups);
-    collect(ld, self);
-    LDAPMod class2 = {LDAP_MOD_ADD, (char[]){"objectClass"},
-                      {.modv_strvals = (char *[]){(char[]){"inetOrgPerson"}, (char[]){"kiopsUser"}, NULL}}};
-    LDAPMod *own[] = {mod(LDAP_MOD_ADD, "uid", it->f[1]),          mod(LDAP_MOD_ADD, "cn", it->f[1]),
-                      mod(LDAP_MOD_ADD, "sn", it->f[1]),           mod(LDAP_MOD_ADD, "mail", it->f[1]),
-                      mod(LDAP_MOD_ADD, "kiopsResource", it->f[2]), NULL};
-    LDAPMod *mods[] = {&class2, own[0], own[1], own[2], own[3], own[4], NULL};
-    LDAPControl *controls[4];
-    int id;
-    controls_for(ld, NULL, whole, NULL, controls);
-    if (ldap_add_ext(ld, it->f[0], mods, controls, NULL, &id) != LDAP_SUCCESS)
-        exit(1);
-    int code = collect(ld, id);
-    ldap_control_free(controls[0]);
-    free_mods(own);
-    return code;
-}
-
-static int do_active(LDAP *ld, const struct item *it)
-{
-    char token[256], by_id[128];
-    token_filter(it->f[3], token);
-    snprintf(by_id, sizeof by_id, "(&(objectClass=inetOrgPerson)(entryUUID=%s))", it->f[1]);
-    collect(ld, search(ld, it->f[4], LDAP_SCOPE_SUBTREE, by_id, whole));
-    collect(ld, search(ld, it->f[2], LDAP_SCOPE_ONELEVEL, token, whole));
-    LDAPMod *mods[] = {mod(LDAP_MOD_REPLACE, "kiopsActive", "FALSE"),
-                       mod(LDAP_MOD_REPLACE, "kiopsResource", it->f[5]), NULL};
-    int code = modify(ld, it->f[0], mods, it->f[1], whole, NULL);
-    free_mods(mods);
-    return code;
-}
-
-static int do_member(LDAP *ld, const struct item *it)
-{
-    static const char *const PERMISSIONS[] = {"infra", "service", "backup", "device", "database", "vpn", "audit"};
-    char token[256], value[160];
-    LDAPMod *mods[20];
-    int n = 0;
-    token_filter(it->f[5], token);
-    collect(ld, search(ld, it->f[4], LDAP_SCOPE_ONELEVEL, token, whole));
-    for (int i = 0; i < 7; i++) {
-        snprintf(value, sizeof value, "%s:%s", it->f[3], PERMISSIONS[i]);
-        mods[n++] = mod(LDAP_MOD_ADD, "kiopsPermission", value);
-        mods[n++] = mod(LDAP_MOD_DELETE, "kiopsPermission", value);
-    }
-    mods[n++] = mod(LDAP_MOD_ADD, "kiopsManager", it->f[3]);
-    mods[n++] = mod(LDAP_MOD_DELETE, "kiopsManager", it->f[3]);
-    snprintf(value, sizeof value, "%s:20260101000000Z.%08lx", it->f[3], (unsigned long)random());
-    mods[n++] = mod(LDAP_MOD_ADD, "kiopsJoined", value);
-    mods[n] = NULL;
-    int code = modify(ld, it->f[0], mods, it->f[1], whole, NULL);
-    free_mods(mods);
-    LDAPMod *member[] = {mod(LDAP_MOD_ADD, "member", it->f[0]), NULL};
-    if (code == LDAP_SUCCESS)
-        code = modify(ld, it->f[2], member, it->f[3], only_csn, only_csn);
-    free_mods(member);
-    int person = search(ld, it->f[0], LDAP_SCOPE_BASE, "(objectClass=*)", whole);
-    int organization = search(ld, it->f[2], LDAP_SCOPE_BASE, "(objectClass=*)", only_csn);
-    collect(ld, person);
-    collect(ld, organization);
-    return code;
-}
-
-static const struct {
-    const char *name;
-    int (*run)(LDAP *ld, const struct item *it);
-} OPERATIONS[] = {{"find", do_find}, {"create", do_create}, {"active", do_active}, {"member", do_member}};
-
-static void *work(void *arg)
-{
-    struct run *r = arg;
-    LDAP *ld = connect_to(r);
-    int (*run)(LDAP *, const struct item *) = NULL;
-    for (size_t i = 0; i < sizeof OPERATIONS / sizeof *OPERATIONS; i++)
-        if (strcmp(OPERATIONS[i].name, r->operation) == 0)
-            run = OPERATIONS[i].run;
-    for (long i; run && (i = atomic_fetch_add(&r->next, 1)) < r->count;) {
-        double begin = now_s();
-        if (run(ld, &r->items[(size_t)i % r->item_count]) != LDAP_SUCCESS)
-            atomic_fetch_add(&r->failed, 1);
-        r->micros[i] = (now_s() - begin) * 1e6;
-    }
-    ldap_unbind_ext_s(ld, NULL, NULL);
-    return NULL;
-}
-
-static void load_items(struct run *r, const char *path)
-{
-    FILE *file = fopen(path, "r");
-    char *line = NULL;
-    size_t room = 0, cap = 0;
+    FILE *file = fopen(path, "re");
+    char *text = NULL;
+    size_t size = 0;
+    long count = 0, cap = 0;
     if (!file)
-        exit(1);
-    while (getline(&line, &room, file) > 0) {
-        line[strcspn(line, "\n")] = '\0';
-        if (r->item_count == cap)
-            r->items = realloc(r->items, (cap = cap ? cap * 2 : 1024) * sizeof *r->items);
-        struct item *it = &r->items[r->item_count++];
-        char *rest = strdup(line);
-        memset(it, 0, sizeof *it);
-        for (int i = 0; i < FIELDS && rest; i++)
-            it->f[i] = strsep(&rest, "\t");
+        die(path);
+    while (getline(&text, &size, file) > 0) {
+        if (count == cap)
+            *out = realloc(*out, (size_t)(cap = cap ? cap * 2 : 256) * sizeof **out);
+        struct line *l = &(*out)[count++];
+        char *rest = strdup(text);
+        rest[strcspn(rest, "\n")] = '\0';
+        l->count = 0;
+        for (char *field; l->count < FIELDS && (field = strsep(&rest, "\t"));)
+            l->at[l->count++] = field;
     }
-    free(line);
+    free(text);
     fclose(file);
+    return count;
 }
 
 static int compare(const void *a, const void *b)
@@ -266,32 +347,58 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+static void report(struct run *r, double seconds)
+{
+    long done = atomic_load(&r->done);
+    if (done == 0)
+        die("nothing was done");
+    qsort(r->micros, (size_t)done, sizeof *r->micros, compare);
+    printf("%ld %.3f %.1f %.0f %.0f %ld\n", done, seconds, (double)done / seconds,
+           r->micros[done / 2], r->micros[done * 99 / 100], atomic_load(&r->failed));
+}
+
+static void prepare(struct run *r, char **argv, bool round_and_round)
+{
+    struct line *script = NULL;
+    FILE *secret = fopen(argv[3], "re");
+    if (!secret || !fgets(r->password, sizeof r->password, secret))
+        die("no password");
+    fclose(secret);
+    r->password[strcspn(r->password, "\n")] = '\0';
+    r->uri = argv[1];
+    r->bind_dn = argv[2];
+    r->step_count = load_lines(argv[4], &script);
+    if (r->step_count > STEPS)
+        die("the script is too long");
+    memcpy(r->steps, script, (size_t)r->step_count * sizeof *script);
+    r->item_count = load_lines(argv[5], &r->items);
+    r->most = round_and_round ? ROUNDS_MAX : r->item_count;
+    r->micros = calloc((size_t)r->most + 1, sizeof *r->micros);
+    r->seconds = strtod(argv[7], NULL);
+}
+
 int main(int argc, char **argv)
 {
-    struct run r = {0};
-    if (argc != 8)
-        return fprintf(stderr, "usage: raw URI BIND_DN PASSWORD_FILE OPERATION CONNECTIONS COUNT FILE\n"), 64;
-    r.uri = argv[1];
-    r.bind_dn = argv[2];
-    r.operation = argv[4];
-    FILE *secret = fopen(argv[3], "r");
-    if (!secret || !fgets(r.password, sizeof r.password, secret))
-        return 1;
-    fclose(secret);
-    r.password[strcspn(r.password, "\n")] = '\0';
-    long connections = strtol(argv[5], NULL, 10);
-    r.count = strtol(argv[6], NULL, 10);
-    load_items(&r, argv[7]);
-    r.micros = calloc((size_t)r.count, sizeof *r.micros);
+    static struct run r;
+    bool again = argc > 1 && strcmp(argv[1], "-r") == 0;
+    argv += again;
+    if (argc - again != 8)
+        die("usage: raw [-r] URI BIND_DN PASSWORD_FILE SCRIPT ITEMS CONNECTIONS SECONDS");
+    prepare(&r, argv, again);
+    long connections = strtol(argv[6], NULL, 10);
     pthread_t *threads = calloc((size_t)connections, sizeof *threads);
-    double begin = now_s();
+    struct worker *workers = calloc((size_t)connections, sizeof *workers);
     for (long i = 0; i < connections; i++)
-        pthread_create(&threads[i], NULL, work, &r);
+        workers[i] = (struct worker){.run = &r,
+                                     .ld = connect_to(&r),
+                                     .seed = (unsigned)i + 1 + (unsigned)time(NULL),
+                                     .scratch = malloc(SCRATCH)};
+    double begin = now_s();
+    r.end = begin + r.seconds;
+    for (long i = 0; i < connections; i++)
+        pthread_create(&threads[i], NULL, work, &workers[i]);
     for (long i = 0; i < connections; i++)
         pthread_join(threads[i], NULL);
-    double seconds = now_s() - begin;
-    qsort(r.micros, (size_t)r.count, sizeof *r.micros, compare);
-    printf("%s %ld %ld %.3f %.0f %.0f %.0f %ld\n", r.operation, connections, r.count, seconds, (double)r.count / seconds,
-           r.micros[r.count / 2], r.micros[r.count * 99 / 100], atomic_load(&r.failed));
+    report(&r, now_s() - begin);
     return 0;
 }
