@@ -61,9 +61,8 @@ static enum step join_organization(struct change *ch, struct error *err)
         return STEP_DONE;
     case SENT_LOST:
     case SENT_UNKNOWN:
+    case SENT_ABSENT: /* deleted, or renamed: the next look goes by its id */
         return STEP_AGAIN;
-    case SENT_ABSENT:
-        return take_back_join(ch, err);
     case SENT_FAILED:
         break;
     }
@@ -92,10 +91,9 @@ enum step operation_join_look(struct change *ch, struct error *err)
         {.base = ch->sight.person.dn,
          .scope = DIRECTORY_BASE,
          .attrs = directory_user_attrs(c->service->directory)},
-        {.base = ch->sight.organization.dn,
-         .scope = DIRECTORY_BASE,
-         .attrs = directory_organization_attrs(c->service->directory, false, false)},
+        directory_search_organization(c->service->directory, c->arena, ch->what.organization),
     };
+    s[1].attrs = directory_organization_attrs(c->service->directory, false, false);
     struct directory_entries found[2];
     if (!directory_find_all(c->conn, c->arena, s, 2, found, err))
         return STEP_FAILED;
@@ -106,7 +104,7 @@ enum step operation_join_look(struct change *ch, struct error *err)
         return operation_values_of(c->arena, &now.joined, ch->what.organization).count
                    ? STEP_DONE
                    : take_back_member(ch, err);
-    if (found[1].count != 1 || !str_eq(found[1].at[0].id, ch->what.organization))
+    if (found[1].count != 1)
         return take_back_join(ch, err);
     struct directory_values left =
         operation_values_of(c->arena, &now.requests, ch->what.organization);

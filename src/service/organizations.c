@@ -321,7 +321,12 @@ static bool write_all(struct group_write *w, struct error *err)
         return false;
     if (!plan_take(&w->plan, err))
         return false;
-    return (!edits || write_own(w, err)) && plan_give(&w->plan, err);
+    if (edits && !write_own(w, err))
+        return false;
+    /* The memberships were looked at under the name before. */
+    for (size_t i = 0; edits && i < w->plan.count; i++)
+        w->plan.at[i].sight.organization.dn = w->entry.dn;
+    return plan_give(&w->plan, err);
 }
 
 static enum service_status change_group(struct group_write *w, struct service_result *out,
