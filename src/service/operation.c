@@ -136,6 +136,14 @@ static bool modify_organization(const struct service_call *c, const struct direc
     return directory_modify(c->conn, c->arena, t, &more, result, err);
 }
 
+/* modifyTimestamp, as the next reading will give it: the CSN's time, whole seconds. */
+static instant_t time_of_csn(struct arena *a, struct str csn)
+{
+    instant_t at;
+    struct str seconds = arena_fmt(a, STR_FMT "Z", STR_ARG(str_sub(csn, 0, 14)));
+    return clock_parse_generalized(seconds, &at) ? at : clock_now();
+}
+
 enum sent operation_modify_sets(const struct service_call *c,
                                 const struct directory_target *organization,
                                 const struct directory_mods *m, struct set_changes sets,
@@ -148,9 +156,9 @@ enum sent operation_modify_sets(const struct service_call *c,
         return sent;
     if (!result.post_csn.len ||
         !replica_apply_sets(c->service->replica,
-                            &(struct replica_sets_change){organization->id, result.pre_csn,
-                                                          result.post_csn, sets.at, sets.count,
-                                                          clock_now()})) {
+                            &(struct replica_sets_change){
+                                organization->id, result.pre_csn, result.post_csn, sets.at,
+                                sets.count, time_of_csn(c->arena, result.post_csn)})) {
         struct error later = ERROR_INIT; /* the feed delivers it when this read fails */
         if (!service_refresh_organization(c->service, c->conn, c->arena, organization->id, &later))
             LOG_WARN("organization_unread", LOG_S("organization", organization->id),
