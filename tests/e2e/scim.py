@@ -58,10 +58,13 @@ class Scim:
         if body is not None:
             sent["Content-Type"] = content_type
             body = body if isinstance(body, bytes) else json.dumps(body).encode()
-        sent |= headers or {}
+        return self.bare(method, path, sent | (headers or {}), body)
+
+    def bare(self, method, path, headers, body=None):
+        """With these headers and no others of ours; `body` in bytes."""
         connection = http.client.HTTPConnection(self.address, timeout=self.timeout)
         try:
-            connection.request(method, self.base + path, body, sent)
+            connection.request(method, self.base + path, body, headers)
             answer = connection.getresponse()
             return Answer(answer.status, answer.headers, answer.read())
         finally:

@@ -1,11 +1,10 @@
 """Okta as it really provisions (idp-profiles.md section 2). Every request quotes its line; what it did is read from
 slapd."""
 
-import http.client
 import json
 
 import pytest
-from scim import GROUP, USER, Answer
+from scim import GROUP, USER
 from tenant import Tenant
 
 
@@ -255,13 +254,7 @@ def test_spec_12_to_14_a_user_posted_without_content_type_keeps_its_letters(spec
 
 def post_without_type(scim, body):
     headers = {"Authorization": f"Bearer {scim.token}", "Accept": "application/scim+json; charset=utf-8"}
-    connection = http.client.HTTPConnection(scim.address, timeout=scim.timeout)
-    connection.request("POST", scim.base + "/Users", body, headers)
-    answer = connection.getresponse()
-    try:
-        return Answer(answer.status, answer.headers, answer.read())
-    finally:
-        connection.close()
+    return scim.bare("POST", "/Users", headers, body)
 
 
 def test_spec_15_a_lone_word_is_no_filter(spec):
