@@ -1,0 +1,272 @@
+"""What another program does just before a modify of ours reaches the directory: the modify itself must notice
+(DESIGN 3.3). Nothing is left to chance: the proxy holds our request until the other change is made."""
+
+import os
+import subprocess
+import time
+
+import pytest
+from checker import Picture
+from faults import audit_records
+from kiopslab import site
+from kiopslab.bridge import REPOSITORY
+from scim import KIOPS_ORGANIZATION
+
+MANAGERS = f"{KIOPS_ORGANIZATION}:managers"
+TOOLS = os.environ.get("KIOPS_TOOLS", str(REPOSITORY / "build/asan/tools"))
+
+
+@pytest.fixture(scope="module")
+def ground(tmp_path_factory):
+    from lab import Lab
+    made = Lab(tmp_path_factory.mktemp("lab"), proxied=True)
+    yield made
+    made.close()
+
+
+@pytest.fixture(autouse=True)
+def no_trap_stays(ground):
+    yield
+    ground.proxy.traps["request"].clear()
+
+
+class Company:
+    """An organization with two Managers, an inactive one and a Member; and what a foreign hand does to them."""
+
+    def __init__(self, lab):
+        self.lab, self.view = lab, lab.view()
+        self.first, self.second, self.gone, self.member = (lab.user()["id"] for _ in range(4))
+        self.group = lab.organization(members=[self.member], managers=[self.first, self.second, self.gone])["id"]
+        self.path = f"/Groups/{self.group}"
+        lab.scim.patch(f"/Users/{self.gone}", ("replace", "active", False)).expect(200)
+
+    def dn(self, scim_id):
+        return self.view.by_id(scim_id)[0]
+
+    def values(self, user, attribute):
+        """Those of this organization, on the person's own entry."""
+        return [v for v in self.view.by_id(user)[1].get(attribute, ()) if v.split(":")[0] == self.group]
+
+    def join(self, user):
+        self.view.modify(self.dn(user), ("add", "kiopsJoined", stamp(self.group)))
+        self.view.modify(self.dn(self.group), ("add", "member", self.dn(user)))
+
+    def leave(self, user):
+        for attribute in ("kiopsManager", "kiopsPermission", "kiopsJoined"):
+            if values := self.values(user, attribute):
+                self.view.modify(self.dn(user), ("delete", attribute, values))
+        for attribute in ("owner", "member"):
+            if self.dn(user) in self.view.members(self.group, attribute):
+                self.view.modify(self.dn(self.group), ("delete", attribute, self.dn(user)))
+
+    def resign(self, user):
+        self.view.modify(self.dn(self.group), ("delete", "owner", self.dn(user)))
+        self.view.modify(self.dn(user), ("delete", "kiopsManager", self.group))
+
+    def picture(self):
+        slapd = self.lab.slapd
+        return Picture(slapd.uri, site.ROOT, slapd.passwords.root, site.PEOPLE, site.ORGANIZATIONS, site.PLACEHOLDER)
+
+    def is_sound(self):
+        assert not list(self.picture().findings(managed=[self.group]))
+
+
+@pytest.fixture
+def company(ground):
+    return Company(ground)
+
+
+def stamp(group):
+    return f"{group}:{time.strftime('%Y%m%d%H%M%SZ', time.gmtime())}.feedf00d"
+
+
+def patch_during(company, action, *operations, passing=0, path=None, **options):
+    """The answer to a PATCH (of the organization) whose next modify waits until `action` is done."""
+    trap = company.lab.proxy.before_request("modify", passing=passing, action=action)
+    answer = company.lab.scim.patch(path or company.path, *operations, **options)
+    assert trap.sprung.is_set(), answer.text
+    return answer
+
+
+def tool_during(company, action, *words):
+    """The words of tests/tools/change.c for a change that has no HTTP door yet."""
+    trap = company.lab.proxy.before_request("modify", action=action)
+    done = subprocess.run([f"{TOOLS}/change", str(company.lab.bridge.conf), *words], capture_output=True, text=True,
+                          check=False)
+    assert trap.sprung.is_set(), done.stdout + done.stderr
+    return done.stdout.strip()
+
+
+# ---- "Y": another Manager that counts, at that very moment
+
+@pytest.mark.parametrize("what", [f"{MANAGERS}", "members"])
+def test_the_other_manager_resigns_while_one_is_taken_away(company, what):
+    removal = ("remove", f'{what}[value eq "{company.first}"]')
+    assert patch_during(company, lambda: company.resign(company.second), removal).expect(409).rule == "KB-R07"
+    company.is_sound()
+
+
+def test_a_manager_is_demoted_while_the_directory_changes_elsewhere(company):
+    demotion = ("remove", f'{MANAGERS}[value eq "{company.first}"]')
+    patch_during(company, lambda: company.leave(company.member), demotion).expect(200)
+    company.is_sound()
+
+
+# ---- the exact join
+
+def test_a_member_is_removed_while_promoted(company):
+    promotion = ("add", MANAGERS, [{"value": company.member}])
+    patch_during(company, lambda: company.leave(company.member), promotion).expect(409)
+    company.is_sound()
+
+
+def test_a_member_is_removed_between_the_two_steps_of_a_promotion(company):
+    """What the first step wrote goes again."""
+    promotion = ("add", MANAGERS, [{"value": company.member}])
+    patch_during(company, lambda: company.leave(company.member), promotion, passing=1).expect(409)
+    company.is_sound()
+
+
+def test_a_member_is_removed_while_granted_a_permission(company):
+    grant = ("token:e2e", "grant", company.member, company.group, "vpn")
+    words = tool_during(company, lambda: company.leave(company.member), *grant)
+    assert words.startswith("conflict"), words
+    company.is_sound()
+
+
+def test_a_member_becomes_manager_while_a_manager_grants(company):
+    """KB-R06: permissions of Managers are a PlatformAdmin's."""
+    def promote():
+        company.view.modify(company.dn(company.member), ("add", "kiopsManager", company.group))
+        company.view.modify(company.dn(company.group), ("add", "owner", company.dn(company.member)))
+
+    words = tool_during(company, promote, f"person:{company.first}", "grant", company.member, company.group, "vpn")
+    assert "KB-R06" in words
+    assert not company.values(company.member, "kiopsPermission")
+
+
+# ---- a join
+
+def test_somebody_else_adds_the_same_member(company):
+    user = company.lab.user()["id"]
+    answer = patch_during(company, lambda: company.join(user), ("add", "members", [{"value": user}]))
+    answer.expect(200)
+    assert len(company.values(user, "kiopsJoined")) == 1
+    company.is_sound()
+
+
+def test_an_authority_that_appears_during_a_join_is_not_kept(company):
+    user = company.lab.user()["id"]
+
+    def plant():
+        company.view.modify(company.dn(user), ("add", "kiopsPermission", f"{company.group}:vpn"))
+
+    patch_during(company, plant, ("add", "members", [{"value": user}])).expect(200)
+    assert not company.values(user, "kiopsPermission")
+    company.is_sound()
+
+
+@pytest.mark.parametrize("passing", [0, 1])
+def test_a_name_comes_to_mean_another_person_during_a_join(company, passing):
+    user = company.lab.user()["id"]
+    dn = company.dn(user)
+
+    def exchange():
+        name = company.view.get(dn)["uid"]
+        company.view.delete(dn)
+        company.view.add(dn, objectClass=["inetOrgPerson", "kiopsUser"], uid=name, cn="other", sn="other")
+
+    answer = patch_during(company, exchange, ("add", "members", [{"value": user}]), passing=passing)
+    answer.expect(400, 404)
+    assert "kiopsJoined" not in company.view.get(dn)
+    assert dn not in company.view.members(company.group)
+
+
+def test_the_person_says_so_before_the_organization_does(company):
+    """A join that is cut off leaves less, not more: in `member`, without kiopsJoined, it would be inert but visible."""
+    user, between = company.lab.user()["id"], []
+
+    def look():
+        joined, members = company.values(user, "kiopsJoined"), company.view.members(company.group)
+        between.append((len(joined), company.dn(user) in members))
+
+    patch_during(company, look, ("add", "members", [{"value": user}]), passing=1).expect(200)
+    assert between == [(1, False)]
+
+
+# ---- a user
+
+def test_if_match_holds_until_the_write(company):
+    user = company.lab.user(title="Before")
+    path, tag = f"/Users/{user['id']}", company.lab.scim.get(f"/Users/{user['id']}").etag
+
+    def edit():
+        company.view.modify(company.dn(user["id"]), ("replace", "title", "By hand"))
+
+    answer = patch_during(company, edit, ("replace", "displayName", "Late"), path=path, headers={"If-Match": tag})
+    answer.expect(412)
+    entry = company.view.by_id(user["id"])[1]
+    assert entry["title"] == ["By hand"] and entry.get("displayName") != ["Late"]
+
+
+# ---- the order of things
+
+def test_the_intent_is_on_record_before_the_directory_hears_of_it(company):
+    user, seen = company.lab.user()["id"], []
+
+    def note():
+        seen.extend(r["change"] for r in audit_records(company.lab.bridge)
+                    if r["type"] == "intent" and r.get("subject") == user)
+
+    patch_during(company, note, ("replace", "title", "New"), path=f"/Users/{user}").expect(200)
+    assert seen == ["edit_user"]
+    seen.clear()
+    patch_during(company, note, ("add", "members", [{"value": user}])).expect(200)
+    assert seen == ["edit_user", "add"]
+
+
+def test_the_intent_of_a_creation_stands_before_the_entry(company):
+    seen = []
+
+    def note():
+        seen.extend(r["after"]["userName"] for r in audit_records(company.lab.bridge)
+                    if r["type"] == "intent" and r["change"] == "create_user")
+
+    company.lab.proxy.before_request("add", action=note)
+    assert company.lab.user()["userName"] in seen
+
+
+def test_what_is_taken_goes_before_what_is_given(company):
+    """Every state between gives less, not more."""
+    user, steps = company.lab.user()["id"], []
+
+    def look():
+        now = company.view.members(company.group)
+        steps.append((company.dn(company.member) in now, company.dn(user) in now))
+
+    for passing in range(8):
+        company.lab.proxy.before_request("modify", passing=passing, action=look)
+    company.lab.scim.patch(company.path, ("add", "members", [{"value": user}]),
+                           ("remove", f'members[value eq "{company.member}"]')).expect(200)
+    assert (False, False) in steps and (True, True) not in steps, steps
+
+
+def test_who_lost_the_right_meanwhile_writes_nothing(company):
+    """KB-R15: the token's entry is read once more, just before the first write."""
+    name, user = f"brief{company.lab.number()}", company.lab.user()["id"]
+    client = company.lab.client(company.lab.new_token(name))
+    client.get(company.path).expect(200)
+    trap = company.lab.proxy.before_request("search", action=lambda: company.view.delete(f"cn={name},{site.TOKENS}"))
+    client.patch(f"/Users/{user}", ("replace", "title", "New")).expect(401)
+    assert trap.sprung.is_set() and "title" not in company.view.by_id(user)[1]
+
+
+def test_one_refusal_refuses_all_before_the_first_write(company):
+    """The second operation takes every Manager; the first alone would be fine."""
+    user = company.lab.user()["id"]
+    writes = len([name for name in company.lab.proxy.seen if name == "modify"])
+    everybody = f'{MANAGERS}[value eq "{company.first}" or value eq "{company.second}"]'
+    answer = company.lab.scim.patch(company.path, ("add", "members", [{"value": user}]), ("remove", everybody))
+    assert answer.expect(409).rule == "KB-R07"
+    assert len([name for name in company.lab.proxy.seen if name == "modify"]) == writes
+    company.is_sound()
