@@ -144,13 +144,12 @@ void *arena_alloc_array(struct arena *a, size_t size, size_t n)
     return arena_alloc(a, total);
 }
 
-void *arena_grow(struct arena *a, void *items, size_t size, size_t n, size_t *cap, size_t want)
+void *arena_grow(struct arena *a, void *items, size_t size, size_t n, size_t *cap)
 {
-    if (want <= *cap)
+    if (n < *cap)
         return items;
-    size_t room = *cap ? *cap * 2 : 8;
-    if (room < want)
-        room = want;
+    assert(n == *cap);
+    size_t room = n ? n * 2 : 8;
     void *grown = arena_alloc_array(a, size, room);
     if (n > 0)
         memcpy(grown, items, size * n);

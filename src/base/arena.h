@@ -22,9 +22,10 @@ void *arena_alloc(struct arena *a, size_t size);
 #define ARENA_NEW(a, type) ((type *)arena_alloc((a), sizeof(type)))
 #define ARENA_ARRAY(a, type, n) ((type *)arena_alloc_array((a), sizeof(type), (n)))
 void *arena_alloc_array(struct arena *a, size_t size, size_t n);
-/* Room for at least `want` items: returns `items` while *cap suffices, else a copy twice as large.
+/* Room for one more than `n` items: returns `items` while *cap suffices, else a copy twice as
+ * large.
  */
-void *arena_grow(struct arena *a, void *items, size_t size, size_t n, size_t *cap, size_t want);
+void *arena_grow(struct arena *a, void *items, size_t size, size_t n, size_t *cap);
 
 struct str arena_str(struct arena *a, struct str s); /* a copy, NUL-terminated behind its length */
 char *arena_cstr(struct arena *a, struct str s); /* the same as a C string; s must hold no NUL */

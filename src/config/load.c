@@ -313,7 +313,7 @@ static void set_default_list(struct load *l, const struct place *p)
     struct str *items = NULL;
     size_t n = 0, cap = 0;
     while (str_split(&rest, ' ', &part)) {
-        items = arena_grow(l->arena, items, sizeof *items, n, &cap, n + 1);
+        items = arena_grow(l->arena, items, sizeof *items, n, &cap);
         items[n++] = part;
     }
     const struct config_strings strings = {items, n};

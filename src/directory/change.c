@@ -23,7 +23,7 @@ void directory_mods_push(struct directory_mods *m, enum directory_mod_op op, con
         own = ARENA_ARRAY(m->arena, struct str, count);
         memcpy(own, values, count * sizeof *own);
     }
-    m->at = arena_grow(m->arena, m->at, sizeof *m->at, m->count, &m->cap, m->count + 1);
+    m->at = arena_grow(m->arena, m->at, sizeof *m->at, m->count, &m->cap);
     m->at[m->count++] =
         (struct directory_mod){.op = op, .attr = attr, .values = own, .count = count};
 }

@@ -13,7 +13,7 @@ struct inspection {
 
 static void find_fault(struct inspection *in, bool fatal, struct str text)
 {
-    in->at = arena_grow(in->a, in->at, sizeof *in->at, in->count, &in->cap, in->count + 1);
+    in->at = arena_grow(in->a, in->at, sizeof *in->at, in->count, &in->cap);
     in->at[in->count++] = (struct directory_finding){fatal, text};
 }
 

@@ -24,7 +24,7 @@ void mapping_changes_push(struct mapping_changes *c, struct mapping_change chang
         return;
     change.del = copy_of(c->arena, change.del, change.del_count);
     change.add = copy_of(c->arena, change.add, change.add_count);
-    c->at = arena_grow(c->arena, c->at, sizeof *c->at, c->count, &c->cap, c->count + 1);
+    c->at = arena_grow(c->arena, c->at, sizeof *c->at, c->count, &c->cap);
     c->at[c->count++] = change;
 }
 

@@ -155,7 +155,7 @@ static bool add_row(struct building *b, const struct config_map *map, struct err
         if (!row.read_only && !b->rows[i].read_only && str_ieq(str_of(b->rows[i].ldap), map->ldap))
             return error_set(err, ERR_CONFIG, "mapping.user: " STR_FMT " is mapped twice",
                              STR_ARG(map->ldap));
-    b->rows = arena_grow(b->m->memory, b->rows, sizeof row, b->count, &b->cap, b->count + 1);
+    b->rows = arena_grow(b->m->memory, b->rows, sizeof row, b->count, &b->cap);
     b->rows[b->count++] = row;
     return true;
 }

@@ -71,7 +71,7 @@ static bool read_values(BerElement *ber, struct arena *a, struct directory_attr 
         struct berval value;
         if (ber_scanf(ber, "m", &value) == LBER_ERROR)
             return false;
-        values = arena_grow(a, values, sizeof *values, n, &cap, n + 1);
+        values = arena_grow(a, values, sizeof *values, n, &cap);
         values[n++] = view_of(value);
     }
     attr->values = values;
@@ -94,7 +94,7 @@ static bool read_attrs(BerElement *ber, struct arena *a, struct berval dn,
         struct berval name;
         if (ber_scanf(ber, "{m", &name) == LBER_ERROR)
             return false;
-        attrs = arena_grow(a, attrs, sizeof *attrs, e.attr_count, &cap, e.attr_count + 1);
+        attrs = arena_grow(a, attrs, sizeof *attrs, e.attr_count, &cap);
         attrs[e.attr_count].name = view_of(name);
         if (!read_values(ber, a, &attrs[e.attr_count++]))
             return false;
@@ -205,8 +205,7 @@ static bool collect(struct batch *b, LDAPMessage *message, struct collected *fou
         return false;
     if (directory_is_protected(b->conn->directory, e.dn))
         return true;
-    found->at = arena_grow(b->arena, found->at, sizeof *found->at, found->count, &found->cap,
-                           found->count + 1);
+    found->at = arena_grow(b->arena, found->at, sizeof *found->at, found->count, &found->cap);
     found->at[found->count++] = e;
     return true;
 }

@@ -21,7 +21,7 @@ struct http_discovery {
 static void add_page(struct http_discovery *d, struct str endpoint, struct str name,
                      struct str body)
 {
-    d->pages = arena_grow(d->arena, d->pages, sizeof(*d->pages), d->count, &d->cap, d->count + 1);
+    d->pages = arena_grow(d->arena, d->pages, sizeof(*d->pages), d->count, &d->cap);
     d->pages[d->count++] = (struct page){endpoint, name, arena_str(d->arena, body)};
 }
 

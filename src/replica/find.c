@@ -133,7 +133,7 @@ static struct pinned pinned_by(const struct replica_query *q)
 
 static void add(struct search *s, const struct record *rec)
 {
-    s->at = arena_grow(s->arena, s->at, sizeof *s->at, s->count, &s->cap, s->count + 1);
+    s->at = arena_grow(s->arena, s->at, sizeof *s->at, s->count, &s->cap);
     s->at[s->count++] = rec;
 }
 
@@ -295,7 +295,7 @@ static void judge(struct search *s, const struct record *rec, struct arena *scra
         if (q->sort.by.attr)
             m.key = scim_sort_key(s->arena, &q->sort, doc);
     }
-    out->at = arena_grow(s->arena, out->at, sizeof *out->at, out->count, &out->cap, out->count + 1);
+    out->at = arena_grow(s->arena, out->at, sizeof *out->at, out->count, &out->cap);
     out->at[out->count++] = m;
 }
 

@@ -44,8 +44,7 @@ static void want(struct walk *w, const struct scim_path *path)
     for (size_t i = 0; i < p->name_count; i++)
         if (str_eq(p->names[i], name))
             return;
-    w->names = arena_grow(w->arena, w->names, sizeof *w->names, p->name_count, &w->name_cap,
-                          p->name_count + 1);
+    w->names = arena_grow(w->arena, w->names, sizeof *w->names, p->name_count, &w->name_cap);
     w->names[p->name_count++] = name;
     p->names = w->names;
     p->sections |= section_of(name);
@@ -69,8 +68,7 @@ static void want_members(struct walk *w, const struct scim_filter *f)
         w->out->whole_members = true;
         return;
     }
-    w->only = arena_grow(w->arena, w->only, sizeof *w->only, w->out->only_count, &w->only_cap,
-                         w->out->only_count + 1);
+    w->only = arena_grow(w->arena, w->only, sizeof *w->only, w->out->only_count, &w->only_cap);
     w->only[w->out->only_count++] = eq->string;
     w->out->only = w->only;
 }

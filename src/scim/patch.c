@@ -36,8 +36,8 @@ static size_t count_nodes(const struct scim_filter *f)
 static void append(struct reader *r, enum scim_patch_op op, const struct scim_path *path,
                    json_t *value)
 {
-    r->operations = arena_grow(r->arena, r->operations, sizeof(r->operations[0]), r->count, &r->cap,
-                               r->count + 1);
+    r->operations =
+        arena_grow(r->arena, r->operations, sizeof(r->operations[0]), r->count, &r->cap);
     if (value)
         json_keep(r->arena, value);
     r->operations[r->count++] = (struct patch_operation){

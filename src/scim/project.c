@@ -50,7 +50,7 @@ static void choose(struct arena *a, struct scim_projection *p, const struct choi
 {
     if (is_chosen(p, choice))
         return; /* so that the list is never longer than the schema, whatever a client repeats */
-    p->choices = arena_grow(a, p->choices, sizeof(p->choices[0]), p->count, &p->cap, p->count + 1);
+    p->choices = arena_grow(a, p->choices, sizeof(p->choices[0]), p->count, &p->cap);
     p->choices[p->count++] = *choice;
 }
 

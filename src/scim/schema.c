@@ -303,8 +303,8 @@ bool scim_catalog_add_schema(struct scim_catalog *c, const json_t *schema, struc
         return false;
     s->attrs = list.attrs;
     s->attr_count = list.count;
-    c->schemas = arena_grow(c->arena, c->schemas, sizeof(c->schemas[0]), c->schema_count,
-                            &c->schema_cap, c->schema_count + 1);
+    c->schemas =
+        arena_grow(c->arena, c->schemas, sizeof(c->schemas[0]), c->schema_count, &c->schema_cap);
     c->schemas[c->schema_count++] = s;
     return true;
 }
@@ -348,8 +348,7 @@ bool scim_catalog_add_type(struct scim_catalog *c, const json_t *type, struct er
         if (!add_extension(c, t, entry, err))
             return false;
     }
-    c->types = arena_grow(c->arena, c->types, sizeof(c->types[0]), c->type_count, &c->type_cap,
-                          c->type_count + 1);
+    c->types = arena_grow(c->arena, c->types, sizeof(c->types[0]), c->type_count, &c->type_cap);
     c->types[c->type_count++] = t;
     return true;
 }

@@ -13,7 +13,7 @@ void plan_init(struct plan *p, const struct service_call *c)
 struct change *plan_add(struct plan *p, enum kiops_change_kind kind, struct str user,
                         struct str organization, int operation)
 {
-    p->at = arena_grow(p->call->arena, p->at, sizeof *p->at, p->count, &p->cap, p->count + 1);
+    p->at = arena_grow(p->call->arena, p->at, sizeof *p->at, p->count, &p->cap);
     struct change *ch = &p->at[p->count++];
     *ch = (struct change){
         .call = p->call,

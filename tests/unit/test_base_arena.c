@@ -48,7 +48,7 @@ static void growing_keeps_the_items(void **state)
     int *items = NULL;
     size_t cap = 0;
     for (size_t n = 0; n < 1000; n++) {
-        items = arena_grow(a, items, sizeof(*items), n, &cap, n + 1);
+        items = arena_grow(a, items, sizeof(*items), n, &cap);
         items[n] = (int)n;
     }
     for (int i = 0; i < 1000; i++)
