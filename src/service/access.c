@@ -6,6 +6,8 @@
 
 /* Longer than any token we make; a longer header is no token of ours. */
 #define TOKEN_MAX 512
+/* After a question about a token that the directory did not answer. */
+#define ASK_PAUSE_MS 3000
 
 static bool refuse_token(struct error *err)
 {
@@ -86,6 +88,23 @@ static bool token_in_directory(const struct service_call *c, struct str hash,
                             : refuse_token(err);
 }
 
+/* A directory that hangs costs every question its whole deadline, and there are few readers: after
+ * one that failed, memory answers for known tokens, and one request at a time asks again. */
+static bool asks_directory(const struct service_call *c)
+{
+    struct service *s = c->service;
+    int64_t at = atomic_load(&s->ask_tokens_at);
+    if (at == 0)
+        return true;
+    if (c->conn)
+        return atomic_exchange(&s->ask_tokens_once, false);
+    if (clock_left_ms(at) > 0 ||
+        !atomic_compare_exchange_strong(&s->ask_tokens_at, &at, clock_deadline_in(ASK_PAUSE_MS)))
+        return false;
+    atomic_store(&s->ask_tokens_once, true);
+    return true;
+}
+
 /* While the feed is live, memory says it all; else the token is re-read, and one that was known
  * before is still served while the directory is away (until stale_after_s). */
 static enum service_status find_token(const struct service_call *c, struct str hash,
@@ -94,14 +113,19 @@ static enum service_status find_token(const struct service_call *c, struct str h
     bool known = replica_token(c->service->replica, c->arena, hash, t);
     if (replica_live(c->service->replica))
         return known || refuse_token(err) ? SERVICE_OK : SERVICE_FAILED;
+    if (known && !asks_directory(c))
+        return SERVICE_OK;
     if (!c->conn)
         return SERVICE_NEEDS_DIRECTORY;
     struct directory_token fresh;
-    if (token_in_directory(c, hash, &fresh, err)) {
+    bool found = token_in_directory(c, hash, &fresh, err);
+    bool unanswered = !found && err->kind == ERR_UNAVAILABLE;
+    atomic_store(&c->service->ask_tokens_at, unanswered ? clock_deadline_in(ASK_PAUSE_MS) : 0);
+    if (found) {
         *t = fresh;
         return SERVICE_OK;
     }
-    if (err->kind != ERR_UNAVAILABLE || !known)
+    if (!unanswered || !known)
         return SERVICE_FAILED;
     error_clear(err);
     return SERVICE_OK;

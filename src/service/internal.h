@@ -27,6 +27,9 @@ struct service {
     struct directory_feed *feed;
     pthread_t feed_thread;
     atomic_bool stopping;
+    /* access.c: 0, or when the directory is asked about known tokens again; somebody may do so. */
+    _Atomic int64_t ask_tokens_at;
+    atomic_bool ask_tokens_once;
     atomic_uint_fast64_t refused_by_rule[32], unknown_outcomes, lost_races, feed_events;
 };
 
