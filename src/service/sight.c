@@ -274,14 +274,23 @@ static struct kiops_state state_of(const struct change *ch)
     };
 }
 
+/* Perhaps of an operation that is on its way. */
+static bool all_young(const struct directory_values *stamps)
+{
+    for (size_t i = 0; i < stamps->count; i++)
+        if (!operation_is_young(stamps->at[i], clock_now()))
+            return false;
+    return true;
+}
+
 /* A value of one side without the other is no membership, yet a removal or a join still has work to
  * do with it. */
 static bool has_leftovers(const struct change *ch)
 {
     const struct sight *g = &ch->sight;
-    bool young = g->joined.count && !g->permissions.count && !g->manager;
-    for (size_t i = 0; i < g->joined.count; i++)
-        young = young && operation_is_young(g->joined.at[i], clock_now());
+    bool young = g->joined.count && !g->permissions.count && !g->manager && all_young(&g->joined);
+    if (ch->what.kind == KIOPS_UNMAKE_ADMIN)
+        return g->in_platform || (g->platform.count && !all_young(&g->platform));
     if (ch->what.kind == KIOPS_REMOVE)
         return !g->in &&
                (g->owner || g->manager || g->permissions.count || (g->joined.count && !young));
