@@ -93,9 +93,9 @@ static bool check_version(const struct service_call *c, struct str id, struct er
 {
     struct replica_want want = {.members = false};
     struct replica_text text;
-    if (!c->if_match.at ||
-        !replica_show(c->service->replica, c->arena,
-                      &(struct replica_ask){REPLICA_GROUP, id, &c->actor, want}, &text))
+    bool asked = c->if_match.at || c->if_none_match.at;
+    if (!asked || !replica_show(c->service->replica, c->arena,
+                                &(struct replica_ask){REPLICA_GROUP, id, &c->actor, want}, &text))
         return true;
     return version_check(c, text.version, err);
 }

@@ -197,7 +197,7 @@ static bool check_version(const struct group_write *w, struct error *err)
     const struct service_call *c = w->call;
     struct replica_want want = {.members = false};
     struct replica_text text;
-    if (!c->if_match.at)
+    if (!c->if_match.at && !c->if_none_match.at)
         return true;
     if (!replica_show(c->service->replica, c->arena,
                       &(struct replica_ask){REPLICA_GROUP, w->id, &c->actor, want}, &text))

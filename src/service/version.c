@@ -32,7 +32,10 @@ bool version_matches(struct str header, struct str version)
 
 bool version_check(const struct service_call *c, struct str version, struct error *err)
 {
-    if (!c->if_match.at || version_matches(c->if_match, version))
+    /* RFC 9110 13.1.2: If-None-Match guards a write, too; `*` there says "only if there is none".
+     */
+    bool fits = !c->if_match.at || version_matches(c->if_match, version);
+    if (fits && !(c->if_none_match.at && version_matches(c->if_none_match, version)))
         return true;
     return error_set(err, ERR_PRECONDITION,
                      "the resource was changed since that version; read it again and repeat with "
