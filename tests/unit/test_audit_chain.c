@@ -237,6 +237,43 @@ static void only_one_process_writes_a_chain(void **state)
 
 /* ---- tampering ---- */
 
+/* Whoever can write the file can also compute a hash: a record that is sound in itself, put into
+ * the place of another one. */
+static void a_forged_record_with_a_sound_hash_is_found(void **state)
+{
+    const struct ground *g = *state;
+    struct str lines[3], forged;
+    struct audit *a = open_in(g);
+    for (int i = 0; i < 3; i++)
+        append(a);
+    audit_close(a);
+    OWNED_TEXT char *text = text_of(g->file);
+    struct str rest = str_of(text);
+    for (size_t i = 0; i < 3; i++)
+        assert_true(str_split(&rest, '\n', &lines[i]));
+    assert_int_equal(unlink(g->file), 0);
+    a = open_in(g);
+    audit_outcome(a, 1, AUDIT_FAILED, STR("another chain"));
+    append(a);
+    audit_close(a);
+    OWNED_TEXT char *other = text_of(g->file);
+    rest = str_of(other);
+    assert_true(str_split(&rest, '\n', &forged) && str_split(&rest, '\n', &forged));
+    OWNED_BUF struct buf mixed, report;
+    buf_init(&mixed, 1 << 20);
+    buf_init(&report, 1 << 20);
+    const struct str order[] = {lines[0], forged, lines[2]};
+    for (size_t i = 0; i < 3; i++) {
+        buf_str(&mixed, order[i]);
+        buf_char(&mixed, '\n');
+    }
+    write_text(g->file, mixed.at, mixed.len);
+    struct audit_check c;
+    struct error err = ERROR_INIT;
+    assert_false(audit_verify(str_of(g->file), &c, &report, &err));
+    assert_int_equal(c.first_bad_line, 2);
+}
+
 static void every_changed_byte_is_found(void **state)
 {
     const struct ground *g = *state;
@@ -338,6 +375,7 @@ int main(void)
         ON_GROUND(a_restart_after_rotation_continues_from_the_rotated_file),
         ON_GROUND(only_one_process_writes_a_chain),
         ON_GROUND(every_changed_byte_is_found),
+        ON_GROUND(a_forged_record_with_a_sound_hash_is_found),
         ON_GROUND(removed_swapped_and_repeated_lines_are_found),
         ON_GROUND(intents_without_outcome_are_listed),
         cmocka_unit_test(a_file_that_is_not_there_is_reported),
