@@ -53,7 +53,7 @@ static void put_json(struct buf *out, const char *name, struct str text)
     }
     struct error ignored = ERROR_INIT;
     OWNED_JSON json_t *value =
-        json_load_strict(text, (struct json_limits){0, JSON_DEPTH}, &ignored);
+        json_load_strict(text, (struct json_limits){.depth = JSON_DEPTH}, &ignored);
     if (!value) {
         put(out, name, text);
         return;

@@ -26,8 +26,16 @@ static json_t *unconst(const json_t *value)
 struct scan {
     const struct json_limits *limits;
     unsigned depth;
+    size_t values;
     bool in_string;
 };
+
+static bool scan_opening(struct scan *s, struct error *err)
+{
+    if (++s->depth > s->limits->depth)
+        return error_set(err, ERR_TOO_LARGE, "JSON is nested deeper than %u", s->limits->depth);
+    return true;
+}
 
 static bool scan_byte(struct scan *s, struct cursor *c, struct error *err)
 {
@@ -47,8 +55,13 @@ static bool scan_byte(struct scan *s, struct cursor *c, struct error *err)
         s->in_string = true;
     if ((byte == '}' || byte == ']') && s->depth > 0)
         s->depth--;
-    if ((byte == '{' || byte == '[') && ++s->depth > s->limits->depth)
-        return error_set(err, ERR_TOO_LARGE, "JSON is nested deeper than %u", s->limits->depth);
+    if ((byte == '{' || byte == '[') && !scan_opening(s, err))
+        return false;
+    /* Every value is an opening bracket, stands behind a comma, or is the first of its list. */
+    bool another = byte == '{' || byte == '[' || byte == ',';
+    if (another && ++s->values > s->limits->values && s->limits->values > 0)
+        return error_set(err, ERR_TOO_LARGE, "JSON holds more than %zu values; send it in parts",
+                         s->limits->values);
     return true;
 }
 

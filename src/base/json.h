@@ -16,6 +16,7 @@
 struct json_limits {
     size_t bytes;   /* 0 = no ceiling of its own (the caller has one) */
     unsigned depth; /* nesting of arrays and objects; checked before jansson sees the text */
+    size_t values;  /* 0 = no ceiling; names do not count. An empty object of 2 bytes takes 250 */
 };
 
 /* New. RFC 8259 text, one value, no duplicate names (neither letter for letter nor, within one

@@ -2,6 +2,9 @@
 
 #include "base/unicode.h"
 
+/* A member as clients write it: the object, its value, type, display and $ref, and some room. */
+#define JSON_VALUES_PER_VALUE 10
+
 /* Users and Groups differ in this table only. */
 struct http_resource {
     enum replica_kind kind;
@@ -222,7 +225,9 @@ static bool parse_patch(struct http_request *r)
 
 static bool parse_body(struct http_request *r)
 {
-    const struct json_limits limits = {.depth = r->server->config->limits.json_depth};
+    const struct config_limits *config = &r->server->config->limits;
+    const struct json_limits limits = {.depth = config->json_depth,
+                                       .values = JSON_VALUES_PER_VALUE * config->patch_values};
     json_t *sent = json_load_strict(buf_view(&r->body), limits, &r->body_fault);
     if (!sent)
         return false;

@@ -64,6 +64,12 @@ static void size_has_a_ceiling(void **state)
 {
     (void)state;
     struct error err = ERROR_INIT;
+    struct json_limits few = {.depth = 4, .values = 4};
+    assert_null(json_load_strict(STR("[{},{},{},1]"), few, &err));
+    assert_int_equal(err.kind, ERR_TOO_LARGE);
+    error_clear(&err);
+    json_decref(json_load_strict(STR("[1,\",,,,[{\",{}]"), few, &err));
+    assert_int_equal(err.kind, ERR_NONE);
     struct json_limits small = {.bytes = 3, .depth = 4};
     assert_null(json_load_strict(STR("[12]"), small, &err));
     assert_int_equal(err.kind, ERR_TOO_LARGE);

@@ -1,0 +1,31 @@
+"""Memory that one request may take: a body of 16 MB is not a tree of gigabytes (A2, fault 47)."""
+
+from pathlib import Path
+
+USER = b'"urn:ietf:params:scim:schemas:core:2.0:User"'
+BODY = 16 * 1024 * 1024
+
+
+def resident_mb(bridge):
+    status = Path(f"/proc/{bridge.process.pid()}/status").read_text()
+    return next(int(line.split()[1]) // 1024 for line in status.splitlines() if line.startswith("VmRSS"))
+
+
+def test_a_body_of_many_small_values_is_refused_before_it_is_a_tree(new_lab):
+    lab = new_lab()
+    before = resident_mb(lab.bridge)
+    for item in (b"{},", b"[],", b"1,", b'{"a":1},'):
+        body = b'{"schemas":[%s],"userName":"many","x":[%s1]}' % (USER, item * ((BODY - 200) // len(item)))
+        answer = lab.scim.post("/Users", body).expect(413)
+        assert "values" in answer["detail"]
+    assert resident_mb(lab.bridge) < before + 200
+    lab.scim.get("/Users", count=0).expect(200)
+
+
+def test_a_replacement_of_a_hundred_thousand_members_is_no_such_body(new_lab):
+    """As a client that sends everything it got: value, type, display and $ref. What is wrong is the id, not the size."""
+    lab = new_lab()
+    group = lab.organization()["id"]
+    member = {"value": "3f6b1d9c-0000-4000-8000-000000000000", "type": "User", "display": "a", "$ref": "b"}
+    answer = lab.scim.patch(f"/Groups/{group}", ("replace", "members", [member] * 100_000))
+    assert answer.expect(400)["scimType"] == "invalidValue", answer.text
