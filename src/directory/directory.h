@@ -232,6 +232,7 @@ struct directory_user {
     instant_t created, modified; /* modified: DESIGN 5 "Version" */
     char version[17];            /* hex of the content hash, externalIds of all clients included */
     struct str marker;           /* request marker of the last own write (fault 25); empty */
+    struct str asserted_name;    /* userName as last asserted: another one after a foreign rename */
 };
 
 /* `owner` and `member` are filled only when the entry was read with them. */

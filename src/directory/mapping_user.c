@@ -69,6 +69,7 @@ bool directory_map_user(const struct directory *d, struct arena *a, const struct
         .resource = resource,
         .created = mapping_instant(e, "createTimestamp"),
         .marker = asserted.marker,
+        .asserted_name = json_get_str(asserted.resource, "userName"),
     };
     directory_map_person(a, e, &out->person);
     mapping_version(a, resource, &out->person.external_ids, out->version);

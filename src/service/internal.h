@@ -108,6 +108,7 @@ struct change {
     struct sight sight;
     enum change_carry carry;
     bool wrote;      /* an operation took effect: from now on only forward */
+    bool doubtful;   /* an answer was lost: what it did is not in the replica */
     bool vacates;    /* KB-R19: the seat becomes vacant */
     bool nothing;    /* nothing to do, seen in the directory */
     bool after_join; /* a promotion of somebody whom the same request adds */
@@ -170,9 +171,11 @@ enum sent operation_modify_sets(const struct service_call *c,
                                 const struct directory_target *organization,
                                 const struct directory_mods *m, struct set_changes sets,
                                 struct error *err);
-/* The platform group. */
+/* The platform group; as part of a change, or outside one. */
 enum sent operation_modify_platform(struct change *ch, const struct directory_mods *m,
                                     struct error *err);
+enum sent operation_modify_admins(const struct service_call *c, const struct directory_mods *m,
+                                  struct error *err);
 /* An entry that a write answered with enters the replica. */
 void operation_apply_user(const struct service_call *c, const struct directory_entry *entry);
 /* none(O): seen permissions and kiopsManager are deleted, the rest proved absent. */
@@ -191,9 +194,16 @@ struct directory_values operation_values_of(struct arena *a, const struct direct
 void operation_refused(struct service *s, const struct error *err); /* counts by rule */
 /* The change's person in (+1) or out of (-1) `member` and `owner`. */
 struct replica_set_change operation_set(const struct change *ch, int member, int owner);
-/* Removes every value of `dn` in groups, except those of a living entry with that DN (3.2, create,
- * delete). */
-MUST_CHECK bool operation_clear_dn(const struct service_call *c, struct str dn, struct error *err);
+
+/* ---- naming.c: the values by which groups and the platform group name a DN
+ * -------------------------------- */
+/* Removes them, except those of a living or protected entry with that DN (3.2, create, delete). */
+MUST_CHECK bool naming_clear(const struct service_call *c, struct str dn, struct error *err);
+/* For who is to get that DN: ERR_UNIQUENESS when somebody has it; else nobody's values are left. */
+MUST_CHECK bool naming_claim(const struct service_call *c, struct str dn, struct error *err);
+/* The entry was renamed: the values follow it, unless somebody else stands at `from` by now. */
+MUST_CHECK bool naming_move(const struct service_call *c, struct str from, struct str to,
+                            struct error *err);
 
 /* ---- plan.c: one request over several memberships
  * ------------------------------------------------------ */
@@ -236,7 +246,7 @@ MUST_CHECK bool members_exist(const struct service_call *c, const struct member_
  * ------------------------------------------------------------------------------------------- */
 bool version_matches(struct str header,
                      struct str version); /* If-Match / If-None-Match lists, weak comparison, * */
-/* ERR_PRECONDITION when If-Match is there and does not name `version`. */
+/* ERR_PRECONDITION when If-Match does not name `version`, or If-None-Match does. */
 MUST_CHECK bool version_check(const struct service_call *c, struct str version, struct error *err);
 struct str version_text(struct arena *a, const char *hex); /* W/"..." */
 

@@ -102,6 +102,7 @@ static enum sent judge_sent(const struct service_call *c, bool answered,
 static void note_write(struct change *ch, enum sent sent)
 {
     ch->wrote = ch->wrote || sent == SENT_DONE || sent == SENT_UNKNOWN;
+    ch->doubtful = ch->doubtful || sent == SENT_UNKNOWN;
 }
 
 enum sent operation_modify_person(struct change *ch, const struct directory_mods *m,
@@ -178,8 +179,8 @@ enum sent operation_modify_organization(struct change *ch, const struct director
     return sent;
 }
 
-static enum sent modify_platform(const struct service_call *c, const struct directory_mods *m,
-                                 struct error *err)
+enum sent operation_modify_admins(const struct service_call *c, const struct directory_mods *m,
+                                  struct error *err)
 {
     struct service *s = c->service;
     struct directory_target target = {.dn = s->config->directory.admins_dn, .want_post = true};
@@ -198,96 +199,9 @@ static enum sent modify_platform(const struct service_call *c, const struct dire
 enum sent operation_modify_platform(struct change *ch, const struct directory_mods *m,
                                     struct error *err)
 {
-    enum sent sent = modify_platform(ch->call, m, err);
+    enum sent sent = operation_modify_admins(ch->call, m, err);
     note_write(ch, sent);
     return sent;
-}
-
-/* The values of `dn` in one group; the last owner value of a managed organization makes way for the
- * placeholder. */
-static enum step clear_from_group(const struct service_call *c, const struct directory_entry *group,
-                                  struct str dn, struct error *err)
-{
-    struct service *s = c->service;
-    struct directory_mods m;
-    directory_mods_init(&m, c->arena);
-    const struct directory_attr *owners = directory_attr(group, "owner");
-    bool owner = false;
-    struct str key = directory_dn_key(c->arena, dn);
-    for (size_t i = 0; owners && i < owners->count; i++)
-        owner = owner || str_eq(directory_dn_key(c->arena, owners->values[i]), key);
-    struct directory_search in = directory_search_has_value(c->arena, group->dn, "member", dn);
-    struct directory_entries found;
-    if (!directory_find(c->conn, c->arena, &in, &found, err))
-        return STEP_FAILED;
-    if (owner && owners->count == 1 &&
-        directory_has(group, "objectClass", STR("kiopsManagedOrganization")))
-        directory_mods_one(&m, DIRECTORY_ADD, "owner",
-                           s->config->directory.organizations.placeholder_dn);
-    if (owner)
-        directory_mods_one(&m, DIRECTORY_DELETE, "owner", dn);
-    if (found.count)
-        directory_mods_one(&m, DIRECTORY_DELETE, "member", dn);
-    if (m.count == 0)
-        return STEP_DONE;
-    struct directory_target target = {.dn = group->dn, .id = group->id};
-    struct replica_set_change set = {
-        .dn = dn, .member = found.count ? -1 : 0, .owner = owner ? -1 : 0};
-    enum sent sent = operation_modify_sets(c, &target, &m, (struct set_changes){&set, 1}, err);
-    if (sent == SENT_FAILED)
-        return STEP_FAILED;
-    return sent == SENT_LOST || sent == SENT_UNKNOWN ? STEP_AGAIN : STEP_DONE;
-}
-
-static enum step clear_from_platform(const struct service_call *c, struct str dn, struct error *err)
-{
-    struct service *s = c->service;
-    struct directory_search in =
-        directory_search_has_value(c->arena, s->config->directory.admins_dn, "member", dn);
-    struct directory_entries found;
-    struct directory_mods m;
-    if (!directory_find(c->conn, c->arena, &in, &found, err))
-        return STEP_FAILED;
-    if (found.count == 0)
-        return STEP_DONE;
-    directory_mods_init(&m, c->arena);
-    directory_mods_one(&m, DIRECTORY_DELETE, "member", dn);
-    enum sent sent = modify_platform(c, &m, err);
-    if (sent == SENT_FAILED)
-        return STEP_FAILED;
-    return sent == SENT_DONE ? STEP_DONE : STEP_AGAIN;
-}
-
-/* One round over the groups that name the DN now. */
-static enum step clear_once(const struct service_call *c, struct str dn, struct error *err)
-{
-    static const char *const attrs[] = {"owner", "objectClass", "entryUUID", "entryCSN", NULL};
-    struct directory_search search =
-        directory_search_groups_naming(c->service->directory, c->arena, dn);
-    search.attrs = attrs;
-    struct directory_entries found;
-    enum step all = clear_from_platform(c, dn, err);
-    if (all == STEP_FAILED || !directory_find(c->conn, c->arena, &search, &found, err))
-        return STEP_FAILED;
-    for (size_t i = 0; i < found.count; i++) {
-        enum step one = clear_from_group(c, &found.at[i], dn, err);
-        if (one == STEP_FAILED)
-            return one;
-        all = one == STEP_AGAIN ? one : all;
-    }
-    return all;
-}
-
-bool operation_clear_dn(const struct service_call *c, struct str dn, struct error *err)
-{
-    for (int tries = 0; tries <= TRIES_AFTER; tries++) {
-        enum step step = clear_once(c, dn, err);
-        if (step != STEP_AGAIN)
-            return step == STEP_DONE;
-    }
-    return error_set(
-        err, ERR_UNAVAILABLE,
-        "unfinished: groups kept changing meanwhile; repeat the request, it completes");
 }
 
 void operation_refused(struct service *s, const struct error *err)

@@ -78,51 +78,6 @@ static bool judge_edit(struct user_write *w, enum kiops_change_kind *kind, const
     return *kind == KIOPS_EDIT_USER || user_write_judge(c, &what, &state, rule, err);
 }
 
-/* The DN changed: every group value that names the old one is mended (DESIGN 3.3 "rename user"). */
-static bool mend_groups(struct user_write *w, struct str old_dn, struct str new_dn,
-                        struct error *err)
-{
-    const struct service_call *c = w->call;
-    static const char *const attrs[] = {"owner", "objectClass", "entryUUID", "entryCSN", NULL};
-    struct directory_search search =
-        directory_search_groups_naming(c->service->directory, c->arena, old_dn);
-    search.attrs = attrs;
-    struct directory_entries found;
-    if (!directory_find(c->conn, c->arena, &search, &found, err))
-        return false;
-    for (size_t i = 0; i < found.count; i++) {
-        static const char *const BOTH[] = {"member", "owner"};
-        for (size_t k = 0; k < 2; k++) {
-            struct directory_mods m;
-            directory_mods_init(&m, c->arena);
-            directory_mods_one(&m, DIRECTORY_DELETE, BOTH[k], old_dn);
-            directory_mods_one(&m, DIRECTORY_ADD, BOTH[k], new_dn);
-            struct directory_target target = {.dn = found.at[i].dn, .id = found.at[i].id};
-            /* Lost: it was not named there, or is mended already (referential integrity of the
-             * server). */
-            if (operation_modify_sets(c, &target, &m, (struct set_changes){NULL, 0}, err) ==
-                SENT_FAILED)
-                return false;
-        }
-        struct error later = ERROR_INIT;
-        if (!service_refresh_organization(c->service, c->conn, c->arena, found.at[i].id, &later))
-            LOG_WARN("organization_unread", LOG_S("organization", found.at[i].id),
-                     LOG_C("reason", later.detail));
-    }
-    return true;
-}
-
-static struct str dn_with(struct arena *a, struct str dn, struct str new_rdn)
-{
-    for (size_t i = 0; i < dn.len; i++) {
-        if (dn.at[i] == '\\')
-            i++;
-        else if (dn.at[i] == ',')
-            return arena_fmt(a, STR_FMT STR_FMT, STR_ARG(new_rdn), STR_ARG(str_sub(dn, i, dn.len)));
-    }
-    return new_rdn;
-}
-
 /* Is the entry now what this request wrote? Asked when an answer was lost (fault 1). */
 static enum step look_for_marker(struct user_write *w, struct error *err)
 {
@@ -130,11 +85,14 @@ static enum step look_for_marker(struct user_write *w, struct error *err)
     atomic_fetch_add(&w->call->service->unknown_outcomes, 1);
     if (!read_user(w, err))
         return STEP_FAILED;
-    return str_eq(w->before.marker, w->writer.marker) ? STEP_DONE : STEP_AGAIN;
+    if (!str_eq(w->before.marker, w->writer.marker))
+        return STEP_AGAIN;
+    operation_apply_user(w->call, &w->entry);
+    return STEP_DONE;
 }
 
-static enum step step_of(struct user_write *w, bool answered, const struct directory_result *r,
-                         struct error *err)
+enum step user_write_step(struct user_write *w, bool answered, const struct directory_result *r,
+                          struct error *err)
 {
     if (!answered)
         return r->outcome == DIRECTORY_UNKNOWN ? look_for_marker(w, err) : STEP_FAILED;
@@ -148,44 +106,66 @@ static enum step step_of(struct user_write *w, bool answered, const struct direc
     return STEP_AGAIN;
 }
 
-/* modrdn first: it alone can find the new name taken, and then nothing was written. */
-static enum step rename_user(struct user_write *w, struct directory_target *target,
-                             struct str new_rdn, struct error *err)
+/* A person who deactivates a PlatformAdmin takes the group's side out first (KB-R16). Decided
+ * before anything is written; `platform.sight.in_platform` false = nothing to take. */
+static bool decide_platform(struct user_write *w, struct change *platform, struct error *err)
+{
+    const struct service_call *c = w->call;
+    *platform = (struct change){
+        .call = c, .what = {.kind = KIOPS_UNMAKE_ADMIN, .subject = w->id, .operation = -1}};
+    if (c->actor.kind != KIOPS_ACTOR_PERSON ||
+        !operation_values_of(c->arena, &w->before.person.joined, STR("platform")).count)
+        return true;
+    return change_decide(platform, true, err);
+}
+
+/* Once: a second try of the same password would meet the server's password history. */
+static bool set_password(struct user_write *w, struct directory_target *target, struct error *err)
+{
+    if (!w->password.at || w->password_set)
+        return true;
+    if (!user_write_password(w, target->dn, err))
+        return false;
+    w->password_set = w->wrote = true;
+    target->csn = STR_NONE; /* the password has just changed it; the entryUUID still binds */
+    return true;
+}
+
+static enum step modify_user(struct user_write *w, const struct directory_target *target,
+                             const struct directory_mods *mods, struct error *err)
 {
     const struct service_call *c = w->call;
     struct directory_result result = {0};
-    struct str old_dn = target->dn;
-    bool answered = directory_rename(c->conn, c->arena, target, new_rdn, &result, err);
-    enum step step = step_of(w, answered, &result, err);
-    if (step != STEP_DONE)
-        return step;
-    w->wrote = true;
-    target->dn = dn_with(c->arena, old_dn, new_rdn);
-    target->csn = result.post_csn;
-    return mend_groups(w, old_dn, target->dn, err) ? STEP_DONE : STEP_FAILED;
+    if (mods->count == 0)
+        return STEP_DONE;
+    bool answered = directory_modify(c->conn, c->arena, target, mods, &result, err);
+    enum step step = user_write_step(w, answered, &result, err);
+    if (step == STEP_DONE)
+        operation_apply_user(c, result.post);
+    w->wrote = w->wrote || step == STEP_DONE;
+    return step;
 }
 
-/* A deactivation takes the platform role's own side with it (KB-R16); a person takes the group's
- * side out first. */
-static bool leave_platform(struct user_write *w, struct directory_mods *mods, struct error *err)
+/* The password first: refused, it leaves nothing behind. Then the name, which somebody else may
+ * take meanwhile, and the groups that follow it; refused after that, all goes back. The asserted
+ * name comes last: until then it tells a repeated request where the groups were left. */
+static enum step write_steps(struct user_write *w, const struct directory_mods *mods,
+                             struct str new_rdn, struct error *err)
 {
-    const struct service_call *c = w->call;
-    struct directory_values platform =
-        operation_values_of(c->arena, &w->before.person.joined, STR("platform"));
-    operation_delete_all(mods, "kiopsJoined", &platform);
-    if (!platform.count || c->actor.kind != KIOPS_ACTOR_PERSON)
-        return true;
-    struct change ch = {.call = c,
-                        .what = {.kind = KIOPS_UNMAKE_ADMIN, .subject = w->id, .operation = -1}};
-    if (!change_decide(&ch, true, err))
-        return false;
-    if (!ch.sight.in_platform)
-        return true;
-    enum step step = operation_leave_platform(&ch, err);
-    return step == STEP_DONE ||
-           (step == STEP_AGAIN &&
-            error_set(err, ERR_CONFLICT,
-                      "the PlatformAdmins changed meanwhile; repeat the request"));
+    struct directory_target target = {
+        .dn = w->entry.dn, .id = w->id, .csn = w->entry.csn, .want_post = true};
+    struct str old_dn = w->entry.dn;
+    if (!set_password(w, &target, err))
+        return STEP_FAILED;
+    enum step step = new_rdn.len ? user_rename(w, &target, new_rdn, err) : STEP_DONE;
+    if (step != STEP_DONE)
+        return step;
+    if (new_rdn.len && !user_rename_finish(w, target.dn, err))
+        return STEP_FAILED;
+    step = modify_user(w, &target, mods, err);
+    if (step == STEP_FAILED && new_rdn.len && err->kind != ERR_UNAVAILABLE)
+        user_rename_undo(w, &target, old_dn);
+    return step;
 }
 
 static enum step write_user(struct user_write *w, struct error *err)
@@ -194,35 +174,36 @@ static enum step write_user(struct user_write *w, struct error *err)
     struct directory_mods mods;
     struct str new_rdn = STR_NONE;
     enum kiops_change_kind kind;
+    struct change platform = {0};
     const char *rule;
-    if (!version_check(c, version_text(c->arena, w->before.version), err) || !make_after(w, err) ||
-        !judge_edit(w, &kind, &rule, err))
+    /* After its first write a request only goes forward. */
+    if ((!w->wrote && !version_check(c, version_text(c->arena, w->before.version), err)) ||
+        !make_after(w, err) || !judge_edit(w, &kind, &rule, err))
         return STEP_FAILED;
     directory_mods_init(&mods, c->arena);
     if (!directory_unmap_user(c->service->directory, c->arena, &w->entry, &w->before, w->after,
                               &w->writer, &mods, &new_rdn, err))
         return STEP_FAILED;
-    if (mods.count == 0 && !new_rdn.len && !w->password.at)
+    struct str left = user_rename_left(w);
+    if (mods.count == 0 && !new_rdn.len && !left.len && (!w->password.at || w->password_set))
         return STEP_DONE;
-    if (!access_confirm(c, STR_NONE, err) || !user_write_intend(w, kind, rule, err))
+    if ((kind == KIOPS_DEACTIVATE && !decide_platform(w, &platform, err)) ||
+        !access_confirm(c, STR_NONE, err) || !user_write_intend(w, kind, rule, err) ||
+        (new_rdn.len && !user_rename_claim(w, new_rdn, err)) ||
+        (left.len && !user_rename_finish(w, w->entry.dn, err)))
         return STEP_FAILED;
-    if (kind == KIOPS_DEACTIVATE && !leave_platform(w, &mods, err))
-        return STEP_FAILED;
-    struct directory_target target = {
-        .dn = w->entry.dn, .id = w->id, .csn = w->entry.csn, .want_post = true};
-    if (!user_write_password(w, target.dn, err))
-        return STEP_FAILED;
-    if (w->password.at)
-        target.csn = STR_NONE; /* the password has just changed it; the entryUUID still binds */
-    enum step step = new_rdn.len ? rename_user(w, &target, new_rdn, err) : STEP_DONE;
-    if (step != STEP_DONE || mods.count == 0)
-        return step;
-    struct directory_result result = {0};
-    bool answered = directory_modify(c->conn, c->arena, &target, &mods, &result, err);
-    step = step_of(w, answered, &result, err);
-    if (step == STEP_DONE)
-        operation_apply_user(c, result.post);
-    return step;
+    if (kind == KIOPS_DEACTIVATE) {
+        struct directory_values own =
+            operation_values_of(c->arena, &w->before.person.joined, STR("platform"));
+        operation_delete_all(&mods, "kiopsJoined", &own);
+    }
+    if (platform.sight.in_platform) {
+        enum step out = operation_leave_platform(&platform, err);
+        w->wrote = w->wrote || platform.wrote;
+        if (out != STEP_DONE)
+            return out;
+    }
+    return write_steps(w, &mods, new_rdn, err);
 }
 
 static enum service_status finish(struct user_write *w, enum step step, struct service_result *out,
@@ -230,7 +211,7 @@ static enum service_status finish(struct user_write *w, enum step step, struct s
 {
     const struct service_call *c = w->call;
     if (step == STEP_AGAIN)
-        error_set(err, ERR_CONFLICT,
+        error_set(err, w->wrote ? ERR_UNAVAILABLE : ERR_CONFLICT,
                   "the user kept changing meanwhile; read it again and repeat the request");
     if (w->intent)
         audit_outcome(c->service->audit, w->intent,
@@ -258,7 +239,8 @@ static enum service_status change_user(struct user_write *w, struct service_resu
         return SERVICE_FAILED;
     w->writer = user_write_writer(c);
     enum step step = STEP_AGAIN;
-    for (int tries = 0; step == STEP_AGAIN && tries <= TRIES_BEFORE; tries++)
+    for (int tries = 0; step == STEP_AGAIN && tries <= (w->wrote ? TRIES_AFTER : TRIES_BEFORE);
+         tries++)
         step = read_user(w, err) ? write_user(w, err) : STEP_FAILED;
     return finish(w, step, out, err);
 }

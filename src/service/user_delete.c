@@ -153,7 +153,7 @@ static enum step delete_entry(struct deletion *d, struct error *err)
     d->wrote = true;
     replica_apply_deleted(c->service->replica, d->id);
     /* Once more: what a join on its way has put there. */
-    return operation_clear_dn(c, d->entry.dn, err) ? STEP_DONE : STEP_FAILED;
+    return naming_clear(c, d->entry.dn, err) ? STEP_DONE : STEP_FAILED;
 }
 
 static enum step delete_once(struct deletion *d, struct error *err)
@@ -165,7 +165,7 @@ static enum step delete_once(struct deletion *d, struct error *err)
             return STEP_FAILED;
         error_clear(err); /* gone meanwhile: by this request whose answer was lost, or by another */
         replica_apply_deleted(c->service->replica, d->id);
-        return operation_clear_dn(c, d->entry.dn, err) ? STEP_DONE : STEP_FAILED;
+        return naming_clear(c, d->entry.dn, err) ? STEP_DONE : STEP_FAILED;
     }
     if ((!d->wrote && !version_check(c, version_text(c->arena, d->user.version), err)) ||
         !judge(d, &whole, err))

@@ -20,6 +20,8 @@ struct user_write {
     struct directory_writer writer;
     uint64_t intent;
     bool wrote;
+    bool password_set;
+    struct str renamed_from; /* DN that groups may still name after this request's modrdn */
 };
 
 const struct scim_resource_type *user_write_type(const struct service_call *c);
@@ -39,3 +41,23 @@ MUST_CHECK bool user_write_judge(const struct service_call *c, struct kiops_chan
 MUST_CHECK bool user_write_intend(struct user_write *w, enum kiops_change_kind kind,
                                   const char *rule, struct error *err);
 MUST_CHECK bool user_write_password(struct user_write *w, struct str dn, struct error *err);
+
+/* What an answer to a write of the entry means. */
+enum step user_write_step(struct user_write *w, bool answered, const struct directory_result *r,
+                          struct error *err);
+
+/* ---- user_rename.c: a new userName is a new DN, which the groups must follow
+ * ---------------------------------- */
+/* ERR_UNIQUENESS when somebody stands where the new name leads. */
+MUST_CHECK bool user_rename_claim(struct user_write *w, struct str new_rdn, struct error *err);
+/* modrdn; `target` is the entry under its new name. */
+enum step user_rename(struct user_write *w, struct directory_target *target, struct str new_rdn,
+                      struct error *err);
+/* The DN that groups may still name, because a rename (of this request, an earlier one, or by
+ * another hand) was not followed to its end; empty = none. */
+struct str user_rename_left(const struct user_write *w);
+/* What names the DN that was left names `dn`. */
+MUST_CHECK bool user_rename_finish(struct user_write *w, struct str dn, struct error *err);
+/* What followed was refused: the entry gets its old name back, and the groups follow. */
+void user_rename_undo(struct user_write *w, const struct directory_target *target,
+                      struct str old_dn);

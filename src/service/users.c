@@ -33,26 +33,6 @@ enum service_status service_user_get(const struct service_call *c, struct str id
     return SERVICE_OK;
 }
 
-/* Group values that already name this DN must not fall to a new person; of a living entry they are
- * nobody's to take. */
-static bool clear_stale_values(const struct service_call *c, struct str dn, struct error *err)
-{
-    static const char *const attrs[] = {"entryUUID", NULL};
-    struct directory_search s[3] = {
-        directory_search_groups_naming(c->service->directory, c->arena, dn),
-        {.base = dn, .scope = DIRECTORY_BASE, .attrs = attrs},
-        directory_search_has_value(c->arena, c->service->config->directory.admins_dn, "member",
-                                   dn)};
-    struct directory_entries found[3];
-    s[0].attrs = attrs;
-    if (!directory_find_all(c->conn, c->arena, s, 3, found, err))
-        return false;
-    if (found[1].count)
-        return error_set(err, ERR_UNIQUENESS,
-                         "userName is taken by another user; choose another one");
-    return found[0].count + found[2].count == 0 || operation_clear_dn(c, dn, err);
-}
-
 static bool find_own_add(struct user_write *w, struct str user_name, struct error *err)
 {
     const struct service_call *c = w->call;
@@ -128,8 +108,7 @@ static bool create_user(struct user_write *w, const json_t *body, struct error *
                                   &attrs, err) ||
         !access_confirm(c, STR_NONE, err) || !user_write_intend(w, KIOPS_CREATE_USER, rule, err))
         return false;
-    return clear_stale_values(c, dn, err) && add_user(w, dn, &attrs, err) &&
-           set_first_password(w, err);
+    return naming_claim(c, dn, err) && add_user(w, dn, &attrs, err) && set_first_password(w, err);
 }
 
 enum service_status service_user_create(const struct service_call *c, const json_t *body,

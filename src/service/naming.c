@@ -1,0 +1,198 @@
+/* The values by which groups and the platform group name a DN: cleared, or moved with a renamed
+ * entry. A DN may come to name another person, so nobody inherits one (DESIGN 3.2). */
+#include "service/internal.h"
+
+/* What one group says of a DN, read just before it is changed. */
+struct naming {
+    const struct service_call *call;
+    const struct directory_entry *group;
+    bool member, owner, last_owner;
+    bool to_member, to_owner; /* the other DN is named already */
+};
+
+typedef enum step naming_work(const struct naming *n, struct str from, struct str to,
+                              struct error *err);
+
+static enum step step_of(enum sent sent)
+{
+    if (sent == SENT_FAILED)
+        return STEP_FAILED;
+    return sent == SENT_LOST || sent == SENT_UNKNOWN ? STEP_AGAIN : STEP_DONE;
+}
+
+static bool look_at_group(struct naming *n, struct str from, struct str to, struct error *err)
+{
+    const struct service_call *c = n->call;
+    struct str group = n->group->dn;
+    struct directory_search in[4] = {directory_search_has_value(c->arena, group, "member", from),
+                                     directory_search_has_value(c->arena, group, "owner", from),
+                                     directory_search_has_value(c->arena, group, "member", to),
+                                     directory_search_has_value(c->arena, group, "owner", to)};
+    struct directory_entries found[4] = {0};
+    if (!directory_find_all(c->conn, c->arena, in, to.len ? 4 : 2, found, err))
+        return false;
+    const struct directory_attr *owners = directory_attr(n->group, "owner");
+    n->member = found[0].count > 0;
+    n->owner = found[1].count > 0;
+    n->to_member = found[2].count > 0;
+    n->to_owner = found[3].count > 0;
+    n->last_owner = n->owner && owners && owners->count == 1 &&
+                    directory_has(n->group, "objectClass", STR("kiopsManagedOrganization"));
+    return true;
+}
+
+static enum step change_group(const struct naming *n, const struct directory_mods *m,
+                              struct set_changes sets, struct error *err)
+{
+    struct directory_target target = {.dn = n->group->dn, .id = n->group->id};
+    return m->count ? step_of(operation_modify_sets(n->call, &target, m, sets, err)) : STEP_DONE;
+}
+
+/* The last owner value of a managed organization makes way for the placeholder. */
+static enum step clear_from_group(const struct naming *n, struct str dn, struct str nobody,
+                                  struct error *err)
+{
+    (void)nobody;
+    struct str placeholder = n->call->service->config->directory.organizations.placeholder_dn;
+    struct directory_mods m;
+    directory_mods_init(&m, n->call->arena);
+    if (n->last_owner)
+        directory_mods_one(&m, DIRECTORY_ADD, "owner", placeholder);
+    if (n->owner)
+        directory_mods_one(&m, DIRECTORY_DELETE, "owner", dn);
+    if (n->member)
+        directory_mods_one(&m, DIRECTORY_DELETE, "member", dn);
+    struct replica_set_change sets[] = {
+        {.dn = dn, .member = n->member ? -1 : 0, .owner = n->owner ? -1 : 0},
+        {.dn = placeholder, .owner = n->last_owner ? 1 : 0}};
+    return change_group(n, &m, (struct set_changes){sets, 2}, err);
+}
+
+static enum step move_in_group(const struct naming *n, struct str from, struct str to,
+                               struct error *err)
+{
+    struct directory_mods m;
+    directory_mods_init(&m, n->call->arena);
+    if (n->member && !n->to_member)
+        directory_mods_one(&m, DIRECTORY_ADD, "member", to);
+    if (n->member)
+        directory_mods_one(&m, DIRECTORY_DELETE, "member", from);
+    if (n->owner && !n->to_owner)
+        directory_mods_one(&m, DIRECTORY_ADD, "owner", to);
+    if (n->owner)
+        directory_mods_one(&m, DIRECTORY_DELETE, "owner", from);
+    struct replica_set_change sets[] = {
+        {.dn = from, .member = n->member ? -1 : 0, .owner = n->owner ? -1 : 0},
+        {.dn = to, .member = n->member ? 1 : 0, .owner = n->owner ? 1 : 0}};
+    return change_group(n, &m, (struct set_changes){sets, 2}, err);
+}
+
+/* `to` empty: out of the platform group. */
+static enum step change_platform(const struct service_call *c, struct str from, struct str to,
+                                 struct error *err)
+{
+    struct directory_search in = directory_search_has_value(
+        c->arena, c->service->config->directory.admins_dn, "member", from);
+    struct directory_entries found;
+    struct directory_mods m;
+    if (!directory_find(c->conn, c->arena, &in, &found, err))
+        return STEP_FAILED;
+    if (found.count == 0)
+        return STEP_DONE;
+    directory_mods_init(&m, c->arena);
+    directory_mods_one(&m, DIRECTORY_DELETE, "member", from);
+    if (to.len)
+        directory_mods_one(&m, DIRECTORY_ADD, "member", to);
+    return step_of(operation_modify_admins(c, &m, err));
+}
+
+/* One round over what names `from` now. */
+static enum step work_once(const struct service_call *c, naming_work *work, struct str from,
+                           struct str to, struct error *err)
+{
+    static const char *const attrs[] = {"owner", "objectClass", "entryUUID", "entryCSN", NULL};
+    struct directory_search search =
+        directory_search_groups_naming(c->service->directory, c->arena, from);
+    search.attrs = attrs;
+    struct directory_entries found;
+    enum step all = change_platform(c, from, to, err);
+    if (all == STEP_FAILED || !directory_find(c->conn, c->arena, &search, &found, err))
+        return STEP_FAILED;
+    for (size_t i = 0; i < found.count; i++) {
+        struct naming n = {.call = c, .group = &found.at[i]};
+        enum step one = look_at_group(&n, from, to, err) ? work(&n, from, to, err) : STEP_FAILED;
+        if (one == STEP_FAILED)
+            return one;
+        all = one == STEP_AGAIN ? one : all;
+    }
+    return all;
+}
+
+static bool unfinished(struct error *err)
+{
+    return error_set(
+        err, ERR_UNAVAILABLE,
+        "unfinished: groups kept changing meanwhile; repeat the request, it completes");
+}
+
+/* Protected entries are in no answer, and stand all the same. */
+static bool is_somebodys(const struct service_call *c, struct str dn, bool *somebodys,
+                         struct error *err)
+{
+    static const char *const attrs[] = {"entryUUID", NULL};
+    struct directory_search s = {.base = dn, .scope = DIRECTORY_BASE, .attrs = attrs};
+    struct directory_entries found = {0};
+    *somebodys = directory_is_protected(c->service->directory, dn);
+    if (*somebodys)
+        return true;
+    if (!directory_find(c->conn, c->arena, &s, &found, err))
+        return false;
+    *somebodys = found.count > 0;
+    return true;
+}
+
+bool naming_clear(const struct service_call *c, struct str dn, struct error *err)
+{
+    for (int tries = 0; tries <= TRIES_AFTER; tries++) {
+        bool somebodys;
+        if (!is_somebodys(c, dn, &somebodys, err))
+            return false;
+        enum step step = somebodys ? STEP_DONE : work_once(c, clear_from_group, dn, STR_NONE, err);
+        if (step != STEP_AGAIN)
+            return step == STEP_DONE;
+    }
+    return unfinished(err);
+}
+
+/* One round trip where nothing is left, which is nearly always. */
+bool naming_claim(const struct service_call *c, struct str dn, struct error *err)
+{
+    static const char *const attrs[] = {"entryUUID", NULL};
+    struct directory_search s[3] = {
+        directory_search_groups_naming(c->service->directory, c->arena, dn),
+        {.base = dn, .scope = DIRECTORY_BASE, .attrs = attrs},
+        directory_search_has_value(c->arena, c->service->config->directory.admins_dn, "member",
+                                   dn)};
+    struct directory_entries found[3];
+    s[0].attrs = attrs;
+    if (!directory_find_all(c->conn, c->arena, s, 3, found, err))
+        return false;
+    if (found[1].count || directory_is_protected(c->service->directory, dn))
+        return error_set(err, ERR_UNIQUENESS,
+                         "userName is taken by another user; choose another one");
+    return found[0].count + found[2].count == 0 || naming_clear(c, dn, err);
+}
+
+/* Lost: the server's referential integrity was first; the next round finds nothing. */
+bool naming_move(const struct service_call *c, struct str from, struct str to, struct error *err)
+{
+    for (int tries = 0; tries <= TRIES_AFTER; tries++) {
+        bool somebodys;
+        if (!is_somebodys(c, from, &somebodys, err))
+            return false;
+        enum step step = somebodys ? STEP_DONE : work_once(c, move_in_group, from, to, err);
+        if (step != STEP_AGAIN)
+            return step == STEP_DONE;
+    }
+    return unfinished(err);
+}
