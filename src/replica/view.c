@@ -60,7 +60,9 @@ enum sight view_organization(const struct view *v, const struct organization *o)
     struct str id = record_field(rec, FIELD_ID);
     if (v->all || view_manages(v, id))
         return SIGHT_FULL;
-    return rec->open || kiops_actor_is_in(v->actor, id) ? SIGHT_SHORT : SIGHT_HIDDEN;
+    /* A token asks nowhere to be let in, so what is open to people is not open to it (KB-R05). */
+    bool may_ask = rec->open && v->actor->kind == KIOPS_ACTOR_PERSON;
+    return may_ask || kiops_actor_is_in(v->actor, id) ? SIGHT_SHORT : SIGHT_HIDDEN;
 }
 
 void view_schemas(struct pen *p, const struct scim_resource_type *type, uint16_t extensions,

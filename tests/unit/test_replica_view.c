@@ -220,10 +220,10 @@ static void actors_see_what_their_roles_give(void **state)
         {"kim", NULL, KIOPS_NO_ROLE, "org-alpha org-beta", "org-alpha", "-", "FSS"},
         {"lee", NULL, KIOPS_NO_ROLE, "-", "org-alpha", "-", "S-S"},
         {"choi", NULL, KIOPS_NO_ROLE, "-", "-", "org-beta", "-SS"},
-        {NULL, "org-alpha", KIOPS_MANAGER, "org-alpha", "org-alpha", "-", "F-S"},
-        {NULL, "org-beta", KIOPS_MANAGER, "org-beta", "-", "org-beta", "-FS"},
+        {NULL, "org-alpha", KIOPS_MANAGER, "org-alpha", "org-alpha", "-", "F--"},
+        {NULL, "org-beta", KIOPS_MANAGER, "org-beta", "-", "org-beta", "-F-"},
         {NULL, "org-gamma", KIOPS_MANAGER, "-", "", "-", "--F"},
-        {NULL, "org-alpha", KIOPS_MEMBER, "-", "-", "-", "S-S"},
+        {NULL, "org-alpha", KIOPS_MEMBER, "-", "-", "-", "S--"},
         {NULL, "org-alpha", KIOPS_PLATFORM_ADMIN, "org-alpha org-beta", "org-alpha", "org-beta",
          "FFF"},
     };
