@@ -46,6 +46,16 @@ static const struct scim_resource_type *type_of(const struct http_request *r)
     return r->route->resource->kind == REPLICA_USER ? r->server->user_type : r->server->group_type;
 }
 
+static struct scim_context context_of(const struct http_request *r)
+{
+    return (struct scim_context){
+        .arena = r->arena,
+        .type = type_of(r),
+        .dialect = r->dialect,
+        .limits = service_limits(r->server->config),
+    };
+}
+
 static bool is_get(const struct http_request *r)
 {
     return r->method == HTTP_GET || r->method == HTTP_HEAD;
@@ -83,13 +93,13 @@ static bool prepare(struct http_request *r)
                                     2 * (int64_t)directory->operation_timeout_ms);
     r->minimal = wants_minimal(r);
     r->prepared = true;
+    const struct scim_context in = context_of(r);
     if (r->minimal) /* so that no large group is rendered for an answer that has no body */
-        return scim_projection_parse(r->arena, type_of(r), STR("id"), STR_NONE, &r->projection,
-                                     &r->err);
+        return scim_projection_parse(&in, STR("id"), STR_NONE, &r->projection, &r->err);
     if (!params[HTTP_ATTRIBUTES].at && !params[HTTP_EXCLUDED_ATTRIBUTES].at)
         return true;
-    return scim_projection_parse(r->arena, type_of(r), params[HTTP_ATTRIBUTES],
-                                 params[HTTP_EXCLUDED_ATTRIBUTES], &r->projection, &r->err);
+    return scim_projection_parse(&in, params[HTTP_ATTRIBUTES], params[HTTP_EXCLUDED_ATTRIBUTES],
+                                 &r->projection, &r->err);
 }
 
 static struct service_call call_of(const struct http_request *r, struct directory_conn *conn)
@@ -179,22 +189,19 @@ static enum http_next get_item(struct http_request *r, struct directory_conn *co
 
 static bool parse_query(struct http_request *r, struct service_query *q)
 {
-    const struct config *config = r->server->config;
+    const struct config_scim *config = &r->server->config->scim;
     const struct str *params = r->target.params;
-    const struct scim_filter_limits limits = {
-        config->limits.filter_chars, config->limits.filter_nodes, config->limits.filter_depth};
-    const struct scim_page_limits pages = {config->scim.default_page, config->scim.max_page};
+    const struct scim_context in = context_of(r);
+    const struct scim_page_limits limits = {config->default_page, config->max_page};
+    const struct scim_page_query page = {params[HTTP_START_INDEX], params[HTTP_COUNT], STR_NONE};
     if (params[HTTP_CURSOR].at)
         return error_set(&r->err, ERR_NOT_IMPLEMENTED, "paging by cursor is not supported");
-    if (params[HTTP_FILTER].at &&
-        !scim_filter_parse(r->arena, type_of(r), params[HTTP_FILTER], &limits,
-                           r->dialect->bare_filter_operand, &q->filter, &r->err))
+    if (params[HTTP_FILTER].at && !scim_filter_parse(&in, params[HTTP_FILTER], &q->filter, &r->err))
         return false;
-    if (params[HTTP_SORT_BY].at && !scim_sort_parse(r->arena, type_of(r), params[HTTP_SORT_BY],
-                                                    params[HTTP_SORT_ORDER], &q->sort, &r->err))
+    if (params[HTTP_SORT_BY].at &&
+        !scim_sort_parse(&in, params[HTTP_SORT_BY], params[HTTP_SORT_ORDER], &q->sort, &r->err))
         return false;
-    return scim_page_parse(params[HTTP_START_INDEX], params[HTTP_COUNT], STR_NONE, &pages, &q->page,
-                           &r->err);
+    return scim_page_parse(&page, &limits, &q->page, &r->err);
 }
 
 static enum http_next get_list(struct http_request *r, struct directory_conn *conn)
@@ -213,14 +220,8 @@ static enum http_next get_list(struct http_request *r, struct directory_conn *co
 
 static bool parse_patch(struct http_request *r)
 {
-    const struct config_limits *config = &r->server->config->limits;
-    const struct scim_patch_limits limits = {
-        .operations = config->patch_operations,
-        .values = config->patch_values,
-        .filter = {config->filter_chars, config->filter_nodes, config->filter_depth},
-    };
-    return scim_patch_parse(r->arena, r->dialect, type_of(r), r->document, &limits, &r->patch,
-                            &r->body_fault);
+    const struct scim_context in = context_of(r);
+    return scim_patch_parse(&in, r->document, &r->patch, &r->body_fault);
 }
 
 static bool parse_body(struct http_request *r)

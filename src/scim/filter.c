@@ -358,19 +358,18 @@ static bool read_chain(struct scim_parser *p, const struct scim_attr *items, enu
     }
 }
 
-bool scim_filter_parse(struct arena *a, const struct scim_resource_type *type, struct str text,
-                       const struct scim_filter_limits *limits, bool lenient_bare,
+bool scim_filter_parse(const struct scim_context *in, struct str text,
                        const struct scim_filter **out, struct error *err)
 {
-    struct scim_parser p = {.arena = a,
-                            .type = type,
-                            .limits = *limits,
-                            .lenient_bare = lenient_bare,
+    struct scim_parser p = {.arena = in->arena,
+                            .type = in->type,
+                            .limits = in->limits.filter,
+                            .lenient_bare = in->dialect->bare_filter_operand,
                             .c = cursor_of(text),
                             .kind = ERR_INVALID_FILTER,
                             .err = err};
-    if (text.len > limits->chars)
-        return error_set(err, p.kind, "a filter has at most %zu bytes", limits->chars);
+    if (text.len > p.limits.chars)
+        return error_set(err, p.kind, "a filter has at most %zu bytes", p.limits.chars);
     const struct scim_filter *tree = NULL;
     if (!read_chain(&p, NULL, SCIM_OR, &tree))
         return false;

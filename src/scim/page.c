@@ -20,14 +20,13 @@ static bool is_cursor(struct str text)
     return text.len <= CURSOR_MAX;
 }
 
-static bool read_cursor(struct str start_index, struct str cursor, struct scim_page *out,
-                        struct error *err)
+static bool read_cursor(const struct scim_page_query *q, struct scim_page *out, struct error *err)
 {
-    out->by_cursor = cursor.at != NULL;
-    out->cursor = cursor;
-    if (out->by_cursor && start_index.at)
+    out->by_cursor = q->cursor.at != NULL;
+    out->cursor = q->cursor;
+    if (out->by_cursor && q->start_index.at)
         return error_set(err, ERR_INVALID_VALUE, "cursor and startIndex exclude each other");
-    if (!is_cursor(cursor))
+    if (!is_cursor(q->cursor))
         return error_set(err, ERR_INVALID_CURSOR, "cursor is not valid");
     return true;
 }
@@ -51,14 +50,13 @@ static bool read_count(struct str count, const struct scim_page_limits *limits,
     return true;
 }
 
-bool scim_page_parse(struct str start_index, struct str count, struct str cursor,
-                     const struct scim_page_limits *limits, struct scim_page *out,
-                     struct error *err)
+bool scim_page_parse(const struct scim_page_query *q, const struct scim_page_limits *limits,
+                     struct scim_page *out, struct error *err)
 {
     struct scim_page page = {.start_index = 1};
-    if (!read_cursor(start_index, cursor, &page, err) || !read_count(count, limits, &page, err))
+    if (!read_cursor(q, &page, err) || !read_count(q->count, limits, &page, err))
         return false;
-    if (start_index.at && !str_to_i64(start_index, &page.start_index))
+    if (q->start_index.at && !str_to_i64(q->start_index, &page.start_index))
         return error_set(err, ERR_INVALID_VALUE, "startIndex must be a number");
     if (page.start_index < 1)
         page.start_index = 1;
@@ -88,8 +86,8 @@ static bool is_sortable(const struct scim_path *path)
            path->attr->returned != SCIM_NEVER && leaf_of(path)->returned != SCIM_NEVER;
 }
 
-bool scim_sort_parse(struct arena *a, const struct scim_resource_type *type, struct str sort_by,
-                     struct str sort_order, struct scim_sort *out, struct error *err)
+bool scim_sort_parse(const struct scim_context *in, struct str sort_by, struct str sort_order,
+                     struct scim_sort *out, struct error *err)
 {
     struct scim_sort sort = {0};
     if (!read_order(sort_order, &sort.descending, err))
@@ -98,7 +96,7 @@ bool scim_sort_parse(struct arena *a, const struct scim_resource_type *type, str
         *out = (struct scim_sort){0}; /* sortOrder speaks of sortBy alone */
         return true;
     }
-    if (!scim_path_parse(a, type, sort_by, &sort.by, err)) {
+    if (!scim_path_parse(in->arena, in->type, sort_by, &sort.by, err)) {
         err->kind = ERR_INVALID_PATH; /* a filter has no place in sortBy at all */
         return false;
     }

@@ -3,14 +3,11 @@
 #include "base/own.h"
 
 struct reader {
-    struct arena *arena;
-    const struct scim_dialect *dialect;
-    const struct scim_resource_type *type;
-    const struct scim_patch_limits *limits;
+    const struct scim_context *in;
     struct error *err;
     struct patch_operation *operations;
     size_t count, cap;
-    size_t values; /* items and members so far, against limits->values */
+    size_t values; /* items and members so far, against limits.values */
     enum scim_patch_op op;
     int index; /* of the operation that is being read */
 };
@@ -37,9 +34,9 @@ static void append(struct reader *r, enum scim_patch_op op, const struct scim_pa
                    json_t *value)
 {
     r->operations =
-        arena_grow(r->arena, r->operations, sizeof(r->operations[0]), r->count, &r->cap);
+        arena_grow(r->in->arena, r->operations, sizeof(r->operations[0]), r->count, &r->cap);
     if (value)
-        json_keep(r->arena, value);
+        json_keep(r->in->arena, value);
     r->operations[r->count++] = (struct patch_operation){
         .op = op,
         .path = *path,
@@ -53,7 +50,7 @@ static void append(struct reader *r, enum scim_patch_op op, const struct scim_pa
  * never all of them. */
 static bool read_remove(struct reader *r, const struct scim_path *path, const json_t *sent)
 {
-    const struct shaping shaping = {.dialect = r->dialect, .patch = true};
+    const struct shaping shaping = {.dialect = r->in->dialect, .patch = true};
     const struct scim_attr *attr = path->attr;
     json_t *items = NULL;
     if (path->sub ? path->sub->required : attr->required && !path->filter)
@@ -71,7 +68,7 @@ static bool read_remove(struct reader *r, const struct scim_path *path, const js
 static bool shape_selected(struct reader *r, const struct scim_attr *attr, const json_t *sent,
                            json_t **out)
 {
-    const struct shaping shaping = {.dialect = r->dialect, .patch = true};
+    const struct shaping shaping = {.dialect = r->in->dialect, .patch = true};
     if (json_is_array(sent) && json_array_size(sent) > 1)
         return refuse(r, attr, ERR_INVALID_VALUE, "[...] takes one value");
     if (json_is_array(sent))
@@ -90,7 +87,7 @@ static bool shape_selected(struct reader *r, const struct scim_attr *attr, const
 static bool shape_written(struct reader *r, const struct scim_path *path, const json_t *sent,
                           json_t **out)
 {
-    const struct shaping shaping = {.dialect = r->dialect, .patch = true};
+    const struct shaping shaping = {.dialect = r->in->dialect, .patch = true};
     if (path->filter && !path->sub)
         return shape_selected(r, path->attr, sent, out);
     return shape_value(&shaping, path->sub ? path->sub : path->attr, sent, out, r->err);
@@ -135,7 +132,7 @@ static bool read_only(const struct scim_path *path)
 static bool read_target(struct reader *r, struct scim_path path, const json_t *sent)
 {
     if (read_only(&path)) {
-        return r->dialect->ignore_readonly_path ||
+        return r->in->dialect->ignore_readonly_path ||
                refuse(r, path.sub ? path.sub : path.attr, ERR_MUTABILITY, "is read-only");
     }
     if (adds_items(r, &path))
@@ -152,15 +149,15 @@ static enum finding find_path(struct reader *r, struct str text, struct scim_pat
 {
     struct error fault = ERROR_INIT;
     struct scim_parser parser = {
-        .arena = r->arena,
-        .type = r->type,
-        .limits = r->limits->filter,
-        .lenient_bare = r->dialect->bare_filter_operand,
+        .arena = r->in->arena,
+        .type = r->in->type,
+        .limits = r->in->limits.filter,
+        .lenient_bare = r->in->dialect->bare_filter_operand,
         .err = &fault,
     };
     if (scim_path_read(&parser, text, out))
         return FOUND;
-    if (parser.unknown && r->dialect->ignore_unknown_path)
+    if (parser.unknown && r->in->dialect->ignore_unknown_path)
         return SKIPPED;
     *r->err = fault;
     return FAILED;
@@ -171,15 +168,16 @@ static enum finding find_path(struct reader *r, struct str text, struct scim_pat
 static bool count_values(struct reader *r, size_t more)
 {
     r->values += more;
-    return r->values <= r->limits->values ||
-           error_set(r->err, ERR_TOO_LARGE, "a PATCH takes at most %zu values", r->limits->values);
+    return r->values <= r->in->limits.values ||
+           error_set(r->err, ERR_TOO_LARGE, "a PATCH takes at most %zu values",
+                     r->in->limits.values);
 }
 
 static bool unknown_member(const struct reader *r, struct str name)
 {
-    return r->dialect->ignore_unknown ||
+    return r->in->dialect->ignore_unknown ||
            error_set(r->err, ERR_INVALID_PATH, "a " STR_FMT " has no attribute \"" STR_FMT "\"",
-                     STR_ARG(r->type->name), STR_ARG(str_sub(name, 0, 60)));
+                     STR_ARG(r->in->type->name), STR_ARG(str_sub(name, 0, 60)));
 }
 
 static bool is_path_like(struct str name)
@@ -192,7 +190,7 @@ static bool is_path_like(struct str name)
 static bool spread_path(struct reader *r, struct str name, const json_t *value)
 {
     struct scim_path path;
-    if (!r->dialect->dotted_keys || !is_path_like(name))
+    if (!r->in->dialect->dotted_keys || !is_path_like(name))
         return unknown_member(r, name);
     enum finding finding = find_path(r, name, &path);
     if (finding != FOUND)
@@ -220,7 +218,7 @@ static bool remove_extension(struct reader *r, const struct scim_schema *extensi
 static bool spread_schema_member(struct reader *r, const struct scim_schema *extension,
                                  void *member)
 {
-    const struct scim_schema *schema = extension ? extension : r->type->core;
+    const struct scim_schema *schema = extension ? extension : r->in->type->core;
     struct str name = shape_iter_name(member);
     const json_t *value = json_object_iter_value(member);
     struct shape_key key = {.kind = SHAPE_ATTR, .extension = extension};
@@ -230,7 +228,7 @@ static bool spread_schema_member(struct reader *r, const struct scim_schema *ext
     if (!is_path_like(name))
         return unknown_member(r, name);
     struct str qualified =
-        arena_fmt(r->arena, STR_FMT ":" STR_FMT, STR_ARG(schema->id), STR_ARG(name));
+        arena_fmt(r->in->arena, STR_FMT ":" STR_FMT, STR_ARG(schema->id), STR_ARG(name));
     return spread_path(r, qualified, value);
 }
 
@@ -256,12 +254,12 @@ static bool spread_member(struct reader *r, void *member)
 {
     struct str name = shape_iter_name(member);
     const json_t *value = json_object_iter_value(member);
-    struct shape_key key = shape_key_find(r->type, name);
+    struct shape_key key = shape_key_find(r->in->type, name);
     switch (key.kind) {
     case SHAPE_ATTR:
         return spread_attr(r, &key, value);
     case SHAPE_FLAT:
-        return r->dialect->dotted_keys ? spread_attr(r, &key, value) : unknown_member(r, name);
+        return r->in->dialect->dotted_keys ? spread_attr(r, &key, value) : unknown_member(r, name);
     case SHAPE_SCHEMA:
         return spread_schema(r, key.extension, value);
     case SHAPE_UNKNOWN:
@@ -354,23 +352,21 @@ static bool check_schemas(const struct scim_dialect *d, const json_t *body, stru
     return error_set(err, ERR_INVALID_SYNTAX, "schemas must name " SCIM_URN_PATCH);
 }
 
-bool scim_patch_parse(struct arena *a, const struct scim_dialect *d,
-                      const struct scim_resource_type *type, const json_t *body,
-                      const struct scim_patch_limits *limits, const struct scim_patch **out,
-                      struct error *err)
+bool scim_patch_parse(const struct scim_context *in, const json_t *body,
+                      const struct scim_patch **out, struct error *err)
 {
     const json_t *operations = json_get_icase(body, STR("Operations"), NULL);
     size_t n = json_array_size(operations);
     if (!json_is_object(body) || !json_is_array(operations))
         return error_set(err, ERR_INVALID_SYNTAX, "a PATCH needs an array of Operations");
-    if (!check_schemas(d, body, err))
+    if (!check_schemas(in->dialect, body, err))
         return false;
-    if (n == 0 && !d->empty_operations)
+    if (n == 0 && !in->dialect->empty_operations)
         return error_set(err, ERR_INVALID_SYNTAX, "Operations is empty");
-    if (n > limits->operations)
+    if (n > in->limits.operations)
         return error_set(err, ERR_TOO_LARGE, "a PATCH takes at most %zu operations",
-                         limits->operations);
-    struct reader r = {.arena = a, .dialect = d, .type = type, .limits = limits, .err = err};
+                         in->limits.operations);
+    struct reader r = {.in = in, .err = err};
     for (size_t i = 0; i < n; i++) {
         r.index = (int)i;
         if (read_operation(&r, json_array_get(operations, i)))
@@ -378,7 +374,7 @@ bool scim_patch_parse(struct arena *a, const struct scim_dialect *d,
         err->operation = r.index;
         return false;
     }
-    struct scim_patch *patch = ARENA_NEW(a, struct scim_patch);
+    struct scim_patch *patch = ARENA_NEW(in->arena, struct scim_patch);
     *patch = (struct scim_patch){.operations = r.operations, .count = r.count};
     *out = patch;
     return true;

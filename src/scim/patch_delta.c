@@ -1,15 +1,15 @@
 #include "scim/patch.h"
 
-static bool is_about(const struct patch_operation *op, struct str extension_urn, struct str name)
+static bool is_about(const struct patch_operation *op, const struct scim_attr_name *attr)
 {
     struct str lives_in = op->path.extension ? op->path.extension->id : STR_NONE;
-    return str_ieq(op->path.attr->name, name) && str_ieq(lives_in, extension_urn);
+    return str_ieq(op->path.attr->name, attr->name) && str_ieq(lives_in, attr->extension_urn);
 }
 
-bool scim_patch_touches(const struct scim_patch *patch, struct str extension_urn, struct str name)
+bool scim_patch_touches(const struct scim_patch *patch, const struct scim_attr_name *attr)
 {
     for (size_t i = 0; i < patch->count; i++)
-        if (is_about(&patch->operations[i], extension_urn, name))
+        if (is_about(&patch->operations[i], attr))
             return true;
     return false;
 }
@@ -99,27 +99,28 @@ static void read_delta(struct deltas *out, const struct patch_operation *op)
     append(out, &delta);
 }
 
-bool scim_patch_take(struct arena *a, const struct scim_patch *patch, struct str extension_urn,
-                     struct str name, const struct scim_patch **rest,
-                     const struct scim_delta **deltas, size_t *delta_count, struct error *err)
+bool scim_patch_take(struct arena *a, const struct scim_patch **patch,
+                     const struct scim_attr_name *attr, struct scim_deltas *deltas,
+                     struct error *err)
 {
+    const struct scim_patch *all = *patch;
     struct deltas out = {.arena = a};
-    out.at = ARENA_ARRAY(a, struct scim_delta, patch->count * 2 + 1);
-    struct patch_operation *kept = ARENA_ARRAY(a, struct patch_operation, patch->count + 1);
+    out.at = ARENA_ARRAY(a, struct scim_delta, all->count * 2 + 1);
+    struct patch_operation *kept = ARENA_ARRAY(a, struct patch_operation, all->count + 1);
     struct scim_patch *others = ARENA_NEW(a, struct scim_patch);
     others->operations = kept;
-    for (size_t i = 0; i < patch->count; i++) {
-        const struct patch_operation *op = &patch->operations[i];
-        if (!is_about(op, extension_urn, name)) {
+    for (size_t i = 0; i < all->count; i++) {
+        const struct patch_operation *op = &all->operations[i];
+        if (!is_about(op, attr)) {
             kept[others->count++] = *op;
             continue;
         }
         if (!scim_attr_sub(op->path.attr, STR("value")))
-            return error_set(err, ERR_INTERNAL, STR_FMT " is no set of values", STR_ARG(name));
+            return error_set(err, ERR_INTERNAL, STR_FMT " is no set of values",
+                             STR_ARG(attr->name));
         read_delta(&out, op);
     }
-    *rest = others;
-    *deltas = out.at;
-    *delta_count = out.count;
+    *patch = others;
+    *deltas = (struct scim_deltas){out.at, out.count};
     return true;
 }

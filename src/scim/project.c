@@ -67,9 +67,9 @@ static void choose_name(struct arena *a, struct scim_projection *p, struct str n
         choose(a, p, &(struct choice){path.extension, path.attr, path.sub});
 }
 
-bool scim_projection_parse(struct arena *a, const struct scim_resource_type *type,
-                           struct str attributes, struct str excluded,
-                           const struct scim_projection **out, struct error *err)
+bool scim_projection_parse(const struct scim_context *in, struct str attributes,
+                           struct str excluded, const struct scim_projection **out,
+                           struct error *err)
 {
     if (attributes.len > 0 && excluded.len > 0)
         return error_set(err, ERR_INVALID_VALUE,
@@ -79,10 +79,10 @@ bool scim_projection_parse(struct arena *a, const struct scim_resource_type *typ
         *out = NULL;
         return true;
     }
-    struct scim_projection *p = ARENA_NEW(a, struct scim_projection);
-    *p = (struct scim_projection){.type = type, .excludes = excluded.len > 0};
+    struct scim_projection *p = ARENA_NEW(in->arena, struct scim_projection);
+    *p = (struct scim_projection){.type = in->type, .excludes = excluded.len > 0};
     while (next_name(&rest, &name))
-        choose_name(a, p, name);
+        choose_name(in->arena, p, name);
     *out = p;
     return true;
 }

@@ -107,6 +107,29 @@ const struct scim_attr *scim_attr_find(const struct scim_attr *attrs, size_t n,
                                        struct str name); /* without case */
 const struct scim_attr *scim_attr_sub(const struct scim_attr *complex, struct str name);
 
+/* ---- what a request is read with
+ * ---------------------------------------------------------------------------------
+ */
+struct scim_dialect;
+
+struct scim_filter_limits {
+    size_t chars;
+    unsigned nodes, depth;
+};
+
+struct scim_limits {
+    struct scim_filter_limits filter;
+    size_t operations, values; /* of one PATCH; over: ERR_TOO_LARGE naming the limit */
+};
+
+/* Who asks only for order or attributes may leave dialect and limits out. */
+struct scim_context {
+    struct arena *arena; /* what is parsed lives here */
+    const struct scim_resource_type *type;
+    const struct scim_dialect *dialect;
+    struct scim_limits limits;
+};
+
 /* ---- path.c
  * ------------------------------------------------------------------------------------------------------
  */
@@ -163,20 +186,13 @@ struct scim_filter {
     instant_t instant; /* for SCIM_DATETIME targets */
 };
 
-struct scim_filter_limits {
-    size_t chars;
-    unsigned nodes, depth;
-};
-
 /*
  * Attribute equality without sub-attribute on a complex multi-valued one (`emails eq`, `members
  * eq`) means .value. Errors: ERR_INVALID_FILTER with the offset (bytes, from 0) of the first wrong
- * byte. `lenient_bare`: one bare token after an operator is taken as a string (dialects).
+ * byte.
  */
-MUST_CHECK bool scim_filter_parse(struct arena *a, const struct scim_resource_type *type,
-                                  struct str text, const struct scim_filter_limits *limits,
-                                  bool lenient_bare, const struct scim_filter **out,
-                                  struct error *err);
+MUST_CHECK bool scim_filter_parse(const struct scim_context *in, struct str text,
+                                  const struct scim_filter **out, struct error *err);
 /* Does the resource (canonical spelling, as the replica or mapping makes it) satisfy the filter?
  * Unassigned `active` never occurs: the mapping writes it out. */
 bool scim_match(const struct scim_filter *f, const json_t *resource);
@@ -208,7 +224,7 @@ struct scim_dialect {
     bool dotted_keys;         /* {"name.givenName": ..} and URN keys in a path-less value */
     bool single_as_array;     /* an object where an array is expected */
     bool empty_operations;    /* Operations: [] is a no-op, else ERR_INVALID_SYNTAX */
-    bool bare_filter_operand; /* eq bob without quotes */
+    bool bare_filter_operand; /* eq bob without quotes: one token, taken as a string */
     bool last_primary_wins;   /* two primaries: the last one; else ERR_INVALID_VALUE */
     bool group_patch_204;     /* PATCH of a Group answers 204 */
     bool ignore_readonly_path; /* PATCH of a readOnly attribute by path is skipped, else
@@ -238,16 +254,9 @@ enum scim_patch_op { SCIM_PATCH_ADD, SCIM_PATCH_REMOVE, SCIM_PATCH_REPLACE };
 
 struct scim_patch; /* operations in order, path-less ones already spread into one per attribute */
 
-struct scim_patch_limits {
-    size_t operations, values; /* over: ERR_TOO_LARGE naming the limit */
-    struct scim_filter_limits filter;
-};
-
 /* Errors carry err->operation. ERR_INVALID_SYNTAX, _PATH, _FILTER, _VALUE, NO_TARGET, MUTABILITY,
  * TOO_LARGE. */
-MUST_CHECK bool scim_patch_parse(struct arena *a, const struct scim_dialect *d,
-                                 const struct scim_resource_type *type, const json_t *body,
-                                 const struct scim_patch_limits *limits,
+MUST_CHECK bool scim_patch_parse(const struct scim_context *in, const json_t *body,
                                  const struct scim_patch **out, struct error *err);
 
 /*
@@ -270,17 +279,24 @@ struct scim_delta {
     int operation; /* index in the request */
 };
 
-/* Splits `patch`: *rest without operations on `name` (top-level name of the core schema, or of an
- * extension when `extension_urn` is not empty); *deltas holds them. A value filter that is only
- * `value eq` terms joined by or becomes SCIM_DELTA_REMOVE. Writing a sub-attribute of an item
- * (members[..].display) is ignored. */
-MUST_CHECK bool scim_patch_take(struct arena *a, const struct scim_patch *patch,
-                                struct str extension_urn, struct str name,
-                                const struct scim_patch **rest, const struct scim_delta **deltas,
-                                size_t *delta_count, struct error *err);
+struct scim_deltas {
+    const struct scim_delta *at;
+    size_t count;
+};
+
+/* Of a top-level attribute: of an extension when `extension_urn` is not empty, else of the core. */
+struct scim_attr_name {
+    struct str extension_urn, name;
+};
+
+/* Splits `*patch`: the operations on that attribute become `*deltas`, and `*patch` is left without
+ * them. A value filter that is only `value eq` terms joined by or becomes SCIM_DELTA_REMOVE.
+ * Writing a sub-attribute of an item (members[..].display) is ignored. */
+MUST_CHECK bool scim_patch_take(struct arena *a, const struct scim_patch **patch,
+                                const struct scim_attr_name *attr, struct scim_deltas *deltas,
+                                struct error *err);
 size_t scim_patch_count(const struct scim_patch *patch);
-/* Of a PATCH: does it touch that top-level attribute (or an extension's)? */
-bool scim_patch_touches(const struct scim_patch *patch, struct str extension_urn, struct str name);
+bool scim_patch_touches(const struct scim_patch *patch, const struct scim_attr_name *attr);
 
 /* New resource; `before` is not changed. Operations see each other's results; one primary at most
  * afterwards. */
@@ -322,9 +338,9 @@ struct scim_projection; /* NULL = everything returned by default */
 
 /* Comma lists as they stand in the query (decoded), or STR_NONE. Unknown names are ignored;
  * `emails[..]` counts as emails. Errors: ERR_INVALID_VALUE when both are given. */
-MUST_CHECK bool scim_projection_parse(struct arena *a, const struct scim_resource_type *type,
-                                      struct str attributes, struct str excluded,
-                                      const struct scim_projection **out, struct error *err);
+MUST_CHECK bool scim_projection_parse(const struct scim_context *in, struct str attributes,
+                                      struct str excluded, const struct scim_projection **out,
+                                      struct error *err);
 /* New. Applies returned:always/never/request and the projection. */
 json_t *scim_project(const struct scim_projection *p, const struct scim_resource_type *type,
                      const json_t *resource);
@@ -345,9 +361,13 @@ struct scim_page_limits {
     int64_t fallback, most;
 };
 
-/* Values as they stand in the query; STR_NONE = absent (at == NULL). Errors: ERR_INVALID_VALUE,
- * ERR_INVALID_COUNT. */
-MUST_CHECK bool scim_page_parse(struct str start_index, struct str count, struct str cursor,
+/* Values as they stand in the query; STR_NONE = absent (at == NULL). */
+struct scim_page_query {
+    struct str start_index, count, cursor;
+};
+
+/* Errors: ERR_INVALID_VALUE, ERR_INVALID_COUNT. */
+MUST_CHECK bool scim_page_parse(const struct scim_page_query *q,
                                 const struct scim_page_limits *limits, struct scim_page *out,
                                 struct error *err);
 
@@ -358,9 +378,8 @@ struct scim_sort {
 
 /* Errors: ERR_INVALID_PATH (unknown, complex without value, returned:never), ERR_INVALID_VALUE
  * (sortOrder). */
-MUST_CHECK bool scim_sort_parse(struct arena *a, const struct scim_resource_type *type,
-                                struct str sort_by, struct str sort_order, struct scim_sort *out,
-                                struct error *err);
+MUST_CHECK bool scim_sort_parse(const struct scim_context *in, struct str sort_by,
+                                struct str sort_order, struct scim_sort *out, struct error *err);
 /* Sort key of a resource: bytes that compare with memcmp in the attribute's order; STR_NONE (at
  * NULL) when it has no value (sorts last ascending, first descending). Primary item, else the
  * first. */

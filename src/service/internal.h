@@ -231,8 +231,7 @@ MUST_CHECK bool plan_give(struct plan *p, struct error *err);
 /* ---- members.c: deltas of members and managers -> a plan
  * ------------------------------------------------ */
 struct member_wishes {
-    const struct scim_delta *members, *managers;
-    size_t member_count, manager_count;
+    struct scim_deltas members, managers;
 };
 MUST_CHECK bool members_plan(const struct service_call *c, const struct replica_organization *o,
                              const struct member_wishes *w, struct plan *p, struct error *err);

@@ -192,9 +192,9 @@ static bool check_exists(const struct service_call *c, struct str id, int operat
 
 bool members_exist(const struct service_call *c, const struct member_wishes *w, struct error *err)
 {
-    for (size_t i = 0; i < w->member_count + w->manager_count; i++) {
-        const struct scim_delta *d =
-            i < w->member_count ? &w->members[i] : &w->managers[i - w->member_count];
+    size_t members = w->members.count;
+    for (size_t i = 0; i < members + w->managers.count; i++) {
+        const struct scim_delta *d = i < members ? &w->members.at[i] : &w->managers.at[i - members];
         for (size_t k = 0; k < d->count; k++)
             if (!check_exists(c, d->values[k], d->operation, err))
                 return false;
@@ -248,10 +248,10 @@ bool members_plan(const struct service_call *c, const struct replica_organizatio
 {
     struct wishes w = {.call = c, .organization = o, .members = o->member_count};
     bool ok = true;
-    for (size_t i = 0; ok && i < m->member_count; i++)
-        ok = fold(&w, &m->members[i], false, err);
-    for (size_t i = 0; ok && i < m->manager_count; i++)
-        ok = fold(&w, &m->managers[i], true, err);
+    for (size_t i = 0; ok && i < m->members.count; i++)
+        ok = fold(&w, &m->members.at[i], false, err);
+    for (size_t i = 0; ok && i < m->managers.count; i++)
+        ok = fold(&w, &m->managers.at[i], true, err);
     for (struct wish *x = w.at; ok && x; x = x->hh.next) {
         ok = !(x->in && x->added && !x->was_in) || check_exists(c, x->id, x->operation, err);
         if (ok)

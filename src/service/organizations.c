@@ -96,8 +96,8 @@ enum service_status service_group_get(const struct service_call *c, struct str i
 /* ---- what is asked
  * --------------------------------------------------------------------------------------------------
  */
-static const struct scim_delta *make_delta(const struct group_write *w, enum scim_delta_kind kind,
-                                           const json_t *items)
+static struct scim_deltas one_delta(const struct group_write *w, enum scim_delta_kind kind,
+                                    const json_t *items)
 {
     struct arena *a = w->call->arena;
     size_t n = json_array_size(items);
@@ -106,24 +106,23 @@ static const struct scim_delta *make_delta(const struct group_write *w, enum sci
         values[i] = arena_str(a, json_get_str(json_array_get(items, i), "value"));
     struct scim_delta *d = ARENA_NEW(a, struct scim_delta);
     *d = (struct scim_delta){.kind = kind, .values = values, .count = n, .operation = -1};
-    return d;
+    return (struct scim_deltas){d, 1};
 }
 
 /* An array of {value} leaves the checked body `holder` as one delta. In a PUT an absent array
  * changes nothing, an empty one takes everybody: the check drops what is empty, so presence is
- * asked of the body as sent. NULL = nothing is wished. */
-static const struct scim_delta *take_set(const struct group_write *w, json_t *holder,
-                                         const json_t *sent, const char *name,
-                                         enum scim_delta_kind kind)
+ * asked of the body as sent. */
+static struct scim_deltas take_set(const struct group_write *w, json_t *holder, const json_t *sent,
+                                   const char *name, enum scim_delta_kind kind)
 {
     json_t *items = json_object_get(holder, name);
     bool named = items || json_object_get(sent, name);
     if (!named || (!items && kind != SCIM_DELTA_REPLACE))
-        return NULL;
-    const struct scim_delta *d = make_delta(w, kind, items);
+        return (struct scim_deltas){NULL, 0};
+    struct scim_deltas deltas = one_delta(w, kind, items);
     if (items)
         json_object_del(holder, name);
-    return d;
+    return deltas;
 }
 
 static void take_sets(struct group_write *w, enum scim_delta_kind kind)
@@ -133,10 +132,9 @@ static void take_sets(struct group_write *w, enum scim_delta_kind kind)
     wishes->members = take_set(w, w->after, w->body, "members", kind);
     wishes->managers = take_set(w, extension, json_object_get(w->body, SCIM_URN_KIOPS_ORGANIZATION),
                                 "managers", kind);
-    if (!wishes->members && kind == SCIM_DELTA_REPLACE && w->call->dialect->put_clears_members)
-        wishes->members = make_delta(w, kind, NULL);
-    wishes->member_count = wishes->members != NULL;
-    wishes->manager_count = wishes->managers != NULL;
+    bool clears = kind == SCIM_DELTA_REPLACE && w->call->dialect->put_clears_members;
+    if (clears && !wishes->members.count)
+        wishes->members = one_delta(w, kind, NULL);
     if (extension && json_object_size(extension) == 0)
         json_object_del(w->after, SCIM_URN_KIOPS_ORGANIZATION);
 }
@@ -225,7 +223,7 @@ static bool decide(struct group_write *w, struct error *err)
     }
     w->before.name = o.name;
     w->before.open = o.open;
-    bool touches_sets = w->wishes.member_count || w->wishes.manager_count;
+    bool touches_sets = w->wishes.members.count || w->wishes.managers.count;
     if ((edits || !touches_sets) && !judge(w, KIOPS_EDIT_ORGANIZATION, err))
         return false;
     plan_init(&w->plan, c);
@@ -352,15 +350,14 @@ enum service_status service_group_patch(const struct service_call *c, struct str
                                         const struct scim_patch *patch, struct service_result *out,
                                         struct error *err)
 {
-    struct group_write w = {.call = c, .id = id};
-    const struct scim_patch *without_members;
+    static const struct scim_attr_name members = {.name = STR_INIT("members")};
+    static const struct scim_attr_name managers = {STR_INIT(SCIM_URN_KIOPS_ORGANIZATION),
+                                                   STR_INIT("managers")};
+    struct group_write w = {.call = c, .id = id, .patch = patch};
     if (!c->conn)
         return SERVICE_NEEDS_DIRECTORY;
-    if (!scim_patch_take(c->arena, patch, STR_NONE, STR("members"), &without_members,
-                         &w.wishes.members, &w.wishes.member_count, err) ||
-        !scim_patch_take(c->arena, without_members, STR(SCIM_URN_KIOPS_ORGANIZATION),
-                         STR("managers"), &w.patch, &w.wishes.managers, &w.wishes.manager_count,
-                         err))
+    if (!scim_patch_take(c->arena, &w.patch, &members, &w.wishes.members, err) ||
+        !scim_patch_take(c->arena, &w.patch, &managers, &w.wishes.managers, err))
         return SERVICE_FAILED;
     return change_group(&w, out, err);
 }

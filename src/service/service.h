@@ -44,6 +44,9 @@ struct replica *service_replica(const struct service *s);
 MUST_CHECK bool service_readable(const struct service *s, struct error *err);
 bool service_ready(const struct service *s); /* /readyz: readable, audit healthy */
 
+/* limits.c: the configured ceilings, as the functions of src/scim take them. */
+struct scim_limits service_limits(const struct config *config);
+
 /* ---- one request
  * -------------------------------------------------------------------------------------------------
  */

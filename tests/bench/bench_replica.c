@@ -133,14 +133,12 @@ static void bench_group(struct world *w, unsigned n, const char *name)
 static void bench_find(struct world *w, enum replica_kind kind, const char *text)
 {
     OWNED_ARENA struct arena *a = arena_new();
+    const struct scim_context in =
+        fixture_context(a, w->catalog, kind == REPLICA_USER ? "User" : "Group");
     const struct scim_filter *filter = NULL;
     struct error err = ERROR_INIT;
     if (text)
-        fixture_expect(
-            scim_filter_parse(a, fixture_type(w->catalog, kind == REPLICA_USER ? "User" : "Group"),
-                              str_of(text), &(struct scim_filter_limits){1000, 100, 16}, false,
-                              &filter, &err),
-            &err);
+        fixture_expect(scim_filter_parse(&in, str_of(text), &filter, &err), &err);
     struct replica_query q = {.kind = kind,
                               .filter = filter,
                               .start_index = 1,

@@ -50,12 +50,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     const char *type = type_names[(data[0] >> 1) % 3];
     struct str text = {(const char *)data + 1, size - 1};
-    const struct scim_filter_limits limits = {.chars = 8192, .nodes = 200, .depth = 32};
     OWNED_ARENA struct arena *arena = arena_new();
+    const struct scim_dialect dialect = {.bare_filter_operand = (data[0] & 1) != 0};
+    struct scim_context in = fixture_context(arena, catalog, type);
     struct error err = ERROR_INIT;
     const struct scim_filter *f;
-    bool taken = scim_filter_parse(arena, fixture_type(catalog, type), text, &limits,
-                                   (data[0] & 1) != 0, &f, &err);
+    in.dialect = &dialect;
+    bool taken = scim_filter_parse(&in, text, &f, &err);
     demand(taken == (err.kind == ERR_NONE), "the error does not fit the result");
     demand(taken || err.kind == ERR_INVALID_FILTER, "the error is of another kind");
     if (!taken)

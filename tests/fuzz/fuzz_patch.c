@@ -9,7 +9,7 @@
 #include "base/hash.h"
 
 static const char *const type_names[] = {"User", "Group", "Membership"};
-static const struct scim_patch_limits limits = {
+static const struct scim_limits limits = {
     .operations = 100, .values = 1000, .filter = {.chars = 1024, .nodes = 50, .depth = 16}};
 static const struct scim_value_limits value_limits = {.value_bytes = 4096,
                                                       .values_per_attribute = 100};
@@ -39,8 +39,7 @@ static void demand(bool truth, const char *what)
 }
 
 struct setting {
-    const struct scim_dialect *dialect;
-    const struct scim_resource_type *type;
+    struct scim_context in;
     const json_t *before;
 };
 
@@ -55,7 +54,7 @@ static void demand_one_primary(const json_t *resource, const char *name)
 
 static bool check(const struct setting *s, const json_t *resource, json_t **out, struct error *err)
 {
-    return scim_resource_check(s->dialect, s->type, SCIM_FOR_PATCH, &value_limits, s->before,
+    return scim_resource_check(s->in.dialect, s->in.type, SCIM_FOR_PATCH, &value_limits, s->before,
                                resource, out, err);
 }
 
@@ -65,7 +64,7 @@ static bool finish(const struct setting *s, const struct scim_patch *patch, stru
     OWNED_JSON json_t *after = NULL;
     OWNED_JSON json_t *checked = NULL;
     OWNED_JSON json_t *again = NULL;
-    bool applied = scim_patch_apply(patch, s->dialect, s->type, s->before, &after, err);
+    bool applied = scim_patch_apply(patch, s->in.dialect, s->in.type, s->before, &after, err);
     demand(json_equal(untouched, s->before), "the resource before was changed");
     if (!applied || !check(s, after, &checked, err))
         return false;
@@ -76,20 +75,20 @@ static bool finish(const struct setting *s, const struct scim_patch *patch, stru
     return true;
 }
 
-static bool run(struct arena *a, const struct setting *s, const json_t *body, struct error *err)
+static bool run(const struct setting *s, const json_t *body, struct error *err)
 {
     const struct scim_patch *patch;
-    const struct scim_delta *deltas;
-    size_t count;
-    if (!scim_patch_parse(a, s->dialect, s->type, body, &limits, &patch, err))
+    static const struct scim_attr_name members = {.name = STR_INIT("members")};
+    struct scim_deltas deltas;
+    if (!scim_patch_parse(&s->in, body, &patch, err))
         return false;
-    if (str_eq(s->type->name, STR("Group"))) {
-        if (!scim_patch_take(a, patch, STR_NONE, STR("members"), &patch, &deltas, &count, err))
+    if (str_eq(s->in.type->name, STR("Group"))) {
+        if (!scim_patch_take(s->in.arena, &patch, &members, &deltas, err))
             return false;
-        demand(!scim_patch_touches(patch, STR_NONE, STR("members")), "members were left");
-        for (size_t i = 0; i < count; i++)
-            for (size_t j = 0; j < deltas[i].count; j++)
-                demand(deltas[i].values[j].len > 0, "a member without an id");
+        demand(!scim_patch_touches(patch, &members), "members were left");
+        for (size_t i = 0; i < deltas.count; i++)
+            for (size_t j = 0; j < deltas.at[i].count; j++)
+                demand(deltas.at[i].values[j].len > 0, "a member without an id");
     }
     return finish(s, patch, err);
 }
@@ -110,16 +109,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     if (size == 0)
         return 0;
-    const struct setting s = {&dialects[data[0] / 3 % n],
-                              fixture_type(catalog, type_names[data[0] % 3]), before[data[0] % 3]};
     OWNED_ARENA struct arena *a = arena_new();
+    const struct setting s = {
+        {a, fixture_type(catalog, type_names[data[0] % 3]), &dialects[data[0] / 3 % n], limits},
+        before[data[0] % 3]};
     struct error err = ERROR_INIT;
     OWNED_JSON json_t *body =
         json_load_strict((struct str){(const char *)data + 1, size - 1},
                          (struct json_limits){.bytes = 1 << 18, .depth = 32}, &err);
     if (!body)
         return 0;
-    bool done = run(a, &s, body, &err);
+    bool done = run(&s, body, &err);
     demand(done == (err.kind == ERR_NONE), "the error does not fit the result");
     demand(done || ((scim_status(err.kind) == 400 || err.kind == ERR_TOO_LARGE) && err.detail[0]),
            "the error is of another kind");

@@ -66,3 +66,17 @@ static inline const struct scim_resource_type *fixture_type(const struct scim_ca
     }
     return type;
 }
+
+/* The default profile; ceilings as configured by default. */
+static inline struct scim_context fixture_context(struct arena *a, const struct scim_catalog *c,
+                                                  const char *type)
+{
+    return (struct scim_context){
+        .arena = a,
+        .type = fixture_type(c, type),
+        .dialect = scim_dialect_find(STR("default")),
+        .limits = {.filter = {.chars = 8192, .nodes = 200, .depth = 32},
+                   .operations = 5000,
+                   .values = 100000},
+    };
+}

@@ -47,14 +47,11 @@ static struct replica_query query(struct world *w, enum replica_kind kind, const
                               .count = 100,
                               .actor = &everyone_sees,
                               .want = {.members = true}};
-    const struct scim_filter_limits limits = {2000, 200, 32};
+    const struct scim_context in =
+        fixture_context(w->arena, w->catalog, kind == REPLICA_USER ? "User" : "Group");
     struct error err = ERROR_INIT;
     if (filter)
-        fixture_expect(
-            scim_filter_parse(w->arena,
-                              fixture_type(w->catalog, kind == REPLICA_USER ? "User" : "Group"),
-                              str_of(filter), &limits, false, &q.filter, &err),
-            &err);
+        fixture_expect(scim_filter_parse(&in, str_of(filter), &q.filter, &err), &err);
     return q;
 }
 
@@ -285,10 +282,10 @@ static void sorting_is_total_and_puts_what_has_no_value_at_the_right_end(void **
     struct world w = crowd();
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct replica_query q = query(&w, REPLICA_USER, NULL);
+        const struct scim_context in = fixture_context(w.arena, w.catalog, "User");
         struct error err = ERROR_INIT;
-        fixture_expect(scim_sort_parse(w.arena, fixture_type(w.catalog, "User"),
-                                       str_of(cases[i].by), str_of(cases[i].order), &q.sort, &err),
-                       &err);
+        fixture_expect(
+            scim_sort_parse(&in, str_of(cases[i].by), str_of(cases[i].order), &q.sort, &err), &err);
         q.count = 2;
         struct replica_page page = find(&w, &q);
         assert_string_equal(ids_of(&w, &page), cases[i].first);

@@ -50,12 +50,11 @@ static void *read_on(void *arg)
     struct race *race = arg;
     struct replica *r = race->world->replica;
     OWNED_ARENA struct arena *filters = arena_new(), *a = arena_new();
+    const struct scim_context in = fixture_context(filters, race->world->catalog, "User");
     struct error err = ERROR_INIT;
     const struct scim_filter *filter;
-    fixture_expect(scim_filter_parse(filters, fixture_type(race->world->catalog, "User"),
-                                     STR("groups.display sw \"Project\" or active eq true"),
-                                     &(struct scim_filter_limits){200, 20, 8}, false, &filter,
-                                     &err),
+    fixture_expect(scim_filter_parse(&in, STR("groups.display sw \"Project\" or active eq true"),
+                                     &filter, &err),
                    &err);
     while (!atomic_load(&race->stop)) {
         arena_reset(a);

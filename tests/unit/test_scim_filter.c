@@ -8,8 +8,6 @@
 #include "scim_fixture.h"
 #include "scim_render.h"
 
-static const struct scim_filter_limits limits = {.chars = 8192, .nodes = 200, .depth = 32};
-
 static int load(void **state)
 {
     *state = fixture_catalog();
@@ -22,10 +20,14 @@ static int unload(void **state)
     return 0;
 }
 
-static const struct scim_resource_type *type_of(const struct scim_catalog *c, const json_t *one)
+static bool parse(struct arena *a, const struct scim_catalog *c, const json_t *one,
+                  const struct scim_filter **f, struct error *err)
 {
-    const char *name = json_string_value(json_object_get(one, "type"));
-    return fixture_type(c, name ? name : "User");
+    const char *type = json_string_value(json_object_get(one, "type"));
+    const struct scim_dialect d = {.bare_filter_operand = json_get_bool(one, "lenient", false)};
+    struct scim_context in = fixture_context(a, c, type ? type : "User");
+    in.dialect = &d;
+    return scim_filter_parse(&in, json_get_str(one, "filter"), f, err);
 }
 
 static void a_filter_is_read_as_the_table_says(void **state)
@@ -41,8 +43,7 @@ static void a_filter_is_read_as_the_table_says(void **state)
         struct error err = ERROR_INIT;
         const struct scim_filter *f;
         struct str text = json_get_str(one, "filter");
-        if (!scim_filter_parse(a, type_of(*state, one), text, &limits,
-                               json_get_bool(one, "lenient", false), &f, &err))
+        if (!parse(a, *state, one, &f, &err))
             fail_msg(STR_FMT ": %s", STR_ARG(text), err.detail);
         render_filter(&shape, f);
         if (!str_eq(buf_view(&shape), json_get_str(one, "is")))
@@ -62,8 +63,7 @@ static void a_wrong_filter_is_refused_at_its_first_wrong_byte(void **state)
         struct error err = ERROR_INIT;
         const struct scim_filter *f = NULL;
         struct str text = json_get_str(one, "filter");
-        if (scim_filter_parse(a, type_of(*state, one), text, &limits,
-                              json_get_bool(one, "lenient", false), &f, &err))
+        if (parse(a, *state, one, &f, &err))
             fail_msg(STR_FMT " was taken", STR_ARG(text));
         assert_int_equal(err.kind, ERR_INVALID_FILTER);
         assert_null(f);
@@ -81,13 +81,16 @@ static void a_wrong_filter_is_refused_at_its_first_wrong_byte(void **state)
     assert_int_equal(wrong, 0);
 }
 
-static bool parses(const struct scim_catalog *c, struct str text,
-                   const struct scim_filter_limits *most)
+/* chars 0: the usual limit. */
+static bool parses(const struct scim_catalog *c, struct str text, size_t chars)
 {
     OWNED_ARENA struct arena *a = arena_new();
     struct error err = ERROR_INIT;
     const struct scim_filter *f;
-    bool done = scim_filter_parse(a, fixture_type(c, "User"), text, most, false, &f, &err);
+    struct scim_context in = fixture_context(a, c, "User");
+    if (chars)
+        in.limits.filter.chars = chars;
+    bool done = scim_filter_parse(&in, text, &f, &err);
     assert_int_equal(err.kind, done ? ERR_NONE : ERR_INVALID_FILTER);
     return done;
 }
@@ -95,16 +98,15 @@ static bool parses(const struct scim_catalog *c, struct str text,
 /* `head` n times, `middle`, `tail` n times. */
 static bool parses_repeated(const struct scim_catalog *c, const char *const parts[3], int n)
 {
-    const struct scim_filter_limits most = {.chars = 1 << 20, .nodes = 200, .depth = 32};
     OWNED_BUF struct buf text;
-    buf_init(&text, most.chars);
+    buf_init(&text, 1 << 20);
     for (int i = 0; i < n; i++)
         buf_fmt(&text, "%s", parts[0]);
     buf_fmt(&text, "%s", parts[1]);
     for (int i = 0; i < n; i++)
         buf_fmt(&text, "%s", parts[2]);
     assert_false(text.failed);
-    return parses(c, buf_view(&text), &most);
+    return parses(c, buf_view(&text), 1 << 20);
 }
 
 static void filters_have_ceilings(void **state)
@@ -129,11 +131,8 @@ static void filters_have_ceilings(void **state)
 static void a_filter_may_be_as_long_as_the_limit_and_no_longer(void **state)
 {
     const struct str text = STR("title eq \"0123456789\"");
-    struct scim_filter_limits most = limits;
-    most.chars = text.len;
-    assert_true(parses(*state, text, &most));
-    most.chars--;
-    assert_false(parses(*state, text, &most));
+    assert_true(parses(*state, text, text.len));
+    assert_false(parses(*state, text, text.len - 1));
 }
 
 static void bytes_that_are_no_text_are_refused(void **state)
@@ -149,7 +148,7 @@ static void bytes_that_are_no_text_are_refused(void **state)
         STR_INIT("\xef\xbb\xbfuserName eq \"a\""),
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-        if (parses(*state, cases[i], &limits))
+        if (parses(*state, cases[i], 0))
             fail_msg("case %zu was taken", i);
 }
 
@@ -162,7 +161,7 @@ static void every_prefix_of_a_filter_is_taken_or_refused_without_reading_on(void
         OWNED_TEXT char *exact = malloc(n ? n : 1); /* ASan sees a read behind the n-th byte */
         assert_non_null(exact);
         memcpy(exact, whole.at, n);
-        bool done = parses(*state, (struct str){exact, n}, &limits);
+        bool done = parses(*state, (struct str){exact, n}, 0);
         assert_int_equal(done, n == whole.len);
     }
 }
@@ -205,8 +204,8 @@ static void index_lookups_see_what_a_filter_pins_down(void **state)
         OWNED_ARENA struct arena *a = arena_new();
         struct error err = ERROR_INIT;
         const struct scim_filter *f;
-        assert_true(scim_filter_parse(a, fixture_type(*state, cases[i].type),
-                                      str_of(cases[i].filter), &limits, false, &f, &err));
+        const struct scim_context in = fixture_context(a, *state, cases[i].type);
+        assert_true(scim_filter_parse(&in, str_of(cases[i].filter), &f, &err));
         struct str name = str_of(cases[i].name);
         struct str sub = str_of(cases[i].sub);
         struct str pinned = scim_filter_pinned(f, name, sub);
@@ -225,10 +224,11 @@ static void a_filter_tells_which_attributes_it_speaks_of(void **state)
     OWNED_ARENA struct arena *a = arena_new();
     struct error err = ERROR_INIT;
     const struct scim_filter *f;
-    assert_true(scim_filter_parse(a, fixture_type(*state, "User"),
+    const struct scim_context in = fixture_context(a, *state, "User");
+    assert_true(scim_filter_parse(&in,
                                   STR("title pr and (not (groups[display eq \"x\"]) or "
                                       "department eq \"y\" or emails[type eq \"z\"].value pr)"),
-                                  &limits, false, &f, &err));
+                                  &f, &err));
     static const char *const yes[] = {"title", "groups", "DEPARTMENT", "emails"};
     static const char *const no[] = {"display", "type", "value", "id", "memberships", ""};
     for (size_t i = 0; i < sizeof(yes) / sizeof(yes[0]); i++)

@@ -7,8 +7,6 @@
 #include "scim/internal.h"
 #include "scim_fixture.h"
 
-static const struct scim_filter_limits limits = {.chars = 8192, .nodes = 200, .depth = 32};
-
 static int load(void **state)
 {
     *state = fixture_catalog();
@@ -21,12 +19,13 @@ static int unload(void **state)
     return 0;
 }
 
-static const struct scim_filter *filter_of(struct arena *a, const struct scim_resource_type *type,
-                                           struct str text)
+static const struct scim_filter *filter_of(struct arena *a, const struct scim_catalog *c,
+                                           const char *type, struct str text)
 {
+    const struct scim_context in = fixture_context(a, c, type);
     struct error err = ERROR_INIT;
     const struct scim_filter *f;
-    if (!scim_filter_parse(a, type, text, &limits, false, &f, &err))
+    if (!scim_filter_parse(&in, text, &f, &err))
         fail_msg(STR_FMT ": %s", STR_ARG(text), err.detail);
     return f;
 }
@@ -71,8 +70,7 @@ static void a_filter_finds_exactly_the_resources_of_the_table(void **state)
         OWNED_ARENA struct arena *a = arena_new();
         const char *type = json_string_value(json_object_get(one, "type"));
         type = type ? type : "User";
-        const struct scim_filter *f =
-            filter_of(a, fixture_type(*state, type), json_get_str(one, "filter"));
+        const struct scim_filter *f = filter_of(a, *state, type, json_get_str(one, "filter"));
         wrong += count_wrong(f, one, json_object_get(all, type));
     }
     assert_int_equal(wrong, 0);
@@ -89,11 +87,10 @@ static void every_filter_and_its_negation_share_the_resources(void **state)
         if (json_object_get(one, "type"))
             continue;
         OWNED_ARENA struct arena *a = arena_new();
-        const struct scim_resource_type *type = fixture_type(*state, "User");
         struct str text = json_get_str(one, "filter");
-        const struct scim_filter *yes = filter_of(a, type, text);
+        const struct scim_filter *yes = filter_of(a, *state, "User", text);
         const struct scim_filter *no =
-            filter_of(a, type, arena_fmt(a, "not (" STR_FMT ")", STR_ARG(text)));
+            filter_of(a, *state, "User", arena_fmt(a, "not (" STR_FMT ")", STR_ARG(text)));
         const char *name;
         json_t *resource;
         json_object_foreach(json_object_get(all, "User"), name, resource)
@@ -155,8 +152,7 @@ static void values_of_a_wrong_kind_match_nothing(void **state)
         "department pr",     "emails.type co \"\"",
     };
     for (size_t i = 0; i < sizeof(filters) / sizeof(filters[0]); i++) {
-        const struct scim_filter *f =
-            filter_of(a, fixture_type(*state, "User"), str_of(filters[i]));
+        const struct scim_filter *f = filter_of(a, *state, "User", str_of(filters[i]));
         if (scim_match(f, odd) || scim_match(f, scalar))
             fail_msg("%s", filters[i]);
     }
@@ -174,13 +170,12 @@ static void long_and_foreign_text_compares_like_short_text(void **state)
             buf_fmt(&text, "%s", units[i]);
         buf_str(&text, tail);
         OWNED_JSON json_t *resource = json_pack("{s:s}", "title", text.at);
-        const struct scim_resource_type *user = fixture_type(*state, "User");
-        assert_true(scim_match(filter_of(a, user, STR("title ew \"XYZ\"")), resource));
-        assert_true(
-            scim_match(filter_of(a, user, arena_fmt(a, "title eq \"%s\"", text.at)), resource));
-        assert_true(
-            scim_match(filter_of(a, user, arena_fmt(a, "title sw \"%s\"", units[i])), resource));
-        assert_false(scim_match(filter_of(a, user, STR("title co \"yy\"")), resource));
+        assert_true(scim_match(filter_of(a, *state, "User", STR("title ew \"XYZ\"")), resource));
+        assert_true(scim_match(
+            filter_of(a, *state, "User", arena_fmt(a, "title eq \"%s\"", text.at)), resource));
+        assert_true(scim_match(
+            filter_of(a, *state, "User", arena_fmt(a, "title sw \"%s\"", units[i])), resource));
+        assert_false(scim_match(filter_of(a, *state, "User", STR("title co \"yy\"")), resource));
     }
 }
 

@@ -65,8 +65,9 @@ static void pages_are_read_as_the_table_says(void **state)
         const struct page_case *c = &cases[i];
         struct scim_page page = {.start_index = -7};
         struct error err = ERROR_INIT;
-        bool done = scim_page_parse(str_of(c->start_index), str_of(c->count), str_of(c->cursor),
-                                    &limits, &page, &err);
+        const struct scim_page_query q = {str_of(c->start_index), str_of(c->count),
+                                          str_of(c->cursor)};
+        bool done = scim_page_parse(&q, &limits, &page, &err);
         if (err.kind != c->kind)
             fail_msg("case %zu: %s", i, error_kind_name(err.kind));
         assert_int_equal(done, c->kind == ERR_NONE);
@@ -85,14 +86,14 @@ static void a_cursor_holds_no_nul_and_has_a_length(void **state)
     (void)state;
     char text[5000];
     memset(text, 'a', sizeof(text));
+    struct scim_page_query q = {.cursor = {text, sizeof(text)}};
     struct scim_page page;
     struct error err = ERROR_INIT;
-    assert_false(scim_page_parse(STR_NONE, STR_NONE, (struct str){text, sizeof(text)}, &limits,
-                                 &page, &err));
+    assert_false(scim_page_parse(&q, &limits, &page, &err));
     assert_int_equal(err.kind, ERR_INVALID_CURSOR);
     error_clear(&err);
-    assert_false(
-        scim_page_parse(STR_NONE, STR_NONE, (struct str){"a\0b", 3}, &limits, &page, &err));
+    q.cursor = (struct str){"a\0b", 3};
+    assert_false(scim_page_parse(&q, &limits, &page, &err));
     assert_int_equal(err.kind, ERR_INVALID_CURSOR);
 }
 
@@ -129,8 +130,8 @@ static void orders_are_read_as_the_table_says(void **state)
         OWNED_ARENA struct arena *a = arena_new();
         struct scim_sort sort;
         struct error err = ERROR_INIT;
-        bool done = scim_sort_parse(a, fixture_type(*state, "User"), str_of(cases[i].by),
-                                    str_of(cases[i].order), &sort, &err);
+        const struct scim_context in = fixture_context(a, *state, "User");
+        bool done = scim_sort_parse(&in, str_of(cases[i].by), str_of(cases[i].order), &sort, &err);
         if (err.kind != cases[i].kind || done != (err.kind == ERR_NONE))
             fail_msg("%s %s: %s", cases[i].by, cases[i].order, error_kind_name(err.kind));
     }
@@ -169,9 +170,8 @@ static void keys_compare_as_their_values(void **state)
         OWNED_ARENA struct arena *a = arena_new();
         struct scim_sort sort;
         struct error err = ERROR_INIT;
-        fixture_expect(scim_sort_parse(a, fixture_type(*state, "User"), str_of(cases[i].by),
-                                       STR_NONE, &sort, &err),
-                       &err);
+        const struct scim_context in = fixture_context(a, *state, "User");
+        fixture_expect(scim_sort_parse(&in, str_of(cases[i].by), STR_NONE, &sort, &err), &err);
         if (order_of(a, &sort, cases[i].left, cases[i].right) != cases[i].order)
             fail_msg("%s: %s against %s", cases[i].by, cases[i].left, cases[i].right);
     }
@@ -212,8 +212,8 @@ static void what_has_no_value_has_no_key(void **state)
         OWNED_ARENA struct arena *a = arena_new();
         struct scim_sort sort;
         struct error err = ERROR_INIT;
-        assert_true(
-            scim_sort_parse(a, fixture_type(*state, "User"), str_of(by[i]), STR_NONE, &sort, &err));
+        const struct scim_context in = fixture_context(a, *state, "User");
+        assert_true(scim_sort_parse(&in, str_of(by[i]), STR_NONE, &sort, &err));
         assert_null(scim_sort_key(a, &sort, empty).at);
     }
 }

@@ -12,8 +12,6 @@
 #include "scim_fixture.h"
 #include "scim_render.h"
 
-static const struct scim_patch_limits limits = {
-    .operations = 5000, .values = 100000, .filter = {.chars = 8192, .nodes = 200, .depth = 32}};
 static const struct scim_value_limits value_limits = {.value_bytes = 65536,
                                                       .values_per_attribute = 1000};
 
@@ -34,37 +32,37 @@ static int unload(void **state)
 
 struct outcome {
     json_t *after; /* new, as scim_resource_check() gives it, without `schemas` */
-    const struct scim_delta *members, *managers;
-    size_t member_count, manager_count;
+    struct scim_deltas members, managers;
 };
 
 struct request {
-    const struct scim_dialect *dialect;
-    const struct scim_resource_type *type;
+    struct scim_context in;
     const json_t *before, *patch;
 };
 
 static bool take_sets(struct arena *a, const struct scim_patch **patch, struct outcome *out,
                       struct error *err)
 {
-    return scim_patch_take(a, *patch, STR_NONE, STR("members"), patch, &out->members,
-                           &out->member_count, err) &&
-           scim_patch_take(a, *patch, STR(SCIM_URN_KIOPS_ORGANIZATION), STR("managers"), patch,
-                           &out->managers, &out->manager_count, err);
+    static const struct scim_attr_name members = {.name = STR_INIT("members")};
+    static const struct scim_attr_name managers = {STR_INIT(SCIM_URN_KIOPS_ORGANIZATION),
+                                                   STR_INIT("managers")};
+    return scim_patch_take(a, patch, &members, &out->members, err) &&
+           scim_patch_take(a, patch, &managers, &out->managers, err);
 }
 
-static bool handle(struct arena *a, const struct request *r, struct outcome *out, struct error *err)
+static bool handle(const struct request *r, struct outcome *out, struct error *err)
 {
+    struct arena *a = r->in.arena;
     const struct scim_patch *patch;
     OWNED_JSON json_t *patched = NULL;
     OWNED_JSON json_t *untouched = json_copy_deep(r->before);
-    if (!scim_patch_parse(a, r->dialect, r->type, r->patch, &limits, &patch, err))
+    if (!scim_patch_parse(&r->in, r->patch, &patch, err))
         return false;
-    if (str_eq(r->type->name, STR("Group")) && !take_sets(a, &patch, out, err))
+    if (str_eq(r->in.type->name, STR("Group")) && !take_sets(a, &patch, out, err))
         return false;
-    if (!scim_patch_apply(patch, r->dialect, r->type, r->before, &patched, err) ||
-        !scim_resource_check(r->dialect, r->type, SCIM_FOR_PATCH, &value_limits, r->before, patched,
-                             &out->after, err))
+    if (!scim_patch_apply(patch, r->in.dialect, r->in.type, r->before, &patched, err) ||
+        !scim_resource_check(r->in.dialect, r->in.type, SCIM_FOR_PATCH, &value_limits, r->before,
+                             patched, &out->after, err))
         return false;
     json_object_del(out->after, "schemas");
     json_keep(a, out->after);
@@ -98,10 +96,10 @@ static json_t *outcome_json(const struct outcome *o)
     json_t *out = json_object();
     json_put(out, "after", json_incref(o->after));
     json_t *members = json_array(), *managers = json_array();
-    for (size_t i = 0; i < o->member_count; i++)
-        json_push(members, delta_json(&o->members[i]));
-    for (size_t i = 0; i < o->manager_count; i++)
-        json_push(managers, delta_json(&o->managers[i]));
+    for (size_t i = 0; i < o->members.count; i++)
+        json_push(members, delta_json(&o->members.at[i]));
+    for (size_t i = 0; i < o->managers.count; i++)
+        json_push(managers, delta_json(&o->managers.at[i]));
     json_put(out, "members", members);
     json_put(out, "managers", managers);
     return out;
@@ -140,17 +138,17 @@ static int run_case(const struct scim_catalog *catalog, const char *folder, cons
     for (size_t i = 0; i < json_array_size(dialects); i++) {
         OWNED_ARENA struct arena *a = arena_new();
         struct request r = {
-            .dialect = scim_dialect_find(json_str(json_array_get(dialects, i))),
-            .type = fixture_type(catalog, type),
+            .in = fixture_context(a, catalog, type),
             .before = json_object_get(input, "before"),
             .patch = json_object_get(input, "patch"),
         };
-        assert_non_null(r.dialect);
+        r.in.dialect = scim_dialect_find(json_str(json_array_get(dialects, i)));
+        assert_non_null(r.in.dialect);
         struct error err = ERROR_INIT;
         struct outcome outcome = {0};
-        bool done = handle(a, &r, &outcome, &err);
+        bool done = handle(&r, &outcome, &err);
         OWNED_JSON json_t *is = done ? outcome_json(&outcome) : error_json(&err);
-        wrong += !is_as_expected(name, r.dialect, is, expected);
+        wrong += !is_as_expected(name, r.in.dialect, is, expected);
     }
     return wrong;
 }
@@ -200,26 +198,25 @@ static void fifty_thousand_members_become_one_delta(void **state)
     OWNED_ARENA struct arena *a = arena_new();
     OWNED_JSON json_t *body = members_patch("add", 50000);
     OWNED_JSON json_t *before = json_pack("{s:s}", "displayName", "Hull");
-    const struct request r = {scim_dialect_find(STR("default")), fixture_type(*state, "Group"),
-                              before, body};
+    const struct request r = {fixture_context(a, *state, "Group"), before, body};
     struct error err = ERROR_INIT;
     struct outcome o = {0};
-    assert_true(handle(a, &r, &o, &err));
-    assert_int_equal(o.member_count, 1);
-    assert_int_equal(o.members[0].kind, SCIM_DELTA_ADD);
-    assert_int_equal(o.members[0].count, 50000);
-    assert_true(str_eq(o.members[0].values[49999], STR("user-49999")));
+    assert_true(handle(&r, &o, &err));
+    assert_int_equal(o.members.count, 1);
+    assert_int_equal(o.members.at[0].kind, SCIM_DELTA_ADD);
+    assert_int_equal(o.members.at[0].count, 50000);
+    assert_true(str_eq(o.members.at[0].values[49999], STR("user-49999")));
     assert_true(json_equal(o.after, before));
 }
 
 static void more_values_than_the_limit_are_too_large(void **state)
 {
     OWNED_ARENA struct arena *a = arena_new();
-    OWNED_JSON json_t *body = members_patch("replace", limits.values + 1);
+    const struct scim_context in = fixture_context(a, *state, "Group");
+    OWNED_JSON json_t *body = members_patch("replace", in.limits.values + 1);
     const struct scim_patch *patch;
     struct error err = ERROR_INIT;
-    assert_false(scim_patch_parse(a, scim_dialect_find(STR("default")),
-                                  fixture_type(*state, "Group"), body, &limits, &patch, &err));
+    assert_false(scim_patch_parse(&in, body, &patch, &err));
     assert_int_equal(err.kind, ERR_TOO_LARGE);
     assert_non_null(strstr(err.detail, "100000"));
 }
@@ -227,14 +224,14 @@ static void more_values_than_the_limit_are_too_large(void **state)
 static void more_operations_than_the_limit_are_too_large(void **state)
 {
     OWNED_ARENA struct arena *a = arena_new();
+    const struct scim_context in = fixture_context(a, *state, "User");
     OWNED_JSON json_t *operations = json_array();
-    for (size_t i = 0; i < limits.operations + 1; i++)
+    for (size_t i = 0; i < in.limits.operations + 1; i++)
         json_push(operations, json_pack("{s:s,s:s}", "op", "remove", "path", "title"));
     OWNED_JSON json_t *body = json_pack("{s:O}", "Operations", operations);
     const struct scim_patch *patch;
     struct error err = ERROR_INIT;
-    assert_false(scim_patch_parse(a, scim_dialect_find(STR("default")),
-                                  fixture_type(*state, "User"), body, &limits, &patch, &err));
+    assert_false(scim_patch_parse(&in, body, &patch, &err));
     assert_int_equal(err.kind, ERR_TOO_LARGE);
     assert_non_null(strstr(err.detail, "5000"));
 }
@@ -252,11 +249,10 @@ static void many_operations_on_many_values_are_cut_off(void **state)
                                         "emails[type eq \"work\"].display", "value", "x"));
     OWNED_JSON json_t *before = json_pack("{s:s,s:O}", "userName", "kim", "emails", emails);
     OWNED_JSON json_t *body = json_pack("{s:O}", "Operations", operations);
-    const struct request r = {scim_dialect_find(STR("default")), fixture_type(*state, "User"),
-                              before, body};
+    const struct request r = {fixture_context(a, *state, "User"), before, body};
     struct error err = ERROR_INIT;
     struct outcome o = {0};
-    assert_false(handle(a, &r, &o, &err));
+    assert_false(handle(&r, &o, &err));
     assert_int_equal(err.kind, ERR_TOO_LARGE);
 }
 
@@ -266,14 +262,17 @@ static void a_patch_says_what_it_touches(void **state)
     OWNED_JSON json_t *body =
         json_pack("{s:[{s:s,s:{s:b,s:{s:s}}}]}", "Operations", "op", "replace", "value", "active",
                   0, SCIM_URN_ENTERPRISE, "department", "Hull");
+    const struct scim_context in = fixture_context(a, *state, "User");
     const struct scim_patch *patch;
     struct error err = ERROR_INIT;
-    assert_true(scim_patch_parse(a, scim_dialect_find(STR("default")), fixture_type(*state, "User"),
-                                 body, &limits, &patch, &err));
+    const struct scim_attr_name active = {.name = STR("Active")};
+    struct scim_attr_name department = {.name = STR("department")};
+    assert_true(scim_patch_parse(&in, body, &patch, &err));
     assert_int_equal(scim_patch_count(patch), 2);
-    assert_true(scim_patch_touches(patch, STR_NONE, STR("Active")));
-    assert_false(scim_patch_touches(patch, STR_NONE, STR("department")));
-    assert_true(scim_patch_touches(patch, STR(SCIM_URN_ENTERPRISE), STR("department")));
+    assert_true(scim_patch_touches(patch, &active));
+    assert_false(scim_patch_touches(patch, &department));
+    department.extension_urn = STR(SCIM_URN_ENTERPRISE);
+    assert_true(scim_patch_touches(patch, &department));
 }
 
 static void the_result_names_its_schemas(void **state)
@@ -285,10 +284,9 @@ static void the_result_names_its_schemas(void **state)
     OWNED_JSON json_t *after = NULL;
     const struct scim_patch *patch;
     struct error err = ERROR_INIT;
-    const struct scim_resource_type *user = fixture_type(*state, "User");
-    const struct scim_dialect *d = scim_dialect_find(STR("default"));
-    assert_true(scim_patch_parse(a, d, user, body, &limits, &patch, &err));
-    assert_true(scim_patch_apply(patch, d, user, before, &after, &err));
+    const struct scim_context in = fixture_context(a, *state, "User");
+    assert_true(scim_patch_parse(&in, body, &patch, &err));
+    assert_true(scim_patch_apply(patch, in.dialect, in.type, before, &after, &err));
     OWNED_JSON json_t *expected = json_pack("[s,s]", SCIM_URN_USER, SCIM_URN_ENTERPRISE);
     assert_true(json_equal(json_object_get(after, "schemas"), expected));
 }

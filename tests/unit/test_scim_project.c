@@ -32,14 +32,14 @@ static void an_answer_holds_what_was_asked_for(void **state)
     {
         OWNED_ARENA struct arena *a = arena_new();
         const char *name = json_string_value(json_object_get(one, "type"));
-        const struct scim_resource_type *type = fixture_type(*state, name);
+        const struct scim_context in = fixture_context(a, *state, name);
         const json_t *resource = json_object_get(json_object_get(table, "resources"), name);
         OWNED_JSON json_t *untouched = json_copy_deep(resource);
         const struct scim_projection *p;
         struct error err = ERROR_INIT;
-        assert_true(scim_projection_parse(a, type, json_get_str(one, "attributes"),
+        assert_true(scim_projection_parse(&in, json_get_str(one, "attributes"),
                                           json_get_str(one, "excludedAttributes"), &p, &err));
-        OWNED_JSON json_t *answer = scim_project(p, type, resource);
+        OWNED_JSON json_t *answer = scim_project(p, in.type, resource);
         assert_true(json_equal(resource, untouched));
         if (json_equal(answer, json_object_get(one, "answer")))
             continue;
@@ -53,20 +53,20 @@ static void an_answer_holds_what_was_asked_for(void **state)
 static void attributes_and_excluded_attributes_exclude_each_other(void **state)
 {
     OWNED_ARENA struct arena *a = arena_new();
+    const struct scim_context in = fixture_context(a, *state, "User");
     const struct scim_projection *p;
     struct error err = ERROR_INIT;
-    assert_false(scim_projection_parse(a, fixture_type(*state, "User"), STR("userName"),
-                                       STR("title"), &p, &err));
+    assert_false(scim_projection_parse(&in, STR("userName"), STR("title"), &p, &err));
     assert_int_equal(err.kind, ERR_INVALID_VALUE);
 }
 
 static void no_list_is_no_projection(void **state)
 {
     OWNED_ARENA struct arena *a = arena_new();
+    const struct scim_context in = fixture_context(a, *state, "User");
     const struct scim_projection *p;
     struct error err = ERROR_INIT;
-    assert_true(
-        scim_projection_parse(a, fixture_type(*state, "User"), STR_NONE, STR(""), &p, &err));
+    assert_true(scim_projection_parse(&in, STR_NONE, STR(""), &p, &err));
     assert_null(p);
     assert_true(scim_projection_wants(p, STR("members")));
 }
@@ -90,10 +90,10 @@ static void members_need_not_be_read_when_nobody_asks(void **state)
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         OWNED_ARENA struct arena *a = arena_new();
+        const struct scim_context in = fixture_context(a, *state, "Group");
         const struct scim_projection *p;
         struct error err = ERROR_INIT;
-        assert_true(scim_projection_parse(a, fixture_type(*state, "Group"), cases[i].attributes,
-                                          cases[i].excluded, &p, &err));
+        assert_true(scim_projection_parse(&in, cases[i].attributes, cases[i].excluded, &p, &err));
         assert_int_equal(scim_projection_wants(p, STR("members")), cases[i].wants);
     }
 }
@@ -106,12 +106,12 @@ static void a_long_list_costs_no_more_than_its_distinct_names(void **state)
     buf_init(&list, 1 << 20);
     for (int i = 0; i < 10000; i++)
         buf_str(&list, STR("userName,title,"));
+    const struct scim_context in = fixture_context(a, *state, "User");
     const struct scim_projection *p;
     struct error err = ERROR_INIT;
-    assert_true(scim_projection_parse(a, fixture_type(*state, "User"), buf_view(&list), STR_NONE,
-                                      &p, &err));
+    assert_true(scim_projection_parse(&in, buf_view(&list), STR_NONE, &p, &err));
     OWNED_JSON json_t *user = json_pack("{s:s,s:s}", "userName", "ann", "nickName", "n");
-    OWNED_JSON json_t *answer = scim_project(p, fixture_type(*state, "User"), user);
+    OWNED_JSON json_t *answer = scim_project(p, in.type, user);
     assert_int_equal(json_object_size(answer), 1);
 }
 
