@@ -79,7 +79,11 @@ class Lab:
         self.bridges.append(bridge)
 
     def new_token(self, name, role="PlatformAdmin", *options, client=site.CLIENT):
-        return self.bridge.new_token(name, "--role", role, "--client", client, *options)
+        """Known to every bridge that runs: their feeds have brought it."""
+        token = self.bridge.new_token(name, "--role", role, "--client", client, *options)
+        for n in range(len(self.bridges)):
+            eventually(lambda n=n: self.client(token, n).get("/Users?count=0").status not in (401, 429))
+        return token
 
     def client(self, token=None, bridge=0):
         return Scim(self.bridges[bridge].url, token or self.token)
