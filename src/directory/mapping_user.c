@@ -4,6 +4,10 @@
 #include "base/unicode.h"
 #include "directory/mapping.h"
 
+/* A later modify carries it twice, and slapd takes messages of 16 MB: a person who fills one could
+ * never be changed again. Other servers are narrower. */
+#define ASSERTED_MAX (2 * 1024 * 1024)
+
 /* ---- reading */
 
 void directory_map_person(struct arena *a, const struct directory_entry *e,
@@ -119,8 +123,8 @@ static void foresee(const struct mapping_write *w, char version[17])
 
 /* Old kiopsResource out, new one in: together they say that nobody wrote in between. A new entry
  * gets no time: the directory's clock says when it was made, and lastModified is to equal that. */
-static void swap_asserted(struct mapping_write *w, const struct directory_writer *writer,
-                          const char version[17])
+static bool swap_asserted(struct mapping_write *w, const struct directory_writer *writer,
+                          const char version[17], struct error *err)
 {
     char time[CLOCK_TEXT_MAX];
     bool is_new = w->changes.entry->attr_count == 0;
@@ -133,11 +137,17 @@ static void swap_asserted(struct mapping_write *w, const struct directory_writer
     };
     struct directory_values old = mapping_values(w->changes.entry, "kiopsResource");
     struct str now = mapping_asserted_write(w->arena, &asserted);
+    if (now.len > ASSERTED_MAX)
+        return error_set(err, ERR_INVALID_VALUE,
+                         "the user would take more than %d KB in the directory; send fewer or "
+                         "shorter values",
+                         ASSERTED_MAX / 1024);
     mapping_changes_push(&w->changes, (struct mapping_change){.ldap = "kiopsResource",
                                                               .del = old.at,
                                                               .del_count = old.count,
                                                               .add = &now,
                                                               .add_count = 1});
+    return true;
 }
 
 bool directory_unmap_new_user(const struct directory *d, struct arena *a, const json_t *resource,
@@ -156,7 +166,8 @@ bool directory_unmap_new_user(const struct directory *d, struct arena *a, const 
     mapping_write_values(&write);
     mapping_changes_external_id(&write.changes, w, resource);
     foresee(&write, version);
-    swap_asserted(&write, w, version);
+    if (!swap_asserted(&write, w, version, err))
+        return false;
     if (!mapping_changes_new_rdn(&write.changes, users->rdn, &rdn, err))
         return false;
     *dn = arena_fmt(a, STR_FMT "," STR_FMT, STR_ARG(rdn), STR_ARG(users->create_in));
@@ -183,7 +194,8 @@ bool directory_unmap_user(const struct directory *d, struct arena *a,
     if (str_eq(str_of(version), str_of(before->version)))
         return true;
     mapping_changes_class(&write.changes, STR("kiopsUser"));
-    swap_asserted(&write, w, version);
+    if (!swap_asserted(&write, w, version, err))
+        return false;
     if (!mapping_changes_rename(&write.changes, new_rdn, err))
         return false;
     mapping_changes_send(&write.changes, mods);

@@ -4,8 +4,9 @@
 #include "scim/patch.h"
 
 /* Comparisons of one request: an operation looks at every item of its attribute, and a client
- * chooses the number of both. 1,000 operations on 1,000 values pass. */
+ * chooses the number and the length of both. 1,000 operations on 1,000 values pass. */
 #define VISITS_MAX ((size_t)4000000)
+#define VISIT_BYTES 64
 
 struct apply {
     struct arena *arena; /* emptied after each operation */
@@ -19,6 +20,20 @@ static bool charge(struct apply *ap, size_t visits)
     ap->visits += visits;
     return ap->visits <= VISITS_MAX ||
            error_set(ap->err, ERR_TOO_LARGE, "the operations compare too many values");
+}
+
+/* What it costs to look at every item once. */
+static size_t visits_of(const json_t *items)
+{
+    size_t n = json_array_size(items), bytes = 0;
+    for (size_t i = 0; i < n; i++) {
+        const json_t *item = json_array_get(items, i);
+        bytes += json_string_length(item);
+        json_t *members = shape_iterable(item);
+        for (void *at = json_object_iter(members); at; at = json_object_iter_next(members, at))
+            bytes += json_string_length(json_object_iter_value(at));
+    }
+    return n + bytes / VISIT_BYTES;
 }
 
 /* Sets or, with JSON null, unassigns what `given` names, and leaves the rest. */
@@ -101,7 +116,7 @@ static bool find_hits(struct apply *ap, struct items *it)
 {
     const struct scim_filter *filter = it->op->path.filter;
     size_t n = json_array_size(it->list);
-    if (!charge(ap, n * (1 + it->op->filter_nodes)))
+    if (!charge(ap, visits_of(it->list) * (1 + it->op->filter_nodes)))
         return false;
     it->hit = ARENA_ARRAY(ap->arena, bool, n + 1);
     for (size_t i = 0; i < n; i++) {
@@ -125,7 +140,7 @@ static bool find_selected(struct apply *ap, struct items *it)
 {
     const struct scim_attr *attr = it->op->path.attr;
     size_t n = json_array_size(it->list), k = json_array_size(it->op->value);
-    if (!charge(ap, n + k) || !charge(ap, n * k))
+    if (!charge(ap, visits_of(it->list) + visits_of(it->op->value)) || !charge(ap, n * k))
         return false;
     it->hit = ARENA_ARRAY(ap->arena, bool, n + 1);
     const struct items_id *have = all_ids(ap, attr, it->list, n);
@@ -163,7 +178,7 @@ static bool add_items(struct apply *ap, struct items *it)
 {
     const struct scim_attr *attr = it->op->path.attr;
     size_t n = json_array_size(it->list), k = json_array_size(it->op->value);
-    if (!charge(ap, n + k))
+    if (!charge(ap, visits_of(it->list) + visits_of(it->op->value)))
         return false;
     struct items_id *ids = all_ids(ap, attr, it->list, n + k);
     for (size_t j = 0; j < k; j++) {
