@@ -79,9 +79,23 @@ static enum audit_result result_of(const struct change *ch, const struct error *
     return err->kind == ERR_CONFLICT ? AUDIT_LOST_RACE : AUDIT_FAILED;
 }
 
+/* Own writes enter the replica before the answer goes out, also those whose own answer was lost.
+ * What cannot be read now comes with the feed. */
+static void read_again(const struct change *ch)
+{
+    const struct service_call *c = ch->call;
+    struct error later = ERROR_INIT;
+    if (!service_refresh_user(c->service, c->conn, c->arena, ch->what.subject, &later) ||
+        (ch->what.organization.len && !service_refresh_organization(c->service, c->conn, c->arena,
+                                                                    ch->what.organization, &later)))
+        LOG_WARN("change_unread", LOG_S("user", ch->what.subject), LOG_C("reason", later.detail));
+}
+
 bool change_run(struct change *ch, struct error *err)
 {
     bool done = run_to_end(ch, err);
+    if (ch->doubtful)
+        read_again(ch);
     if (!done && ch->what.kind == KIOPS_PROMOTE && ch->wrote && err->kind != ERR_UNAVAILABLE)
         operation_undo_promote(ch);
     ch->finished = true;

@@ -1,9 +1,21 @@
 /* The feed's thread: what changed in the directory enters the replica. */
 #include "service/internal.h"
 
+#include <stdio.h>
+
 #include "base/own.h"
 
 #define FEED_WAIT_MS 1000
+/* The feed announces an own write before its writer has the answer and applies it: an organization
+ * is read again only when it is still behind after a moment, once for all changes of that moment.
+ */
+#define BEHIND_MS 20
+#define BEHIND_MAX 64
+
+struct behind {
+    char id[40], csn[64]; /* csn: the newest announced */
+    int64_t due;
+};
 
 struct feeding {
     struct service *s;
@@ -12,6 +24,8 @@ struct feeding {
     bool refreshing;
     bool incomplete; /* organizations whose sets could not be re-read: tried again at the next event
                       */
+    struct behind behind[BEHIND_MAX]; /* oldest first */
+    size_t behind_count;
 };
 
 bool service_refresh_organization(struct service *s, struct directory_conn *conn, struct arena *a,
@@ -96,21 +110,80 @@ static void refresh_sets_of_user(struct feeding *f, struct str user_id)
         refresh_sets(f, ids[i]);
 }
 
+/* ---- organizations that may be behind */
+
+static bool is_behind(struct feeding *f, struct str id, struct str csn)
+{
+    struct replica_organization known;
+    return !csn.len || !replica_organization(f->s->replica, f->arena, id, &known) ||
+           str_cmp(known.csn, csn) < 0;
+}
+
+static struct behind *behind_of(struct feeding *f, struct str id)
+{
+    for (size_t i = 0; i < f->behind_count; i++)
+        if (str_eq(str_of(f->behind[i].id), id))
+            return &f->behind[i];
+    return NULL;
+}
+
+static bool keep(char *to, size_t room, struct str text)
+{
+    return snprintf(to, room, STR_FMT, STR_ARG(text)) < (int)room;
+}
+
+static void note_behind(struct feeding *f, const struct directory_entry *e)
+{
+    struct behind *b = behind_of(f, e->id);
+    if (b && keep(b->csn, sizeof b->csn, e->csn))
+        return;
+    b = &f->behind[f->behind_count];
+    if (f->behind_count == BEHIND_MAX || !keep(b->id, sizeof b->id, e->id) ||
+        !keep(b->csn, sizeof b->csn, e->csn)) {
+        refresh_sets(f, e->id);
+        return;
+    }
+    b->due = clock_deadline_in(BEHIND_MS);
+    f->behind_count++;
+}
+
+static void catch_up(struct feeding *f)
+{
+    while (f->behind_count && clock_left_ms(f->behind[0].due) == 0) {
+        struct behind first = f->behind[0];
+        f->behind_count--;
+        memmove(&f->behind[0], &f->behind[1], f->behind_count * sizeof f->behind[0]);
+        if (is_behind(f, str_of(first.id), str_of(first.csn)))
+            refresh_sets(f, str_of(first.id));
+    }
+}
+
+static int patience(const struct feeding *f)
+{
+    if (!f->behind_count)
+        return FEED_WAIT_MS;
+    return (int)clock_left_ms(f->behind[0].due);
+}
+
+/* ---- events */
+
 /* Referential integrity changes organizations without an event: whoever held a renamed or deleted
  * user is read again. */
 static void apply_user(struct feeding *f, const struct directory_entry *e)
 {
     struct directory_user u;
+    struct directory_person before;
     struct error err = ERROR_INIT;
+    bool known = !f->refreshing && replica_person(f->s->replica, f->arena, e->id, &before);
+    if (known && e->csn.len && str_cmp(before.csn, e->csn) >= 0)
+        return; /* our own write, or older */
     if (!directory_map_user(f->s->directory, f->arena, e, &u, &err)) {
         replica_note_odd(f->s->replica);
         LOG_WARN("feed_odd_user", LOG_S("id", e->id), LOG_C("reason", err.detail));
         return;
     }
-    struct directory_person before;
     bool renamed =
-        !f->refreshing && replica_person(f->s->replica, f->arena, e->id, &before) &&
-        !str_eq(directory_dn_key(f->arena, before.dn), directory_dn_key(f->arena, e->dn));
+        known && !str_eq(directory_dn_key(f->arena, before.dn), directory_dn_key(f->arena, e->dn));
     if (renamed)
         refresh_sets_of_user(f, e->id);
     replica_apply_user(f->s->replica, &u);
@@ -122,13 +195,9 @@ static void apply_organization(struct feeding *f, const struct directory_entry *
 {
     struct directory_organization o;
     struct error err = ERROR_INIT;
-    struct replica_organization known;
-    if (!f->refreshing && e->csn.len &&
-        replica_organization(f->s->replica, f->arena, e->id, &known) &&
-        str_cmp(known.csn, e->csn) >= 0)
-        return; /* our own write, or older */
     if (!f->refreshing) {
-        refresh_sets(f, e->id);
+        if (is_behind(f, e->id, e->csn))
+            note_behind(f, e);
     } else if (directory_map_organization(f->s->directory, f->arena, e, &o, &err)) {
         replica_apply_organization(f->s->replica, &o, false);
     } else {
@@ -217,9 +286,10 @@ void *service_feed_thread(void *service)
         .s = s, .conn = directory_open(s->directory, DIRECTORY_SERVICE), .arena = arena_new()};
     while (!atomic_load(&s->stopping)) {
         struct directory_event ev = {.kind = FEED_IDLE};
-        directory_feed_next(s->feed, f.arena, FEED_WAIT_MS, &ev);
+        directory_feed_next(s->feed, f.arena, patience(&f), &ev);
         atomic_fetch_add(&s->feed_events, ev.kind != FEED_IDLE);
         apply(&f, &ev);
+        catch_up(&f);
         arena_reset(f.arena);
     }
     directory_close(f.conn);
