@@ -110,7 +110,7 @@ static struct service_call call_of(const struct http_request *r, struct director
         .conn = conn,
         .actor = r->actor,
         .token_name = r->actor.kind == KIOPS_ACTOR_TOKEN ? r->actor.id : STR_NONE,
-        .dialect = r->dialect,
+        .scim = context_of(r),
         .request_id = str_of(r->id),
         .if_match = r->head.if_match,
         .if_none_match = r->head.if_none_match,

@@ -368,12 +368,11 @@ static bool apply_operation(struct apply *ap, const struct patch_operation *op, 
     return true;
 }
 
-bool scim_patch_apply(const struct scim_patch *patch, const struct scim_dialect *d,
-                      const struct scim_resource_type *type, const json_t *before, json_t **after,
-                      struct error *err)
+bool scim_patch_apply(const struct scim_context *in, const struct scim_patch *patch,
+                      const json_t *before, json_t **after, struct error *err)
 {
     OWNED_ARENA struct arena *arena = arena_new();
-    struct apply ap = {.arena = arena, .dialect = d, .err = err};
+    struct apply ap = {.arena = arena, .dialect = in->dialect, .err = err};
     OWNED_JSON json_t *resource = json_copy_deep(before);
     for (size_t i = 0; i < patch->count; i++) {
         if (apply_operation(&ap, &patch->operations[i], resource))
@@ -381,7 +380,7 @@ bool scim_patch_apply(const struct scim_patch *patch, const struct scim_dialect 
         err->operation = patch->operations[i].index;
         return false;
     }
-    scim_resource_schemas(type, resource);
+    scim_resource_schemas(in->type, resource);
     *after = TAKE(resource);
     return true;
 }

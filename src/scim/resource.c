@@ -6,10 +6,8 @@
 
 struct check {
     struct arena *arena; /* for the keys of items, until the check is over */
-    const struct scim_dialect *dialect;
-    const struct scim_resource_type *type;
+    const struct scim_context *in;
     enum scim_purpose purpose;
-    const struct scim_value_limits *limits;
     struct error *err;
 };
 
@@ -101,7 +99,7 @@ static bool check_instant(const struct check *c, const struct scim_attr *attr, c
 
 static bool check_text(const struct check *c, const struct scim_attr *attr, struct str text)
 {
-    if (text.len > c->limits->value_bytes)
+    if (text.len > c->in->limits.value_bytes)
         return refuse(c, attr, "is longer than the server takes");
     if (has_prohibited(attr, text))
         return refuse(c, attr, "holds a character that is not allowed (control, private use)");
@@ -197,7 +195,7 @@ static bool one_primary(const struct check *c, const struct scim_attr *attr, jso
             found++;
         }
     /* In a PATCH a client's own two were refused before; these are the directory's. */
-    if (found > 1 && c->purpose != SCIM_FOR_PATCH && !c->dialect->last_primary_wins)
+    if (found > 1 && c->purpose != SCIM_FOR_PATCH && !c->in->dialect->last_primary_wins)
         return refuse(c, attr, "has more than one primary value");
     items_settle_primary(items, last);
     return true;
@@ -209,7 +207,7 @@ static bool check_items(const struct check *c, const struct scim_attr *attr, con
     size_t n = json_array_size(value);
     if (!json_is_array(value))
         return refuse(c, attr, "must be an array");
-    if (n > c->limits->values_per_attribute && !shape_is_reference(attr))
+    if (n > c->in->limits.values_per_attribute && !shape_is_reference(attr))
         return refuse(c, attr, "has more values than the server takes");
     OWNED_JSON json_t *items = json_array();
     struct items_set *seen = items_set_new(c->arena, n);
@@ -331,14 +329,14 @@ static bool check_attrs(const struct check *c, const struct attr_list *list, jso
 static bool check_extension(const struct check *c, size_t index, const struct subject *r,
                             json_t *out)
 {
-    const struct scim_schema *schema = c->type->extensions[index];
+    const struct scim_schema *schema = c->in->type->extensions[index];
     struct attr_list list = {
         .attrs = schema->attrs,
         .count = schema->attr_count,
         .sent = scim_holder(r->sent, schema),
         .had = scim_holder(r->had, schema),
     };
-    list.required = c->type->extension_required[index] || list.sent;
+    list.required = c->in->type->extension_required[index] || list.sent;
     OWNED_JSON json_t *object = json_object();
     if (!check_attrs(c, &list, object))
         return false;
@@ -350,28 +348,26 @@ static bool check_extension(const struct check *c, size_t index, const struct su
 static bool only_known(const struct check *c, const json_t *resource)
 {
     json_t *members = shape_iterable(resource);
-    if (c->dialect->ignore_unknown)
+    if (c->in->dialect->ignore_unknown)
         return true;
     for (void *at = json_object_iter(members); at; at = json_object_iter_next(members, at))
-        if (shape_key_find(c->type, shape_iter_name(at)).kind == SHAPE_UNKNOWN)
+        if (shape_key_find(c->in->type, shape_iter_name(at)).kind == SHAPE_UNKNOWN)
             return error_set(c->err, ERR_INVALID_SYNTAX, "a " STR_FMT " has no attribute \"%.60s\"",
-                             STR_ARG(c->type->name), json_object_iter_key(at));
+                             STR_ARG(c->in->type->name), json_object_iter_key(at));
     return true;
 }
 
-bool scim_resource_check(const struct scim_dialect *d, const struct scim_resource_type *type,
-                         enum scim_purpose purpose, const struct scim_value_limits *limits,
-                         const json_t *before, const json_t *resource, json_t **out,
-                         struct error *err)
+bool scim_resource_check(const struct scim_context *in, const struct scim_proposal *asked,
+                         json_t **out, struct error *err)
 {
     OWNED_ARENA struct arena *arena = arena_new();
-    const struct check c = {arena, d, type, purpose, limits, err};
-    const struct subject r = {.sent = resource, .had = before};
-    const struct attr_list common = {type->common, type->common_count, resource, before, true};
-    const struct attr_list core = {type->core->attrs, type->core->attr_count, resource, before,
-                                   true};
+    const struct scim_resource_type *type = in->type;
+    const struct check c = {arena, in, asked->purpose, err};
+    const struct subject r = {.sent = asked->resource, .had = asked->before};
+    const struct attr_list common = {type->common, type->common_count, r.sent, r.had, true};
+    const struct attr_list core = {type->core->attrs, type->core->attr_count, r.sent, r.had, true};
     OWNED_JSON json_t *result = json_object();
-    if (!only_known(&c, resource) || !check_attrs(&c, &common, result) ||
+    if (!only_known(&c, r.sent) || !check_attrs(&c, &common, result) ||
         !check_attrs(&c, &core, result))
         return false;
     for (size_t i = 0; i < type->extension_count; i++)

@@ -119,7 +119,9 @@ struct scim_filter_limits {
 
 struct scim_limits {
     struct scim_filter_limits filter;
-    size_t operations, values; /* of one PATCH; over: ERR_TOO_LARGE naming the limit */
+    size_t operations, values;   /* of one PATCH; over: ERR_TOO_LARGE naming the limit */
+    size_t value_bytes;          /* one string; over: ERR_INVALID_VALUE */
+    size_t values_per_attribute; /* members excepted */
 };
 
 /* Who asks only for order or attributes may leave dialect and limits out. */
@@ -300,17 +302,17 @@ bool scim_patch_touches(const struct scim_patch *patch, const struct scim_attr_n
 
 /* New resource; `before` is not changed. Operations see each other's results; one primary at most
  * afterwards. */
-MUST_CHECK bool scim_patch_apply(const struct scim_patch *patch, const struct scim_dialect *d,
-                                 const struct scim_resource_type *type, const json_t *before,
-                                 json_t **after, struct error *err);
+MUST_CHECK bool scim_patch_apply(const struct scim_context *in, const struct scim_patch *patch,
+                                 const json_t *before, json_t **after, struct error *err);
 
 /* ---- resource.c: check a POST/PUT body or a PATCH result against the schema
  * ---------------------------------------- */
 enum scim_purpose { SCIM_FOR_CREATE, SCIM_FOR_REPLACE, SCIM_FOR_PATCH };
 
-struct scim_value_limits {
-    size_t value_bytes;          /* one string; over: ERR_INVALID_VALUE */
-    size_t values_per_attribute; /* members excepted */
+struct scim_proposal {
+    enum scim_purpose purpose;
+    const json_t *before; /* NULL for a CREATE */
+    const json_t *resource;
 };
 
 /*
@@ -322,11 +324,9 @@ struct scim_value_limits {
  * ERR_INVALID_VALUE (required, type, canonical values, control characters, two primaries),
  * ERR_MUTABILITY, ERR_INVALID_SYNTAX (unknown attribute where the dialect is strict).
  */
-MUST_CHECK bool scim_resource_check(const struct scim_dialect *d,
-                                    const struct scim_resource_type *type,
-                                    enum scim_purpose purpose,
-                                    const struct scim_value_limits *limits, const json_t *before,
-                                    const json_t *resource, json_t **out, struct error *err);
+MUST_CHECK bool scim_resource_check(const struct scim_context *in,
+                                    const struct scim_proposal *asked, json_t **out,
+                                    struct error *err);
 /* `schemas` of a response: core, then extensions that have content. Sets it on `resource`, first
  * member. */
 void scim_resource_schemas(const struct scim_resource_type *type, json_t *resource);

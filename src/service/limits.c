@@ -8,5 +8,7 @@ struct scim_limits service_limits(const struct config *config)
         .filter = {.chars = l->filter_chars, .nodes = l->filter_nodes, .depth = l->filter_depth},
         .operations = l->patch_operations,
         .values = l->patch_values,
+        .value_bytes = l->value_kb * 1024,
+        .values_per_attribute = l->values_per_attribute,
     };
 }

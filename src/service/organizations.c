@@ -23,11 +23,6 @@ struct group_write {
     bool wrote;
 };
 
-static const struct scim_resource_type *group_type(const struct service_call *c)
-{
-    return scim_catalog_type(c->service->catalog, STR("Group"));
-}
-
 static struct directory_writer writer_of(const struct service_call *c)
 {
     uint64_t random;
@@ -132,18 +127,11 @@ static void take_sets(struct group_write *w, enum scim_delta_kind kind)
     wishes->members = take_set(w, w->after, w->body, "members", kind);
     wishes->managers = take_set(w, extension, json_object_get(w->body, SCIM_URN_KIOPS_ORGANIZATION),
                                 "managers", kind);
-    bool clears = kind == SCIM_DELTA_REPLACE && w->call->dialect->put_clears_members;
+    bool clears = kind == SCIM_DELTA_REPLACE && w->call->scim.dialect->put_clears_members;
     if (clears && !wishes->members.count)
         wishes->members = one_delta(w, kind, NULL);
     if (extension && json_object_size(extension) == 0)
         json_object_del(w->after, SCIM_URN_KIOPS_ORGANIZATION);
-}
-
-static struct scim_value_limits value_limits(const struct service_call *c)
-{
-    const struct config_limits *l = &c->service->config->limits;
-    return (struct scim_value_limits){.value_bytes = l->value_kb * 1024,
-                                      .values_per_attribute = l->values_per_attribute};
 }
 
 static json_t *resource_before(const struct group_write *w)
@@ -159,14 +147,14 @@ static json_t *resource_before(const struct group_write *w)
 static bool make_after(struct group_write *w, struct error *err)
 {
     const struct service_call *c = w->call;
-    struct scim_value_limits limits = value_limits(c);
     OWNED_JSON json_t *before = resource_before(w);
     OWNED_JSON json_t *patched = NULL;
-    if (w->patch && !scim_patch_apply(w->patch, c->dialect, group_type(c), before, &patched, err))
+    if (w->patch && !scim_patch_apply(&c->scim, w->patch, before, &patched, err))
         return false;
-    if (!scim_resource_check(c->dialect, group_type(c),
-                             w->patch ? SCIM_FOR_PATCH : SCIM_FOR_REPLACE, &limits, before,
-                             w->patch ? patched : w->body, &w->after, err))
+    const struct scim_proposal asked = {.purpose = w->patch ? SCIM_FOR_PATCH : SCIM_FOR_REPLACE,
+                                        .before = before,
+                                        .resource = w->patch ? patched : w->body};
+    if (!scim_resource_check(&c->scim, &asked, &w->after, err))
         return false;
     json_keep(c->arena, w->after);
     if (!w->patch)
@@ -433,11 +421,10 @@ static bool fill_organization(struct group_write *w, struct error *err)
 static bool create_group(struct group_write *w, struct error *err)
 {
     const struct service_call *c = w->call;
-    struct scim_value_limits limits = value_limits(c);
+    const struct scim_proposal asked = {.purpose = SCIM_FOR_CREATE, .resource = w->body};
     struct str dn, taken;
     if (!judge(w, KIOPS_CREATE_ORGANIZATION, err) ||
-        !scim_resource_check(c->dialect, group_type(c), SCIM_FOR_CREATE, &limits, NULL, w->body,
-                             &w->after, err))
+        !scim_resource_check(&c->scim, &asked, &w->after, err))
         return false;
     json_keep(c->arena, w->after);
     take_sets(w, SCIM_DELTA_ADD);

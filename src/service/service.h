@@ -55,8 +55,8 @@ struct service_call {
     struct arena *arena;
     struct directory_conn *conn; /* NULL in a pool thread */
     struct kiops_actor actor;
-    struct str token_name; /* re-read in the directory before a write; empty for a person */
-    const struct scim_dialect *dialect;
+    struct str token_name;    /* re-read in the directory before a write; empty for a person */
+    struct scim_context scim; /* what the body or patch is read with */
     struct str request_id;
     struct str if_match, if_none_match; /* header values as sent; STR_NONE */
     const struct scim_projection *projection;

@@ -31,16 +31,15 @@ static json_t *resource_before(const struct user_write *w)
 static bool make_after(struct user_write *w, struct error *err)
 {
     const struct service_call *c = w->call;
-    struct scim_value_limits limits = user_write_limits(c);
     OWNED_JSON json_t *before = resource_before(w);
     OWNED_JSON json_t *patched = NULL;
     json_t *after;
-    if (w->patch &&
-        !scim_patch_apply(w->patch, c->dialect, user_write_type(c), before, &patched, err))
+    if (w->patch && !scim_patch_apply(&c->scim, w->patch, before, &patched, err))
         return false;
-    if (!scim_resource_check(c->dialect, user_write_type(c),
-                             w->patch ? SCIM_FOR_PATCH : SCIM_FOR_REPLACE, &limits, before,
-                             w->patch ? patched : w->body, &after, err))
+    const struct scim_proposal asked = {.purpose = w->patch ? SCIM_FOR_PATCH : SCIM_FOR_REPLACE,
+                                        .before = before,
+                                        .resource = w->patch ? patched : w->body};
+    if (!scim_resource_check(&c->scim, &asked, &after, err))
         return false;
     json_keep(c->arena, after);
     user_write_drop_roles(after);

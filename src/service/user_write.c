@@ -5,11 +5,6 @@
 #include "base/hash.h"
 #include "base/own.h"
 
-const struct scim_resource_type *user_write_type(const struct service_call *c)
-{
-    return scim_catalog_type(c->service->catalog, STR("User"));
-}
-
 struct directory_writer user_write_writer(const struct service_call *c)
 {
     uint64_t random;
@@ -19,13 +14,6 @@ struct directory_writer user_write_writer(const struct service_call *c)
         .marker = arena_fmt(c->arena, "%016llx", (unsigned long long)random),
         .now = clock_now(),
     };
-}
-
-struct scim_value_limits user_write_limits(const struct service_call *c)
-{
-    const struct config_limits *l = &c->service->config->limits;
-    return (struct scim_value_limits){.value_bytes = l->value_kb * 1024,
-                                      .values_per_attribute = l->values_per_attribute};
 }
 
 /* What a client reads, edits and sends back holds the roles that we computed: they are not stored

@@ -16,7 +16,7 @@ struct user_write {
     struct directory_entry entry;   /* as just read */
     struct directory_user before;
     json_t *after;       /* checked; kept by the arena */
-    struct str password; /* view into `after_raw`; at NULL = none */
+    struct str password; /* taken out of `after`; at NULL = none */
     struct directory_writer writer;
     uint64_t intent;
     bool wrote;
@@ -24,10 +24,8 @@ struct user_write {
     struct str renamed_from; /* DN that groups may still name after this request's modrdn */
 };
 
-const struct scim_resource_type *user_write_type(const struct service_call *c);
 /* A fresh marker, by which a write whose answer was lost is found again. */
 struct directory_writer user_write_writer(const struct service_call *c);
-struct scim_value_limits user_write_limits(const struct service_call *c);
 /* Roles that we computed and the client sends back are not stored as foreign ones. */
 void user_write_drop_roles(json_t *resource);
 /* Takes the password out; the view lives as long as the arena. */

@@ -89,15 +89,14 @@ static bool set_first_password(struct user_write *w, struct error *err)
 static bool create_user(struct user_write *w, const json_t *body, struct error *err)
 {
     const struct service_call *c = w->call;
-    struct scim_value_limits limits = user_write_limits(c);
+    const struct scim_proposal asked = {.purpose = SCIM_FOR_CREATE, .resource = body};
     struct kiops_change what = {.kind = KIOPS_CREATE_USER, .operation = -1};
     struct kiops_state state = {.now = clock_now()};
     const char *rule;
     struct str dn;
     struct directory_mods attrs;
     if (!user_write_judge(c, &what, &state, &rule, err) ||
-        !scim_resource_check(c->dialect, user_write_type(c), SCIM_FOR_CREATE, &limits, NULL, body,
-                             &w->after, err))
+        !scim_resource_check(&c->scim, &asked, &w->after, err))
         return false;
     json_keep(c->arena, w->after);
     user_write_drop_roles(w->after);

@@ -8,8 +8,6 @@
 #include "base/hash.h"
 
 static const char *const type_names[] = {"User", "Group", "Membership"};
-static const struct scim_value_limits value_limits = {.value_bytes = 4096,
-                                                      .values_per_attribute = 100};
 
 static void demand(bool truth, const char *what)
 {
@@ -19,40 +17,35 @@ static void demand(bool truth, const char *what)
     abort();
 }
 
-struct setting {
-    const struct scim_dialect *dialect;
-    const struct scim_resource_type *type;
-};
-
 static void demand_client_fault(const struct error *err)
 {
     demand(scim_status(err->kind) == 400 && err->detail[0], "the error is of another kind");
 }
 
-static json_t *check(const struct setting *s, const json_t *resource, struct error *err)
+static json_t *check(const struct scim_context *in, const json_t *resource, struct error *err)
 {
     json_t *out = NULL;
-    bool done = scim_resource_check(s->dialect, s->type, SCIM_FOR_CREATE, &value_limits, NULL,
-                                    resource, &out, err);
+    const struct scim_proposal asked = {.purpose = SCIM_FOR_CREATE, .resource = resource};
+    bool done = scim_resource_check(in, &asked, &out, err);
     demand(done == (err->kind == ERR_NONE), "the error does not fit the result");
     return out;
 }
 
-static void check_normal(const struct setting *s, const json_t *normal)
+static void check_normal(const struct scim_context *in, const json_t *normal)
 {
     struct error err = ERROR_INIT;
     OWNED_JSON json_t *twice = NULL;
-    demand(scim_dialect_normalise(s->dialect, s->type, normal, &twice, &err),
+    demand(scim_dialect_normalise(in->dialect, in->type, normal, &twice, &err),
            "what was normalised is refused");
     demand(json_equal(normal, twice), "normalising again changes it");
-    OWNED_JSON json_t *checked = check(s, normal, &err);
+    OWNED_JSON json_t *checked = check(in, normal, &err);
     if (!checked) {
         demand_client_fault(&err);
         return;
     }
-    OWNED_JSON json_t *again = check(s, checked, &err);
+    OWNED_JSON json_t *again = check(in, checked, &err);
     demand(again && json_equal(checked, again), "checking again changes it");
-    OWNED_JSON json_t *shown = scim_project(NULL, s->type, checked);
+    OWNED_JSON json_t *shown = scim_project(NULL, in->type, checked);
     demand(!json_object_get(shown, "password"), "the password is shown");
 }
 
@@ -69,8 +62,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t n = scim_dialects(&dialects);
     if (size == 0)
         return 0;
-    const struct setting s = {&dialects[data[0] / 3 % n],
-                              fixture_type(catalog, type_names[data[0] % 3])};
+    const struct scim_context in = {
+        .type = fixture_type(catalog, type_names[data[0] % 3]),
+        .dialect = &dialects[data[0] / 3 % n],
+        .limits = {.value_bytes = 4096, .values_per_attribute = 100},
+    };
     struct error err = ERROR_INIT;
     OWNED_JSON json_t *body =
         json_load_strict((struct str){(const char *)data + 1, size - 1},
@@ -78,8 +74,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     OWNED_JSON json_t *normal = NULL;
     if (!body)
         return 0;
-    if (scim_dialect_normalise(s.dialect, s.type, body, &normal, &err))
-        check_normal(&s, normal);
+    if (scim_dialect_normalise(in.dialect, in.type, body, &normal, &err))
+        check_normal(&in, normal);
     else
         demand_client_fault(&err);
     return 0;

@@ -10,9 +10,12 @@
 
 static const char *const type_names[] = {"User", "Group", "Membership"};
 static const struct scim_limits limits = {
-    .operations = 100, .values = 1000, .filter = {.chars = 1024, .nodes = 50, .depth = 16}};
-static const struct scim_value_limits value_limits = {.value_bytes = 4096,
-                                                      .values_per_attribute = 100};
+    .filter = {.chars = 1024, .nodes = 50, .depth = 16},
+    .operations = 100,
+    .values = 1000,
+    .value_bytes = 4096,
+    .values_per_attribute = 100,
+};
 
 #define ANN                                                                                        \
     "{\"userName\":\"ann\",\"active\":true,\"name\":{\"givenName\":\"Ann\"},\"emails\":[{"         \
@@ -54,8 +57,8 @@ static void demand_one_primary(const json_t *resource, const char *name)
 
 static bool check(const struct setting *s, const json_t *resource, json_t **out, struct error *err)
 {
-    return scim_resource_check(s->in.dialect, s->in.type, SCIM_FOR_PATCH, &value_limits, s->before,
-                               resource, out, err);
+    const struct scim_proposal asked = {SCIM_FOR_PATCH, s->before, resource};
+    return scim_resource_check(&s->in, &asked, out, err);
 }
 
 static bool finish(const struct setting *s, const struct scim_patch *patch, struct error *err)
@@ -64,7 +67,7 @@ static bool finish(const struct setting *s, const struct scim_patch *patch, stru
     OWNED_JSON json_t *after = NULL;
     OWNED_JSON json_t *checked = NULL;
     OWNED_JSON json_t *again = NULL;
-    bool applied = scim_patch_apply(patch, s->in.dialect, s->in.type, s->before, &after, err);
+    bool applied = scim_patch_apply(&s->in, patch, s->before, &after, err);
     demand(json_equal(untouched, s->before), "the resource before was changed");
     if (!applied || !check(s, after, &checked, err))
         return false;

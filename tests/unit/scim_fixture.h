@@ -77,6 +77,8 @@ static inline struct scim_context fixture_context(struct arena *a, const struct 
         .dialect = scim_dialect_find(STR("default")),
         .limits = {.filter = {.chars = 8192, .nodes = 200, .depth = 32},
                    .operations = 5000,
-                   .values = 100000},
+                   .values = 100000,
+                   .value_bytes = 65536,
+                   .values_per_attribute = 1000},
     };
 }

@@ -12,9 +12,6 @@
 #include "scim_fixture.h"
 #include "scim_render.h"
 
-static const struct scim_value_limits value_limits = {.value_bytes = 65536,
-                                                      .values_per_attribute = 1000};
-
 static int load(void **state)
 {
     hash_init();
@@ -56,13 +53,15 @@ static bool handle(const struct request *r, struct outcome *out, struct error *e
     const struct scim_patch *patch;
     OWNED_JSON json_t *patched = NULL;
     OWNED_JSON json_t *untouched = json_copy_deep(r->before);
+    struct scim_proposal asked = {.purpose = SCIM_FOR_PATCH, .before = r->before};
     if (!scim_patch_parse(&r->in, r->patch, &patch, err))
         return false;
     if (str_eq(r->in.type->name, STR("Group")) && !take_sets(a, &patch, out, err))
         return false;
-    if (!scim_patch_apply(patch, r->in.dialect, r->in.type, r->before, &patched, err) ||
-        !scim_resource_check(r->in.dialect, r->in.type, SCIM_FOR_PATCH, &value_limits, r->before,
-                             patched, &out->after, err))
+    if (!scim_patch_apply(&r->in, patch, r->before, &patched, err))
+        return false;
+    asked.resource = patched;
+    if (!scim_resource_check(&r->in, &asked, &out->after, err))
         return false;
     json_object_del(out->after, "schemas");
     json_keep(a, out->after);
@@ -286,7 +285,7 @@ static void the_result_names_its_schemas(void **state)
     struct error err = ERROR_INIT;
     const struct scim_context in = fixture_context(a, *state, "User");
     assert_true(scim_patch_parse(&in, body, &patch, &err));
-    assert_true(scim_patch_apply(patch, in.dialect, in.type, before, &after, &err));
+    assert_true(scim_patch_apply(&in, patch, before, &after, &err));
     OWNED_JSON json_t *expected = json_pack("[s,s]", SCIM_URN_USER, SCIM_URN_ENTERPRISE);
     assert_true(json_equal(json_object_get(after, "schemas"), expected));
 }

@@ -9,7 +9,7 @@
 #include "scim/scim.h"
 #include "scim_fixture.h"
 
-static const struct scim_value_limits limits = {.value_bytes = 1024, .values_per_attribute = 100};
+static const struct scim_limits limits = {.value_bytes = 1024, .values_per_attribute = 100};
 
 static int load(void **state)
 {
@@ -37,11 +37,14 @@ static bool check(const struct scim_catalog *catalog, const json_t *one, struct 
 {
     const char *type = json_string_value(json_object_get(one, "type"));
     const json_t *before = json_object_get(one, "before");
-    const struct scim_dialect *d = scim_dialect_find(dialect);
-    assert_non_null(d);
-    return scim_resource_check(d, fixture_type(catalog, type), purpose_of(one), &limits,
-                               json_is_null(before) ? NULL : before,
-                               json_object_get(one, "resource"), out, err);
+    const struct scim_context in = {.type = fixture_type(catalog, type),
+                                    .dialect = scim_dialect_find(dialect),
+                                    .limits = limits};
+    const struct scim_proposal asked = {.purpose = purpose_of(one),
+                                        .before = json_is_null(before) ? NULL : before,
+                                        .resource = json_object_get(one, "resource")};
+    assert_non_null(in.dialect);
+    return scim_resource_check(&in, &asked, out, err);
 }
 
 /* Texts, not trees: the order of the members is part of the canonical form. */
@@ -89,15 +92,23 @@ static void a_wrong_resource_is_refused_by_the_name_of_the_attribute(void **stat
     run_table(*state, "tests/data/scim/resource_invalid.json");
 }
 
-static enum error_kind create(const struct scim_catalog *c, const char *type,
-                              const json_t *resource)
+/* New, or NULL. */
+static json_t *create(const struct scim_catalog *c, const char *type, const json_t *resource,
+                      struct error *err)
 {
-    OWNED_JSON json_t *out = NULL;
+    struct scim_context in = fixture_context(NULL, c, type);
+    const struct scim_proposal asked = {.purpose = SCIM_FOR_CREATE, .resource = resource};
+    json_t *out = NULL;
+    in.limits = limits;
+    return scim_resource_check(&in, &asked, &out, err) ? out : NULL;
+}
+
+static enum error_kind kind_of_create(const struct scim_catalog *c, const char *type,
+                                      const json_t *resource)
+{
     struct error err = ERROR_INIT;
-    return scim_resource_check(scim_dialect_find(STR("default")), fixture_type(c, type),
-                               SCIM_FOR_CREATE, &limits, NULL, resource, &out, &err)
-               ? ERR_NONE
-               : err.kind;
+    json_decref(create(c, type, resource, &err));
+    return err.kind;
 }
 
 static void a_value_may_be_as_long_as_the_limit_and_no_longer(void **state)
@@ -106,8 +117,8 @@ static void a_value_may_be_as_long_as_the_limit_and_no_longer(void **state)
     memset(text, 'a', sizeof(text));
     OWNED_JSON json_t *fits = json_pack("{s:s%}", "userName", text, limits.value_bytes);
     OWNED_JSON json_t *longer = json_pack("{s:s%}", "userName", text, limits.value_bytes + 1);
-    assert_int_equal(create(*state, "User", fits), ERR_NONE);
-    assert_int_equal(create(*state, "User", longer), ERR_INVALID_VALUE);
+    assert_int_equal(kind_of_create(*state, "User", fits), ERR_NONE);
+    assert_int_equal(kind_of_create(*state, "User", longer), ERR_INVALID_VALUE);
 }
 
 static json_t *many(const char *name, size_t n)
@@ -123,9 +134,9 @@ static void values_have_a_limit_and_members_have_none(void **state)
     OWNED_JSON json_t *fits = many("emails", limits.values_per_attribute);
     OWNED_JSON json_t *more = many("emails", limits.values_per_attribute + 1);
     OWNED_JSON json_t *members = many("members", 20000);
-    assert_int_equal(create(*state, "User", fits), ERR_NONE);
-    assert_int_equal(create(*state, "User", more), ERR_INVALID_VALUE);
-    assert_int_equal(create(*state, "Group", members), ERR_NONE);
+    assert_int_equal(kind_of_create(*state, "User", fits), ERR_NONE);
+    assert_int_equal(kind_of_create(*state, "User", more), ERR_INVALID_VALUE);
+    assert_int_equal(kind_of_create(*state, "Group", members), ERR_NONE);
 }
 
 /* The resource types we ship have no writable dateTime, integer or binary of their own. */
@@ -144,15 +155,13 @@ static void dates_and_numbers_take_their_canonical_form(void **state)
     fixture_expect(scim_catalog_add_type(c, kind, &err), &err);
     OWNED_JSON json_t *good =
         json_pack("{s:s,s:i,s:f}", "at", "2026-01-05T10:00:00.500+02:00", "count", 7, "share", 0.5);
-    OWNED_JSON json_t *out = NULL;
-    fixture_expect(scim_resource_check(scim_dialect_find(STR("default")), fixture_type(c, "Thing"),
-                                       SCIM_FOR_CREATE, &limits, NULL, good, &out, &err),
-                   &err);
+    OWNED_JSON json_t *out = create(c, "Thing", good, &err);
+    fixture_expect(out != NULL, &err);
     assert_string_equal(json_string_value(json_object_get(out, "at")), "2026-01-05T08:00:00.5Z");
     OWNED_JSON json_t *fraction = json_pack("{s:f}", "count", 1.0);
     OWNED_JSON json_t *no_zone = json_pack("{s:s}", "at", "2026-01-05T10:00:00");
-    assert_int_equal(create(c, "Thing", fraction), ERR_INVALID_VALUE);
-    assert_int_equal(create(c, "Thing", no_zone), ERR_INVALID_VALUE);
+    assert_int_equal(kind_of_create(c, "Thing", fraction), ERR_INVALID_VALUE);
+    assert_int_equal(kind_of_create(c, "Thing", no_zone), ERR_INVALID_VALUE);
     scim_catalog_free(c);
 }
 
