@@ -83,6 +83,11 @@ struct directory_search {
     bool nothing;      /* known to match nothing: answered without asking the directory */
 };
 
+struct directory_searches {
+    const struct directory_search *at;
+    size_t count;
+};
+
 struct directory_entries {
     const struct directory_entry *at;
     size_t count;
@@ -93,10 +98,11 @@ struct directory_entries {
 MUST_CHECK bool directory_find(struct directory_conn *c, struct arena *a,
                                const struct directory_search *s, struct directory_entries *out,
                                struct error *err);
-/* The same for `n` searches sent together and answered together: one round trip. */
+/* The same for searches sent together and answered together: one round trip. `out` has room for the
+ * answer to each. */
 MUST_CHECK bool directory_find_all(struct directory_conn *c, struct arena *a,
-                                   const struct directory_search *s, size_t n,
-                                   struct directory_entries *out, struct error *err);
+                                   struct directory_searches s, struct directory_entries *out,
+                                   struct error *err);
 /* The usual searches, ready to send. `id` must look like a UUID, else it matches nothing. Only
  * inside the configured base and filter, protected entries never. */
 struct directory_search directory_search_user(const struct directory *d, struct arena *a,

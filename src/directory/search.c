@@ -151,10 +151,10 @@ bool directory_entry_decode(struct arena *a, const struct berval *value,
 struct batch {
     struct directory_conn *conn;
     struct arena *arena;
-    const struct directory_search *searches;
+    struct directory_searches searches;
     struct directory_entries *out;
     int *msgids;
-    size_t count, sent, answered;
+    size_t sent, answered;
     int64_t deadline;
 };
 
@@ -166,7 +166,7 @@ static const int ldap_scopes[] = {
 
 static int send_one(struct batch *b, size_t i)
 {
-    const struct directory_search *s = &b->searches[i];
+    const struct directory_search *s = &b->searches.at[i];
     const char *base = arena_cstr(b->arena, s->base);
     const char *filter = s->filter.len ? arena_cstr(b->arena, s->filter) : "(objectClass=*)";
     int limit = s->size_limit > INT_MAX ? INT_MAX : (int)s->size_limit;
@@ -185,8 +185,9 @@ static int send_one(struct batch *b, size_t i)
 static int send_some(struct batch *b)
 {
     int code = LDAP_SUCCESS;
-    while (code == LDAP_SUCCESS && b->sent < b->count && b->sent < b->answered + IN_FLIGHT_MAX) {
-        if (!b->searches[b->sent].nothing)
+    while (code == LDAP_SUCCESS && b->sent < b->searches.count &&
+           b->sent < b->answered + IN_FLIGHT_MAX) {
+        if (!b->searches.at[b->sent].nothing)
             code = send_one(b, b->sent);
         b->sent++;
     }
@@ -237,7 +238,7 @@ static void receive_one(struct batch *b, size_t i, struct directory_answer *answ
     }
     if (answer->code == LDAP_SUCCESS && answer->referral.len > 0)
         answer->code = LDAP_REFERRAL;
-    if (b->searches[i].size_limit > 0 && found.count > b->searches[i].size_limit)
+    if (b->searches.at[i].size_limit > 0 && found.count > b->searches.at[i].size_limit)
         answer->code = LDAP_SIZELIMIT_EXCEEDED;
     b->out[i] = (struct directory_entries){found.at, found.count};
 }
@@ -253,46 +254,46 @@ static bool is_whole(const struct directory_search *s, int code)
 static bool run(struct batch *b, struct directory_answer *answer)
 {
     b->sent = b->answered = 0;
-    memset(b->out, 0, b->count * sizeof *b->out);
-    while (b->answered < b->count) {
+    memset(b->out, 0, b->searches.count * sizeof *b->out);
+    while (b->answered < b->searches.count) {
         answer->code = send_some(b);
         if (answer->code != LDAP_SUCCESS)
             return false;
         size_t i = b->answered++;
-        if (b->searches[i].nothing)
+        if (b->searches.at[i].nothing)
             continue;
         receive_one(b, i, answer);
-        if (!is_whole(&b->searches[i], answer->code))
+        if (!is_whole(&b->searches.at[i], answer->code))
             return false;
     }
     return true;
 }
 
-static bool asks_nothing(const struct directory_search *s, size_t n)
+static bool asks_nothing(struct directory_searches s)
 {
-    for (size_t i = 0; i < n; i++)
-        if (!s[i].nothing)
+    for (size_t i = 0; i < s.count; i++)
+        if (!s.at[i].nothing)
             return false;
     return true;
 }
 
-bool directory_find_all(struct directory_conn *c, struct arena *a, const struct directory_search *s,
-                        size_t n, struct directory_entries *out, struct error *err)
+bool directory_find_all(struct directory_conn *c, struct arena *a, struct directory_searches s,
+                        struct directory_entries *out, struct error *err)
 {
-    struct batch b = {.conn = c, .arena = a, .searches = s, .count = n};
+    struct batch b = {.conn = c, .arena = a, .searches = s};
     struct directory_answer answer = {.operation = DIRECTORY_OP_SEARCH};
     b.deadline = directory_conn_deadline(c);
-    b.msgids = ARENA_ARRAY(a, int, n + 1);
-    b.out = ARENA_ARRAY(a, struct directory_entries, n + 1);
-    if (asks_nothing(s, n)) {
-        memset(out, 0, n * sizeof *out);
+    b.msgids = ARENA_ARRAY(a, int, s.count + 1);
+    b.out = ARENA_ARRAY(a, struct directory_entries, s.count + 1);
+    if (asks_nothing(s)) {
+        memset(out, 0, s.count * sizeof *out);
         return true;
     }
     for (bool fresh = false; !fresh;) {
         if (!directory_conn_ready(c, b.deadline, &fresh, err))
             return false;
         if (run(&b, &answer)) {
-            memcpy(out, b.out, n * sizeof *out);
+            memcpy(out, b.out, s.count * sizeof *out);
             return true;
         }
         /* Answers still on their way must not meet the next request. */
@@ -306,5 +307,5 @@ bool directory_find_all(struct directory_conn *c, struct arena *a, const struct 
 bool directory_find(struct directory_conn *c, struct arena *a, const struct directory_search *s,
                     struct directory_entries *out, struct error *err)
 {
-    return directory_find_all(c, a, s, 1, out, err);
+    return directory_find_all(c, a, (struct directory_searches){s, 1}, out, err);
 }

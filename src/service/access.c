@@ -204,7 +204,7 @@ static bool confirm_person(const struct service_call *c, struct str organization
         searches[n++].attrs = directory_organization_attrs(s->directory, false, true);
     }
     struct directory_entries found[3] = {0};
-    if (!directory_find_all(c->conn, a, searches, n, found, err))
+    if (!directory_find_all(c->conn, a, (struct directory_searches){searches, n}, found, err))
         return false;
     struct directory_person me = {0};
     if (found[0].count == 1)

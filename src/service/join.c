@@ -95,7 +95,7 @@ enum step operation_join_look(struct change *ch, struct error *err)
     };
     s[1].attrs = directory_organization_attrs(c->service->directory, false, false);
     struct directory_entries found[2];
-    if (!directory_find_all(c->conn, c->arena, s, 2, found, err))
+    if (!directory_find_all(c->conn, c->arena, (struct directory_searches){s, 2}, found, err))
         return STEP_FAILED;
     struct directory_person now = {0};
     if (found[0].count == 1)

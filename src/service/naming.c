@@ -29,7 +29,8 @@ static bool look_at_group(struct naming *n, struct str from, struct str to, stru
                                      directory_search_has_value(c->arena, group, "member", to),
                                      directory_search_has_value(c->arena, group, "owner", to)};
     struct directory_entries found[4] = {0};
-    if (!directory_find_all(c->conn, c->arena, in, to.len ? 4 : 2, found, err))
+    if (!directory_find_all(c->conn, c->arena, (struct directory_searches){in, to.len ? 4 : 2},
+                            found, err))
         return false;
     const struct directory_attr *owners = directory_attr(n->group, "owner");
     n->member = found[0].count > 0;
@@ -175,7 +176,7 @@ bool naming_claim(const struct service_call *c, struct str dn, struct error *err
                                    dn)};
     struct directory_entries found[3];
     s[0].attrs = attrs;
-    if (!directory_find_all(c->conn, c->arena, s, 3, found, err))
+    if (!directory_find_all(c->conn, c->arena, (struct directory_searches){s, 3}, found, err))
         return false;
     if (found[1].count || directory_is_protected(c->service->directory, dn))
         return error_set(err, ERR_UNIQUENESS,

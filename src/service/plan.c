@@ -177,7 +177,7 @@ static bool look_at_all(struct change *const *joins, size_t n, struct error *err
     struct directory_search *s = ARENA_ARRAY(c->arena, struct directory_search, n);
     struct directory_entries *found = ARENA_ARRAY(c->arena, struct directory_entries, n);
     collect(joins, n, s);
-    if (!directory_find_all(c->conn, c->arena, s, n, found, err))
+    if (!directory_find_all(c->conn, c->arena, (struct directory_searches){s, n}, found, err))
         return false;
     for (size_t i = 0; i < n; i++) {
         struct change *ch = joins[i];

@@ -112,7 +112,7 @@ static bool look_at_owners(struct change *ch, struct error *err)
         s[n++] = (struct directory_search){
             .base = dn, .scope = DIRECTORY_BASE, .attrs = directory_user_attrs(d)};
     }
-    if (!directory_find_all(ch->call->conn, a, s, n, found, err))
+    if (!directory_find_all(ch->call->conn, a, (struct directory_searches){s, n}, found, err))
         return false;
     g->in = g->has_user && found[0].count == 1;
     struct str mine = directory_dn_key(a, g->person.dn);
@@ -148,7 +148,7 @@ static bool look_at_admins(struct change *ch, const struct directory_entry *grou
             (struct directory_search){.base = members->values[i],
                                       .scope = DIRECTORY_BASE,
                                       .attrs = directory_user_attrs(ch->call->service->directory)};
-    if (n && !directory_find_all(ch->call->conn, a, s, n, found, err))
+    if (n && !directory_find_all(ch->call->conn, a, (struct directory_searches){s, n}, found, err))
         return false;
     for (size_t i = 0; i < n; i++) {
         struct directory_person p;
@@ -178,7 +178,7 @@ static bool look_in_directory(struct change *ch, struct error *err)
         directory_search_platform(c->service->directory, c->arena)};
     s[1].attrs = directory_organization_attrs(c->service->directory, false, true);
     struct directory_entries found[3];
-    if (!directory_find_all(c->conn, c->arena, s, 3, found, err))
+    if (!directory_find_all(c->conn, c->arena, (struct directory_searches){s, 3}, found, err))
         return false;
     if (found[0].count == 1 && !directory_is_protected(c->service->directory, found[0].at[0].dn)) {
         struct directory_user u;

@@ -125,7 +125,7 @@ static void assert_true_belief(void)
     };
     struct directory_entries found[4];
     struct error err = ERROR_INIT;
-    assert_true(directory_find_all(conn, arena, all, 4, found, &err));
+    assert_true(directory_find_all(conn, arena, (struct directory_searches){all, 4}, found, &err));
     size_t total = 0;
     for (size_t i = 0; i < 4; i++) {
         total += found[i].count;

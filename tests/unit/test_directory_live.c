@@ -96,7 +96,8 @@ static void many_searches_are_answered_in_their_order(void **state)
     for (int i = 0; i < MANY; i++)
         searches[i] = directory_search_user_named(
             slapd->directory, arena, i % 4 == 3 ? STR_NONE : arena_fmt(arena, "order%d", i % 4));
-    assert_true(directory_find_all(conn, arena, searches, MANY, found, &err));
+    assert_true(
+        directory_find_all(conn, arena, (struct directory_searches){searches, MANY}, found, &err));
     for (int i = 0; i < MANY; i++) {
         assert_int_equal(found[i].count, i % 4 == 3 ? 0 : 1);
         if (i % 4 != 3)
