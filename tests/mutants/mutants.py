@@ -24,12 +24,13 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 TREE = ROOT / os.environ.get("BUILD", "build") / "mutants"
 BUILT = "build/debug"
 # Of the `make mutants` above us, whose BUILD is not the copy's and whose job server is not for us.
-ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "BUILD")}
+ABOVE = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "BUILD")
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in ABOVE}
 
 
 def run(command, seconds=600):
-    return subprocess.run(["timeout", str(seconds), *command], cwd=TREE, env=ENVIRONMENT, capture_output=True, text=True,
-                          errors="replace", check=False)
+    return subprocess.run(["timeout", str(seconds), *command], cwd=TREE, env=ENVIRONMENT, capture_output=True,
+                          text=True, errors="replace", check=False)
 
 
 def copy_tree():
@@ -61,8 +62,8 @@ def passes(test):
     if test.startswith("test_"):
         return run([f"{BUILT}/unit/{test}"], seconds=60)
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *test.split()]
-    return run(["env", f"KIOPS_BIN={TREE / BUILT / 'kiops-bridge'}", f"KIOPS_TOOLS={TREE / BUILT / 'tools'}", *command],
-               seconds=180)
+    built = TREE / BUILT
+    return run(["env", f"KIOPS_BIN={built}/kiops-bridge", f"KIOPS_TOOLS={built}/tools", *command], seconds=180)
 
 
 def verdict(mutant):
