@@ -47,6 +47,8 @@ struct kiops_actor {
     enum kiops_actor_kind kind;
     struct str id;     /* person: SCIM id; token: its name (cn); operator: the OS user */
     struct str client; /* token: whose externalIds it sees */
+    struct str secret; /* token: hash of what was shown, so that a later token of its name is
+                          another one; empty where none was shown (jobs) */
     enum kiops_role
         role; /* highest: token's role; a person: PlatformAdmin, Manager anywhere, Member, none */
     const struct str *organizations; /* ids: token with role Manager/Member: bound to these; person:

@@ -59,6 +59,7 @@ static bool actor_of_token(const struct service *s, const struct directory_token
         .kind = KIOPS_ACTOR_TOKEN,
         .id = t->name,
         .client = t->client.len ? t->client : t->name,
+        .secret = t->hash,
         .role = role,
         .organizations = t->organizations.at,
         .organization_count = t->organizations.count,
@@ -169,6 +170,15 @@ static bool lost_standing(struct error *err)
                      "your role was changed a moment ago; it does not allow this any more");
 }
 
+/* No organization that the actor was found to have is missing now. */
+static bool holds_organizations(const struct kiops_actor *now, const struct kiops_actor *actor)
+{
+    for (size_t i = 0; i < actor->organization_count; i++)
+        if (!kiops_actor_is_in(now, actor->organizations[i]))
+            return false;
+    return true;
+}
+
 static bool confirm_token(const struct service_call *c, struct error *err)
 {
     struct directory_search search =
@@ -183,46 +193,47 @@ static bool confirm_token(const struct service_call *c, struct error *err)
     if (!directory_map_token(c->arena, &found.at[0], &t, err) ||
         !actor_of_token(c->service, &t, &now, err))
         return false;
-    if (now.role != c->actor.role || now.can_write != c->actor.can_write ||
-        now.organization_count != c->actor.organization_count)
-        return lost_standing(err);
-    return true;
+    if (c->actor.secret.len && !str_eq(t.hash, c->actor.secret))
+        return refuse_token(err);
+    bool same = now.role == c->actor.role && now.can_write == c->actor.can_write &&
+                now.push_request == c->actor.push_request && holds_organizations(&now, &c->actor);
+    return same || lost_standing(err);
 }
 
-/* A person: the own entry, the platform group, and the organization's owner value, in one round
- * trip. */
+/* A person: the own entry, and what names it in the platform group or in the organization. */
 static bool confirm_person(const struct service_call *c, struct str organization_id,
                            struct error *err)
 {
     struct service *s = c->service;
     struct arena *a = c->arena;
-    struct directory_search searches[3] = {directory_search_user(s->directory, a, c->actor.id),
-                                           directory_search_platform(s->directory, a)};
-    size_t n = 2;
-    if (organization_id.len) {
-        searches[n] = directory_search_organization(s->directory, a, organization_id);
-        searches[n++].attrs = directory_organization_attrs(s->directory, false, true);
-    }
-    struct directory_entries found[3] = {0};
-    if (!directory_find_all(c->conn, a, (struct directory_searches){searches, n}, found, err))
-        return false;
+    bool admin = c->actor.role == KIOPS_PLATFORM_ADMIN;
+    bool manager = !admin && kiops_actor_manages(&c->actor, organization_id);
+    struct directory_search own[2] = {
+        directory_search_user(s->directory, a, c->actor.id),
+        directory_search_organization(s->directory, a, manager ? organization_id : STR_NONE)};
+    struct directory_entries found[2];
     struct directory_person me = {0};
+    own[1].attrs = directory_organization_attrs(s->directory, false, false);
+    if (!directory_find_all(c->conn, a, (struct directory_searches){own, 2}, found, err))
+        return false;
     if (found[0].count == 1)
         directory_map_person(a, &found[0].at[0], &me);
     if (!me.active)
         return error_set(err, ERR_UNAUTHORIZED, "this account is not active");
-    if (c->actor.role == KIOPS_PLATFORM_ADMIN) {
-        bool in = found[1].count == 1 && directory_has(&found[1].at[0], "member", me.dn);
-        return in && operation_values_of(a, &me.joined, STR("platform")).count ? true
-                                                                               : lost_standing(err);
-    }
-    if (!organization_id.len || !kiops_actor_manages(&c->actor, organization_id))
+    if (!admin && !manager)
         return true;
-    bool owner = found[2].count == 1 && directory_has(&found[2].at[0], "owner", me.dn);
-    for (size_t i = 0; i < me.managers.count; i++)
-        if (owner && str_ieq(me.managers.at[i], organization_id))
-            return true;
-    return lost_standing(err);
+    if (manager && found[1].count != 1)
+        return lost_standing(err);
+    struct str group = admin ? s->config->directory.admins_dn : found[1].at[0].dn;
+    struct directory_search named[2] = {directory_search_has_value(a, group, "member", me.dn),
+                                        directory_search_has_value(a, group, "owner", me.dn)};
+    if (!directory_find_all(c->conn, a, (struct directory_searches){named, 2}, found, err))
+        return false;
+    struct str where = admin ? STR("platform") : organization_id;
+    bool counts =
+        found[0].count == 1 && operation_values_of(a, &me.joined, where).count &&
+        (admin || (found[1].count == 1 && operation_values_of(a, &me.managers, where).count));
+    return counts || lost_standing(err);
 }
 
 bool access_confirm(const struct service_call *c, struct str organization_id, struct error *err)
