@@ -55,19 +55,20 @@ static bool give_up(const struct change *ch, struct error *err)
                                                             : ch->what.subject_name));
 }
 
-static bool run_to_end(struct change *ch, struct error *err)
+/* `lost`: its first try, as one of many (plan.c), was refused. */
+static bool run_to_end(struct change *ch, bool lost, struct error *err)
 {
-    for (int tries = 0;; tries++) {
-        enum step step = OPERATIONS[ch->what.kind](ch, err);
-        if (step != STEP_AGAIN)
-            return step == STEP_DONE;
+    enum step step = lost ? STEP_AGAIN : OPERATIONS[ch->what.kind](ch, err);
+    for (int tries = 0; step == STEP_AGAIN; tries++) {
         if (tries >= (ch->wrote ? TRIES_AFTER : TRIES_BEFORE))
             return give_up(ch, err);
         if (!decide_again(ch, err))
             return false;
         if (ch->nothing)
             return true;
+        step = OPERATIONS[ch->what.kind](ch, err);
     }
+    return step == STEP_DONE;
 }
 
 static enum audit_result result_of(const struct change *ch, const struct error *err)
@@ -91,9 +92,9 @@ static void read_again(const struct change *ch)
         LOG_WARN("change_unread", LOG_S("user", ch->what.subject), LOG_C("reason", later.detail));
 }
 
-bool change_run(struct change *ch, struct error *err)
+static bool run(struct change *ch, bool lost, struct error *err)
 {
-    bool done = run_to_end(ch, err);
+    bool done = run_to_end(ch, lost, err);
     if (ch->doubtful)
         read_again(ch);
     if (!done && ch->what.kind == KIOPS_PROMOTE && ch->wrote && err->kind != ERR_UNAVAILABLE)
@@ -104,4 +105,14 @@ bool change_run(struct change *ch, struct error *err)
     if (!done)
         operation_refused(ch->call->service, err);
     return done;
+}
+
+bool change_run(struct change *ch, struct error *err)
+{
+    return run(ch, false, err);
+}
+
+bool change_run_again(struct change *ch, struct error *err)
+{
+    return run(ch, true, err);
 }

@@ -125,9 +125,13 @@ MUST_CHECK bool change_look(struct change *ch, bool fresh, struct error *err);
 /* Looks and judges. A refusal or "nothing to do" is final only on a fresh look, which this makes.
  */
 MUST_CHECK bool change_decide(struct change *ch, bool fresh, struct error *err);
+/* An owner value goes with it: judged on the directory alone. */
+bool change_takes_owner(const struct change *ch);
 /* Runs the operations of DESIGN 3.3 until done. The intent must be on disk. Writes the outcome to
  * the audit. */
 MUST_CHECK bool change_run(struct change *ch, struct error *err);
+/* The same for a change whose first try lost a race: looks, and decides, before it goes on. */
+MUST_CHECK bool change_run_again(struct change *ch, struct error *err);
 struct kiops_record change_record(const struct change *ch);
 
 /* The operations; each is one row of DESIGN 3.3, called again after STEP_AGAIN with a fresh sight.
@@ -227,6 +231,8 @@ MUST_CHECK bool plan_intend(struct plan *p, const struct kiops_record *more, siz
  * ends the plan: outcomes of what was not begun are written, and the error says what was done. */
 MUST_CHECK bool plan_take(struct plan *p, struct error *err);
 MUST_CHECK bool plan_give(struct plan *p, struct error *err);
+/* The caller's own part failed: outcomes of what is not begun or not finished. */
+void plan_end(struct plan *p);
 
 /* ---- members.c: deltas of members and managers -> a plan
  * ------------------------------------------------ */

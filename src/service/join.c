@@ -25,10 +25,8 @@ enum step operation_join_person(struct change *ch, struct error *err)
         return STEP_DONE;
     case SENT_LOST:
     case SENT_UNKNOWN:
+    case SENT_ABSENT: /* deleted, or renamed */
         return STEP_AGAIN;
-    case SENT_ABSENT:
-        error_set(err, ERR_NOT_FOUND, "the user was deleted meanwhile");
-        return STEP_FAILED;
     case SENT_FAILED:
         break;
     }
@@ -100,10 +98,13 @@ enum step operation_join_look(struct change *ch, struct error *err)
     struct directory_person now = {0};
     if (found[0].count == 1)
         directory_map_person(c->arena, &found[0].at[0], &now);
-    if (!str_eq(now.id, ch->what.subject))
-        return operation_values_of(c->arena, &now.joined, ch->what.organization).count
-                   ? STEP_DONE
-                   : take_back_member(ch, err);
+    if (!str_eq(now.id, ch->what.subject)) {
+        /* Another person of that DN may have joined in their own right. */
+        if (!operation_values_of(c->arena, &now.joined, ch->what.organization).count)
+            return take_back_member(ch, err);
+        error_set(err, ERR_NOT_FOUND, "the user was deleted meanwhile");
+        return STEP_FAILED;
+    }
     if (found[1].count != 1)
         return take_back_join(ch, err);
     struct directory_values left =

@@ -21,17 +21,19 @@ static void prove_managers(const struct change *ch, struct directory_mods *m)
 static enum sent leave_organization(struct change *ch, struct error *err)
 {
     const struct sight *g = &ch->sight;
+    struct str placeholder = ch->call->service->config->directory.organizations.placeholder_dn;
     struct directory_mods m;
+    bool vacant = false;
     directory_mods_init(&m, ch->call->arena);
     if (g->owner) {
         bool last =
             !g->other_manager.len && g->organization.managed && g->organization.owner_count == 1;
         prove_managers(ch, &m);
         directory_mods_one(&m, DIRECTORY_DELETE, "owner", g->person.dn);
-        if ((last || ch->vacates) && !g->organization.has_placeholder_owner &&
-            g->organization.managed)
-            directory_mods_one(&m, DIRECTORY_ADD, "owner",
-                               ch->call->service->config->directory.organizations.placeholder_dn);
+        vacant = (last || ch->vacates) && !g->organization.has_placeholder_owner &&
+                 g->organization.managed;
+        if (vacant)
+            directory_mods_one(&m, DIRECTORY_ADD, "owner", placeholder);
     } else {
         if (g->manager && ch->carry == CARRY_NOTHING && g->actor_dn.len)
             directory_mods_prove_there(&m, "owner", g->actor_dn);
@@ -39,8 +41,9 @@ static enum sent leave_organization(struct change *ch, struct error *err)
     }
     if (g->in)
         directory_mods_one(&m, DIRECTORY_DELETE, "member", g->person.dn);
-    struct replica_set_change set = operation_set(ch, g->in ? -1 : 0, g->owner ? -1 : 0);
-    return operation_modify_organization(ch, &m, (struct set_changes){&set, 1}, err);
+    struct replica_set_change sets[] = {operation_set(ch, g->in ? -1 : 0, g->owner ? -1 : 0),
+                                        {.dn = placeholder, .owner = 1}};
+    return operation_modify_organization(ch, &m, (struct set_changes){sets, vacant ? 2 : 1}, err);
 }
 
 /* What the person still has of this organization, not being a member any more. */
@@ -121,7 +124,8 @@ static enum step remove_manager(struct change *ch, struct error *err)
     enum sent sent = operation_modify_person(ch, &m, NULL, err);
     if (sent == SENT_DONE || sent == SENT_ABSENT)
         sent = leave_organization(ch, err);
-    if (sent == SENT_LOST || sent == SENT_UNKNOWN)
+    /* Absent: deleted, or renamed; they decide nothing here. */
+    if (sent == SENT_LOST || sent == SENT_UNKNOWN || sent == SENT_ABSENT)
         return STEP_AGAIN;
     if (sent == SENT_FAILED)
         return STEP_FAILED;

@@ -43,7 +43,7 @@ static bool weigh_managers(struct plan *p, struct error *err)
         if (ch->what.kind != KIOPS_REMOVE && ch->what.kind != KIOPS_DEMOTE &&
             ch->what.kind != KIOPS_PROMOTE)
             continue;
-        if (!change_look(ch, false, err))
+        if (!change_look(ch, false, err) || (change_takes_owner(ch) && !change_look(ch, true, err)))
             return false;
         leaving += takes(ch->what.kind) && counts_as_manager(ch);
         coming +=
@@ -115,9 +115,8 @@ bool plan_intend(struct plan *p, const struct kiops_record *more, size_t more_co
     return true;
 }
 
-static bool ended_early(struct plan *p, const struct error *err)
+void plan_end(struct plan *p)
 {
-    (void)err;
     for (size_t i = 0; i < p->count; i++) {
         if (p->at[i].finished)
             continue;
@@ -126,6 +125,11 @@ static bool ended_early(struct plan *p, const struct error *err)
                       STR("an earlier change of the same request failed"));
         p->at[i].finished = true;
     }
+}
+
+static bool ended_early(struct plan *p)
+{
+    plan_end(p);
     return false;
 }
 
@@ -136,9 +140,9 @@ static bool run_kind(struct plan *p, enum kiops_change_kind kind, struct error *
         if (ch->what.kind != kind || ch->finished)
             continue;
         if (ch->after_join && !change_look(ch, false, err))
-            return ended_early(p, err);
+            return ended_early(p);
         if (!change_run(ch, err))
-            return ended_early(p, err);
+            return ended_early(p);
     }
     return true;
 }
@@ -170,7 +174,13 @@ static void collect(struct change *const *joins, size_t n, struct directory_sear
                                          .attrs = directory_user_attrs(c->service->directory)};
 }
 
-/* The look of each, in one round trip; who is not as expected finishes alone. */
+static void finish(struct change *ch)
+{
+    audit_outcome(ch->call->service->audit, ch->intent, AUDIT_DONE, STR_NONE);
+    ch->finished = true;
+}
+
+/* The look of each, in one round trip; who is not as expected is looked at alone. */
 static bool look_at_all(struct change *const *joins, size_t n, struct error *err)
 {
     const struct service_call *c = joins[0]->call;
@@ -184,18 +194,13 @@ static bool look_at_all(struct change *const *joins, size_t n, struct error *err
         struct directory_person now = {0};
         if (found[i].count == 1)
             directory_map_person(c->arena, &found[i].at[0], &now);
-        if (!str_eq(now.id, ch->what.subject) ||
-            operation_values_of(c->arena, &now.requests, ch->what.organization).count)
-            continue;
-        audit_outcome(c->service->audit, ch->intent, AUDIT_DONE, STR_NONE);
-        ch->finished = true;
+        if ((!str_eq(now.id, ch->what.subject) ||
+             operation_values_of(c->arena, &now.requests, ch->what.organization).count) &&
+            operation_join_look(ch, err) != STEP_DONE)
+            return false;
+        finish(ch);
     }
     return true;
-}
-
-static bool finish_alone(struct change *ch, struct error *err)
-{
-    return change_look(ch, true, err) && change_run(ch, err);
 }
 
 static bool join_slice(struct change *const *joins, size_t n, struct error *err)
@@ -214,7 +219,7 @@ static bool join_slice(struct change *const *joins, size_t n, struct error *err)
     if (err->kind != ERR_NONE)
         return false;
     for (size_t i = 0; i < n; i++)
-        if (!joins[i]->finished && !finish_alone(joins[i], err))
+        if (!joins[i]->finished && !change_run_again(joins[i], err))
             return false;
     return true;
 }
@@ -227,10 +232,10 @@ static bool run_joins(struct plan *p, struct error *err)
         if (p->at[i].what.kind == KIOPS_ADD && !p->at[i].finished)
             joins[n++] = &p->at[i];
     if (n == 1)
-        return change_run(joins[0], err) || ended_early(p, err);
+        return change_run(joins[0], err) || ended_early(p);
     for (size_t from = 0; from < n; from += SLICE)
         if (!join_slice(joins + from, n - from < SLICE ? n - from : SLICE, err))
-            return ended_early(p, err);
+            return ended_early(p);
     return true;
 }
 
@@ -239,7 +244,7 @@ bool plan_take(struct plan *p, struct error *err)
     if (p->count == 0)
         return true;
     if (!access_confirm(p->call, p->at[0].what.organization, err))
-        return ended_early(p, err);
+        return ended_early(p);
     if (p->promote_first && (!run_joins(p, err) || !run_kind(p, KIOPS_PROMOTE, err)))
         return false;
     return run_kind(p, KIOPS_REVOKE, err) && run_kind(p, KIOPS_DEMOTE, err) &&

@@ -41,6 +41,8 @@ enum step operation_leave_platform(struct change *ch, struct error *err)
 enum step operation_unmake_admin(struct change *ch, struct error *err)
 {
     const struct sight *g = &ch->sight;
+    if (ch->carry == CARRY_OUT && g->in_platform)
+        return STEP_DONE; /* made PlatformAdmin again since */
     if (g->in_platform) {
         enum step group = operation_leave_platform(ch, err);
         if (group != STEP_DONE)

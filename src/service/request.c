@@ -2,21 +2,12 @@
  * the precondition. */
 #include "service/internal.h"
 
-static enum step sent_to_step(enum sent sent, struct error *err)
+/* Absent: deleted, or renamed. After a lost answer the next look says whether it was done. */
+static enum step sent_to_step(struct change *ch, enum sent sent)
 {
-    switch (sent) {
-    case SENT_DONE:
-        return STEP_DONE;
-    case SENT_LOST:
-    case SENT_UNKNOWN:
-        return STEP_AGAIN;
-    case SENT_ABSENT:
-        error_set(err, ERR_NOT_FOUND, "the user was deleted meanwhile");
-        return STEP_FAILED;
-    case SENT_FAILED:
-        break;
-    }
-    return STEP_FAILED;
+    if (sent == SENT_UNKNOWN)
+        ch->carry = CARRY_CLAIMED;
+    return sent == SENT_DONE ? STEP_DONE : sent == SENT_FAILED ? STEP_FAILED : STEP_AGAIN;
 }
 
 enum step operation_request(struct change *ch, struct error *err)
@@ -26,8 +17,14 @@ enum step operation_request(struct change *ch, struct error *err)
     for (size_t i = 0; i < g->requests.count; i++)
         if (str_eq(g->requests.at[i], ch->new_joined))
             return STEP_DONE; /* ours: its answer was lost */
+    if (ch->carry == CARRY_CLAIMED) {
+        ch->carry = CARRY_NOTHING; /* it was not made: as if it came now */
+        return STEP_AGAIN;
+    }
     for (size_t i = 0; i < g->joined.count; i++) {
         if (operation_is_young(g->joined.at[i], clock_now())) {
+            if (!g->fresh)
+                return STEP_AGAIN;
             error_set(err, ERR_CONFLICT,
                       "joining this organization is under way; look again in a moment");
             return STEP_FAILED;
@@ -44,7 +41,7 @@ enum step operation_request(struct change *ch, struct error *err)
             ? arena_fmt(a, "(!(kiopsRequest=" STR_FMT ":*))", STR_ARG(id))
             : arena_fmt(a, "(&(!(kiopsRequest=" STR_FMT ":*))(!(kiopsJoined=" STR_FMT ":*)))",
                         STR_ARG(id), STR_ARG(id));
-    return sent_to_step(operation_modify_person(ch, &m, none.at, err), err);
+    return sent_to_step(ch, operation_modify_person(ch, &m, none.at, err));
 }
 
 enum step operation_reject(struct change *ch, struct error *err)
@@ -52,6 +49,13 @@ enum step operation_reject(struct change *ch, struct error *err)
     const struct sight *g = &ch->sight;
     struct arena *a = ch->call->arena;
     struct directory_mods m;
+    if (ch->carry == CARRY_CLAIMED) {
+        /* No request and no join: it was taken away as we asked. */
+        if (g->has_user && !g->requests.count && !g->joined.count && !g->in)
+            return STEP_DONE;
+        ch->carry = CARRY_NOTHING;
+        return STEP_AGAIN;
+    }
     directory_mods_init(&m, a);
     operation_delete_all(&m, "kiopsRequest", &g->requests);
     if (ch->what.kind == KIOPS_REJECT && !g->rejected.count) {
@@ -63,6 +67,5 @@ enum step operation_reject(struct change *ch, struct error *err)
     }
     struct str id = directory_filter_value(a, ch->what.organization);
     struct str none = arena_fmt(a, "(!(kiopsJoined=" STR_FMT ":*))", STR_ARG(id));
-    return sent_to_step(operation_modify_person(ch, &m, g->joined.count ? NULL : none.at, err),
-                        err);
+    return sent_to_step(ch, operation_modify_person(ch, &m, g->joined.count ? NULL : none.at, err));
 }

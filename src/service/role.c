@@ -9,9 +9,9 @@ static enum sent promote_person(struct change *ch, struct error *err)
     struct arena *a = ch->call->arena;
     struct directory_mods m;
     directory_mods_init(&m, a);
+    ch->new_joined = operation_new_stamp(a, ch->what.organization, g->joined.at[0]);
     operation_delete_all(&m, "kiopsJoined", &g->joined);
-    directory_mods_one(&m, DIRECTORY_ADD, "kiopsJoined",
-                       operation_new_stamp(a, ch->what.organization, g->joined.at[0]));
+    directory_mods_one(&m, DIRECTORY_ADD, "kiopsJoined", ch->new_joined);
     if (g->manager)
         directory_mods_one(&m, DIRECTORY_DELETE, "kiopsManager", ch->what.organization);
     directory_mods_one(&m, DIRECTORY_ADD, "kiopsManager", ch->what.organization);
@@ -36,8 +36,10 @@ static enum sent promote_organization(struct change *ch, struct error *err)
         directory_mods_one(&m, DIRECTORY_DELETE, "owner", placeholder);
     else
         directory_mods_prove_absent(&m, "owner", placeholder);
-    struct replica_set_change set = operation_set(ch, 0, g->owner ? 0 : 1);
-    return operation_modify_organization(ch, &m, (struct set_changes){&set, 1}, err);
+    struct replica_set_change sets[] = {operation_set(ch, 0, g->owner ? 0 : 1),
+                                        {.dn = placeholder, .owner = -1}};
+    size_t count = g->organization.has_placeholder_owner ? 2 : 1;
+    return operation_modify_organization(ch, &m, (struct set_changes){sets, count}, err);
 }
 
 static enum step to_step(enum sent sent)
@@ -71,29 +73,42 @@ enum step operation_promote(struct change *ch, struct error *err)
     return person == SENT_DONE ? to_step(promote_organization(ch, err)) : to_step(person);
 }
 
-/* Removed between our two steps: what the first one wrote goes again. */
+/* Removed between our two steps: what the first one wrote goes again. Our join is the proof that it
+ * is ours: who promotes, or joins, writes a new one. */
 void operation_undo_promote(struct change *ch)
 {
-    const struct sight *g = &ch->sight;
     struct error ignored = ERROR_INIT;
     struct directory_mods m;
-    if (!g->has_user || !g->manager || (g->in && g->owner))
+    if (!ch->new_joined.len)
         return;
     directory_mods_init(&m, ch->call->arena);
-    if (g->joined.count)
-        directory_mods_prove_there(&m, "kiopsJoined", g->joined.at[0]);
+    directory_mods_prove_there(&m, "kiopsJoined", ch->new_joined);
     directory_mods_one(&m, DIRECTORY_DELETE, "kiopsManager", ch->what.organization);
     if (operation_modify_person(ch, &m, NULL, &ignored) == SENT_FAILED)
         LOG_WARN("promotion_left_over", LOG_S("user", ch->what.subject),
                  LOG_C("reason", ignored.detail));
 }
 
+/* 2 user; lost: joined, removed or promoted since, theirs. */
+static enum step demote_person(struct change *ch, struct error *err)
+{
+    const struct sight *g = &ch->sight;
+    struct directory_mods m;
+    if (!g->manager)
+        return STEP_DONE;
+    directory_mods_init(&m, ch->call->arena);
+    if (g->joined.count)
+        directory_mods_prove_there(&m, "kiopsJoined", g->joined.at[0]);
+    directory_mods_one(&m, DIRECTORY_DELETE, "kiopsManager", ch->what.organization);
+    return operation_modify_person(ch, &m, NULL, err) == SENT_FAILED ? STEP_FAILED : STEP_DONE;
+}
+
 enum step operation_demote(struct change *ch, struct error *err)
 {
     const struct sight *g = &ch->sight;
     struct directory_mods m;
-    if (!g->owner)
-        return STEP_DONE;
+    if (!g->owner) /* decided by us, and the answer was lost; or there is nothing to do */
+        return ch->wrote ? demote_person(ch, err) : STEP_DONE;
     if (!g->other_manager.len) {
         if (!g->fresh)
             return STEP_AGAIN;
@@ -110,14 +125,7 @@ enum step operation_demote(struct change *ch, struct error *err)
     struct replica_set_change set = operation_set(ch, 0, -1);
     enum step decided =
         to_step(operation_modify_organization(ch, &m, (struct set_changes){&set, 1}, err));
-    if (decided != STEP_DONE || !g->manager)
-        return decided;
-    /* 2 user; lost: joined, removed or promoted since, theirs. */
-    directory_mods_init(&m, ch->call->arena);
-    if (g->joined.count)
-        directory_mods_prove_there(&m, "kiopsJoined", g->joined.at[0]);
-    directory_mods_one(&m, DIRECTORY_DELETE, "kiopsManager", ch->what.organization);
-    return operation_modify_person(ch, &m, NULL, err) == SENT_FAILED ? STEP_FAILED : STEP_DONE;
+    return decided == STEP_DONE ? demote_person(ch, err) : decided;
 }
 
 enum step operation_grant(struct change *ch, struct error *err)

@@ -95,6 +95,15 @@ static void fill_organization(struct change *ch, const struct directory_organiza
     };
 }
 
+static bool is_among(struct arena *a, struct str dn, const struct directory_values *dns)
+{
+    struct str key = directory_dn_key(a, dn);
+    for (size_t i = 0; i < dns->count; i++)
+        if (str_eq(directory_dn_key(a, dns->at[i]), key))
+            return true;
+    return false;
+}
+
 /* Second round trip: is the user in `member`, and which owners are Managers that count? */
 static bool look_at_owners(struct change *ch, struct error *err)
 {
@@ -115,18 +124,14 @@ static bool look_at_owners(struct change *ch, struct error *err)
     if (!directory_find_all(ch->call->conn, a, (struct directory_searches){s, n}, found, err))
         return false;
     g->in = g->has_user && found[0].count == 1;
-    struct str mine = directory_dn_key(a, g->person.dn);
     for (size_t i = 0; i < owners; i++) {
         struct str dn = g->organization.owners[i].dn;
-        if (g->has_user && str_eq(directory_dn_key(a, dn), mine)) {
-            g->owner = true;
-            continue;
-        }
         if (found[1 + 2 * i].count != 1 || found[2 + 2 * i].count != 1)
             continue;
         struct directory_person p;
         directory_map_person(a, &found[2 + 2 * i].at[0], &p);
-        if (p.active && operation_values_of(a, &p.joined, g->organization.id).count &&
+        if (p.active && !str_eq(p.id, ch->what.subject) &&
+            operation_values_of(a, &p.joined, g->organization.id).count &&
             operation_values_of(a, &p.managers, g->organization.id).count)
             note_other_manager(ch, dn, p.id);
     }
@@ -140,7 +145,13 @@ static bool look_at_admins(struct change *ch, const struct directory_entry *grou
     struct sight *g = &ch->sight;
     struct arena *a = ch->call->arena;
     const struct directory_attr *members = directory_attr(group, "member");
-    size_t n = !members ? 0 : members->count < OWNERS_MAX ? members->count : OWNERS_MAX;
+    if (!members)
+        return true;
+    struct directory_values all = {members->values, members->count};
+    g->in_platform = g->has_user && is_among(a, g->person.dn, &all);
+    g->admin =
+        g->in_platform && operation_values_of(a, &g->person.joined, STR("platform")).count > 0;
+    size_t n = all.count < OWNERS_MAX ? all.count : OWNERS_MAX;
     struct directory_search *s = ARENA_ARRAY(a, struct directory_search, n + 1);
     struct directory_entries *found = ARENA_ARRAY(a, struct directory_entries, n + 1);
     for (size_t i = 0; i < n; i++)
@@ -155,15 +166,12 @@ static bool look_at_admins(struct change *ch, const struct directory_entry *grou
         if (found[i].count != 1)
             continue;
         directory_map_person(a, &found[i].at[0], &p);
-        bool counts = operation_values_of(a, &p.joined, STR("platform")).count > 0;
-        if (g->has_user && str_eq(p.id, g->person.id)) {
-            g->in_platform = true;
-            g->admin = counts;
-        } else if (counts && p.active) {
-            g->other_admins++;
-            if (!g->other_admin.len || str_eq(p.id, ch->call->actor.id))
-                g->other_admin = members->values[i];
-        }
+        if (!p.active || str_eq(p.id, ch->what.subject) ||
+            !operation_values_of(a, &p.joined, STR("platform")).count)
+            continue;
+        g->other_admins++;
+        if (!g->other_admin.len || str_eq(p.id, ch->call->actor.id))
+            g->other_admin = members->values[i];
     }
     return true;
 }
@@ -194,6 +202,7 @@ static bool look_in_directory(struct change *ch, struct error *err)
             return false;
         g->has_organization = true;
         fill_organization(ch, &o);
+        g->owner = g->has_user && is_among(c->arena, g->person.dn, &o.owners);
     }
     if (found[2].count == 1 && !look_at_admins(ch, &found[2].at[0], err))
         return false;
@@ -296,16 +305,26 @@ static bool has_leftovers(const struct change *ch)
                (g->owner || g->manager || g->permissions.count || (g->joined.count && !young));
     if (ch->what.kind == KIOPS_ADD || ch->what.kind == KIOPS_APPROVE)
         return g->in && !g->joined.count;
-    if (ch->what.kind == KIOPS_DEMOTE)
-        return g->owner;
+    if (ch->what.kind == KIOPS_DEMOTE) /* after its deciding step the person's side is left */
+        return g->owner || (g->manager && ch->wrote);
     return false;
+}
+
+bool change_takes_owner(const struct change *ch)
+{
+    return (ch->what.kind == KIOPS_REMOVE || ch->what.kind == KIOPS_DEMOTE) &&
+           (ch->sight.owner || ch->sight.manager);
 }
 
 bool change_decide(struct change *ch, bool fresh, struct error *err)
 {
+    fresh = fresh || !replica_live(ch->call->service->replica);
     for (;; fresh = true) {
         if (!change_look(ch, fresh, err))
             return false;
+        /* KB-R07 rests on who else is active (3.3 "Standing"), which no modify can prove. */
+        if (!fresh && change_takes_owner(ch))
+            continue;
         struct kiops_state state = state_of(ch);
         struct kiops_verdict v = kiops_judge(&ch->call->actor, &ch->what, &state);
         bool final = v.status == KIOPS_ALLOWED || v.status == KIOPS_VACATE;

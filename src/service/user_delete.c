@@ -98,7 +98,9 @@ static enum sent strip_person(struct deletion *d, struct error *err)
 static enum sent leave(struct deletion *d, struct change *ch, struct error *err)
 {
     const struct sight *g = &ch->sight;
+    struct str placeholder = d->call->service->config->directory.organizations.placeholder_dn;
     struct directory_mods m;
+    bool takes_place = false;
     directory_mods_init(&m, d->call->arena);
     if (!g->in && !g->owner)
         return SENT_DONE;
@@ -107,16 +109,18 @@ static enum sent leave(struct deletion *d, struct change *ch, struct error *err)
         if (!vacant)
             directory_mods_prove_there(&m, "owner", g->other_manager);
         directory_mods_one(&m, DIRECTORY_DELETE, "owner", g->person.dn);
-        if (vacant && g->organization.managed && !g->organization.has_placeholder_owner)
-            directory_mods_one(&m, DIRECTORY_ADD, "owner",
-                               d->call->service->config->directory.organizations.placeholder_dn);
+        takes_place = vacant && g->organization.managed && !g->organization.has_placeholder_owner;
+        if (takes_place)
+            directory_mods_one(&m, DIRECTORY_ADD, "owner", placeholder);
     } else {
         directory_mods_prove_absent(&m, "owner", g->person.dn);
     }
     if (g->in)
         directory_mods_one(&m, DIRECTORY_DELETE, "member", g->person.dn);
-    struct replica_set_change set = operation_set(ch, g->in ? -1 : 0, g->owner ? -1 : 0);
-    enum sent sent = operation_modify_organization(ch, &m, (struct set_changes){&set, 1}, err);
+    struct replica_set_change sets[] = {operation_set(ch, g->in ? -1 : 0, g->owner ? -1 : 0),
+                                        {.dn = placeholder, .owner = 1}};
+    enum sent sent =
+        operation_modify_organization(ch, &m, (struct set_changes){sets, takes_place ? 2 : 1}, err);
     d->wrote = d->wrote || ch->wrote;
     return sent;
 }
@@ -171,8 +175,8 @@ static enum step delete_once(struct deletion *d, struct error *err)
         !judge(d, &whole, err))
         return STEP_FAILED;
     struct kiops_record record = change_record(&whole);
-    if (!d->intent && (!access_confirm(c, STR_NONE, err) ||
-                       !audit_intent(c->service->audit, &record, c->request_id, &d->intent, err)))
+    if ((!d->wrote && !access_confirm(c, STR_NONE, err)) ||
+        (!d->intent && !audit_intent(c->service->audit, &record, c->request_id, &d->intent, err)))
         return STEP_FAILED;
     enum sent person = strip_person(d, err);
     if (person == SENT_FAILED)
