@@ -83,6 +83,7 @@ int cli_serve(const struct cli *c)
     sigaddset(&ends, SIGINT);
     pthread_sigmask(SIG_BLOCK, &ends, NULL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a full audit file is 503 (EFBIG), not the end */
     bool started = start(&p, &err);
     if (started)
         wait_for_end(&p, &ends);

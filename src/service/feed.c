@@ -218,10 +218,13 @@ static void apply_token(struct feeding *f, const struct directory_entry *e)
 {
     struct directory_token t;
     struct error err = ERROR_INIT;
-    if (directory_map_token(f->arena, e, &t, &err))
+    if (directory_map_token(f->arena, e, &t, &err)) {
         replica_apply_token(f->s->replica, &t);
-    else
-        LOG_WARN("feed_odd_token", LOG_S("id", e->id), LOG_C("reason", err.detail));
+        return;
+    }
+    /* What it was before must not go on opening the door. */
+    replica_apply_deleted(f->s->replica, e->id);
+    LOG_WARN("feed_odd_token", LOG_S("id", e->id), LOG_C("reason", err.detail));
 }
 
 static void went_live(struct feeding *f)

@@ -68,3 +68,11 @@ def test_a_token_of_one_organization_sees_no_other(lab, role):
     client.patch(f"/Groups/{other}", ("remove", f'members[value eq "{outside}"]')).expect(404)
     listed = {group["id"] for group in client.get("/Groups?count=1000").expect(200)["Resources"]}
     assert own in listed and other not in listed
+
+
+@pytest.mark.parametrize("lost", ["kiopsTokenHash", "kiopsTokenRole"])
+def test_a_token_that_lost_hash_or_role_is_nobody(view, token, lost):
+    client, dn = token
+    client.get(USERS).expect(200)
+    view.modify(dn, ("delete", lost, None))
+    eventually(lambda: client.get(USERS).status == 401)
