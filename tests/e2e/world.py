@@ -180,6 +180,7 @@ class World:
 
     def authority(self):
         """What counts (DESIGN 3.2), and what other programs read: a set of words, by id."""
+        self.learn()
         now, words = self.picture(), set()
         person_of = {dn: values["entryuuid"][0] for dn, values in now.people.items()}
         mine = {self.ids[n] for n in self.ids}
@@ -196,6 +197,11 @@ class World:
             if active and dn in admins and any(v.startswith("platform:") for v in person.get("kiopsjoined", ())):
                 words.add(("platform", "admin", person_of[dn]))
         return words
+
+    def named(self, words):
+        """Those of authority() with the names of the case for ids."""
+        self.learn()
+        return {tuple(self.mask(part) for part in word) for word in words}
 
     def forget(self):
         """Out of the platform group, where the subjects of other worlds would be seen."""
