@@ -300,7 +300,9 @@ static bool run(struct directory_conn *c, struct arena *a, struct change *change
     if (!send_change(c, change, deadline, &msgid, err))
         return false;
     LDAPMessage *message = NULL;
+    int64_t began = directory_now_ns();
     answer.code = directory_ldap_wait(c->ld, msgid, LDAP_MSG_ALL, deadline, &message);
+    directory_count(c->directory, change->operation, began, answer.code);
     if (answer.code == LDAP_SUCCESS) {
         take_answer(c->ld, a, message, &answer, result);
     } else {

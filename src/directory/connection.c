@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
+#include <time.h>
 
 #include "base/log.h"
 #include "directory/internal.h"
@@ -324,6 +325,36 @@ bool directory_bind_person(struct directory *d, struct str dn, struct str passwo
         return false;
     handle_close(ld);
     return true;
+}
+
+/* ---- figures */
+
+int64_t directory_now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+void directory_count(struct directory *d, enum directory_operation operation, int64_t began_ns,
+                     int code)
+{
+    atomic_fetch_add_explicit(&d->times[operation].count, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&d->times[operation].failed, code < 0, memory_order_relaxed);
+    atomic_fetch_add_explicit(&d->times[operation].nanoseconds,
+                              (uint64_t)(directory_now_ns() - began_ns), memory_order_relaxed);
+}
+
+size_t directory_figures(const struct directory *d, struct directory_figure *out)
+{
+    static const char *const names[DIRECTORY_OPERATIONS] = {"modify", "add",      "delete",
+                                                            "rename", "password", "search"};
+    _Static_assert(DIRECTORY_OPERATIONS <= DIRECTORY_FIGURES, "room for every operation");
+    for (size_t i = 0; i < DIRECTORY_OPERATIONS; i++)
+        out[i] = (struct directory_figure){names[i], atomic_load(&d->times[i].count),
+                                           atomic_load(&d->times[i].failed),
+                                           atomic_load(&d->times[i].nanoseconds)};
+    return DIRECTORY_OPERATIONS;
 }
 
 /* ---- one thread's connection */

@@ -44,6 +44,13 @@ const struct directory *directory_of(const struct directory_conn *c);
 void directory_deadline(struct directory_conn *c, int64_t deadline);
 /* Connects and binds now if need be. Errors: ERR_UNAVAILABLE. */
 MUST_CHECK bool directory_ping(struct directory_conn *c, struct error *err);
+/* What the LDAP operations so far took: those of `failed` got no answer. */
+#define DIRECTORY_FIGURES 8
+struct directory_figure {
+    const char *operation;
+    uint64_t count, failed, nanoseconds;
+};
+size_t directory_figures(const struct directory *d, struct directory_figure *out);
 /* Binds as a person on a connection of its own. An empty password is refused before any bind
  * (ERR_UNAUTHORIZED). */
 MUST_CHECK bool directory_bind_person(struct directory *d, struct str dn, struct str password,

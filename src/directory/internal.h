@@ -2,8 +2,8 @@
  * What the files of src/directory share. Nobody outside this folder includes it.
  *
  * Owns:    struct directory owns its passwords and its mapping; configuration and catalog belong to
- * main. Threads: struct directory is const after directory_new() but for the one atomic that spaces
- * out refused binds.
+ * main. Threads: struct directory is const after directory_new() but for the atomics that space out
+ * refused binds and count.
  */
 #pragma once
 
@@ -14,6 +14,16 @@
 #include "directory/directory.h"
 
 struct directory_mapping; /* mapping*.c */
+
+enum directory_operation {
+    DIRECTORY_OP_MODIFY,
+    DIRECTORY_OP_ADD,
+    DIRECTORY_OP_DELETE,
+    DIRECTORY_OP_RENAME,
+    DIRECTORY_OP_PASSWORD,
+    DIRECTORY_OP_SEARCH,
+};
+#define DIRECTORY_OPERATIONS (DIRECTORY_OP_SEARCH + 1)
 
 struct directory {
     const struct config *config;
@@ -27,6 +37,9 @@ struct directory {
     /* Monotonic ms: a refused bind of the service account is not tried again before this, by any
      * thread, so that a changed password does not lock the account. */
     _Atomic int64_t bind_again_at;
+    struct {
+        atomic_uint_fast64_t count, nanoseconds, failed;
+    } times[DIRECTORY_OPERATIONS];
 };
 
 struct directory_conn {
@@ -96,15 +109,6 @@ MUST_CHECK bool directory_entry_decode(struct arena *a, const struct berval *val
 struct directory_search directory_tokens(const struct directory *d); /* all of them */
 
 /* ---- answers: sync.c and outcome.c */
-enum directory_operation {
-    DIRECTORY_OP_MODIFY,
-    DIRECTORY_OP_ADD,
-    DIRECTORY_OP_DELETE,
-    DIRECTORY_OP_RENAME,
-    DIRECTORY_OP_PASSWORD,
-    DIRECTORY_OP_SEARCH,
-};
-
 struct directory_answer {
     enum directory_operation operation;
     int code;
@@ -152,6 +156,11 @@ MUST_CHECK bool directory_sync_read(LDAP *ld, struct arena *a, LDAPMessage *mess
                                     struct buf *ids, struct directory_sync *out);
 /* The text form of an id. */
 struct str directory_sync_id(struct arena *a, const void *bytes);
+
+/* For metrics: an operation that began then has ended; LDAP codes below 0 are no answer. */
+int64_t directory_now_ns(void);
+void directory_count(struct directory *d, enum directory_operation operation, int64_t began_ns,
+                     int code);
 
 /* ---- outcome.c */
 /* What a result code means for that operation. */

@@ -292,7 +292,10 @@ bool directory_find_all(struct directory_conn *c, struct arena *a, struct direct
     for (bool fresh = false; !fresh;) {
         if (!directory_conn_ready(c, b.deadline, &fresh, err))
             return false;
-        if (run(&b, &answer)) {
+        int64_t began = directory_now_ns();
+        bool whole = run(&b, &answer);
+        directory_count(c->directory, DIRECTORY_OP_SEARCH, began, answer.code);
+        if (whole) {
             memcpy(out, b.out, s.count * sizeof *out);
             return true;
         }

@@ -1,6 +1,6 @@
 #include "http/internal.h"
 
-#define METRICS_MAX (64 * 1024)
+#define METRICS_MAX (4 * 1024 * 1024) /* two lines a token */
 #define CONNECTIONS 64
 #define TIMEOUT_S 10
 

@@ -56,6 +56,26 @@ static void write_requests(const struct http_metrics *m, struct buf *out)
         read_counter(&m->unauthorized));
 }
 
+static void write_ldap(const struct service_figures *f, struct buf *out)
+{
+    static const struct {
+        const char *name, *help;
+    } rows[] = {{"ldap_operations_total", "LDAP operations, by kind."},
+                {"ldap_failures_total", "LDAP operations without an answer in time."},
+                {"ldap_seconds_total", "Time that LDAP operations took."}};
+    for (size_t row = 0; row < sizeof(rows) / sizeof(*rows); row++) {
+        head(out, rows[row].name, "counter", rows[row].help);
+        for (size_t i = 0; i < f->ldap_count; i++) {
+            const struct directory_figure *l = &f->ldap[i];
+            double value = row == 2   ? (double)l->nanoseconds / 1e9
+                           : row == 1 ? (double)l->failed
+                                      : (double)l->count;
+            buf_fmt(out, "kiops_%s{operation=\"%s\"} %.*f\n", rows[row].name, l->operation,
+                    row == 2 ? 6 : 0, value);
+        }
+    }
+}
+
 static void write_service(const struct service *s, struct buf *out)
 {
     struct service_figures f = {0};
@@ -66,6 +86,7 @@ static void write_service(const struct service *s, struct buf *out)
         f.unknown_outcomes);
     one(out, "lost_races_total", "counter", "Preconditions that did not hold.", f.lost_races);
     one(out, "feed_events_total", "counter", "Changes told by the directory.", f.feed_events);
+    write_ldap(&f, out);
     head(out, "refused_total", "counter", "Changes refused, by rule.");
     for (size_t rule = 1; rule < sizeof(f.refused_by_rule) / sizeof(*f.refused_by_rule); rule++) {
         if (f.refused_by_rule[rule])
@@ -90,6 +111,47 @@ static void write_replica(const struct service *s, struct buf *out)
     one(out, "odd_entries_total", "counter", "Entries that could not be mapped.", n.odd_entries);
     one(out, "vacant_seats", "gauge", "Organizations without a Manager that counts.",
         n.vacant_seats);
+    one(out, "pending_requests", "gauge", "Join requests that wait.", n.pending);
+    int64_t waits = n.oldest_request == INSTANT_NONE ? 0 : clock_now() - n.oldest_request;
+    one(out, "pending_oldest_seconds", "gauge", "Age of the oldest request that waits; 0: none.",
+        waits > 0 ? (uint64_t)waits / 1000000 : 0);
+}
+
+/* Names come from the directory, where others may have written them. */
+static void write_label(struct buf *out, struct str name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.at[i];
+        if (c == '"' || c == '\\')
+            buf_char(out, '\\');
+        buf_char(out, c == '\n' ? ' ' : c);
+    }
+}
+
+static void write_instants(const struct replica_token_use *tokens, size_t n, bool of_use,
+                           struct buf *out)
+{
+    const char *name = of_use ? "token_used_timestamp_seconds" : "token_expires_timestamp_seconds";
+    head(out, name, "gauge",
+         of_use ? "When the token came last; absent: not since the start."
+                : "When the token ends; absent: never.");
+    for (size_t i = 0; i < n; i++) {
+        instant_t at = of_use ? tokens[i].used : tokens[i].expires;
+        if (at == INSTANT_NONE)
+            continue;
+        buf_fmt(out, "kiops_%s{token=\"", name);
+        write_label(out, tokens[i].name);
+        buf_fmt(out, "\"} %lld\n", (long long)(at / 1000000));
+    }
+}
+
+static void write_tokens(const struct service *s, struct buf *out)
+{
+    OWNED_ARENA struct arena *a = arena_new();
+    struct replica_token_use *tokens;
+    size_t n = replica_tokens(service_replica(s), a, &tokens);
+    write_instants(tokens, n, false, out);
+    write_instants(tokens, n, true, out);
 }
 
 static uint64_t resident_bytes(void)
@@ -112,5 +174,6 @@ void http_metrics_write(const struct http_server *h, struct buf *out)
         atomic_load(&h->body_bytes));
     write_service(h->service, out);
     write_replica(h->service, out);
+    write_tokens(h->service, out);
     one(out, "resident_bytes", "gauge", "Resident memory of the process.", resident_bytes());
 }

@@ -329,7 +329,7 @@ void replica_apply_token(struct replica *r, const struct directory_token *source
 {
     struct arena *a = arena_new();
     struct token *t = ARENA_NEW(a, struct token);
-    *t = (struct token){.arena = a, .facts = token_copy(a, source)};
+    *t = (struct token){.arena = a, .facts = token_copy(a, source), .used = INSTANT_NONE};
     replica_write(r);
     t->seen = r->refresh;
     size_t place = token_place(r, source->id);
@@ -340,6 +340,8 @@ void replica_apply_token(struct replica *r, const struct directory_token *source
         r->tokens = GROW(r->tokens, r->token_count, r->token_cap);
         r->token_count++;
     }
+    if (!drop && old)
+        atomic_store(&t->used, atomic_load(&old->used));
     if (!drop)
         r->tokens[place] = t;
     else if (old)

@@ -188,6 +188,14 @@ bool replica_is_admin(struct replica *r, struct str user_id)
     return is;
 }
 
+/* To the second: threads that authenticate at once do not fight for a cache line. */
+static void note_use(struct token *t)
+{
+    instant_t now = clock_now();
+    if (now / 1000000 != atomic_load_explicit(&t->used, memory_order_relaxed) / 1000000)
+        atomic_store_explicit(&t->used, now, memory_order_relaxed);
+}
+
 bool replica_token(struct replica *r, struct arena *a, struct str hash_hex,
                    struct directory_token *out)
 {
@@ -196,11 +204,26 @@ bool replica_token(struct replica *r, struct arena *a, struct str hash_hex,
     for (size_t i = 0; i < r->token_count && !found; i++) {
         const struct directory_token *t = &r->tokens[i]->facts;
         found = t->hash.len && str_eq(t->hash, hash_hex);
-        if (found)
-            *out = token_copy(a, t);
+        if (!found)
+            continue;
+        *out = token_copy(a, t);
+        note_use(r->tokens[i]);
     }
     replica_unlock(r);
     return found;
+}
+
+size_t replica_tokens(struct replica *r, struct arena *a, struct replica_token_use **out)
+{
+    replica_read(r);
+    size_t n = r->token_count;
+    *out = ARENA_ARRAY(a, struct replica_token_use, n + 1);
+    for (size_t i = 0; i < n; i++)
+        (*out)[i] = (struct replica_token_use){arena_str(a, r->tokens[i]->facts.name),
+                                               r->tokens[i]->facts.expires,
+                                               atomic_load(&r->tokens[i]->used)};
+    replica_unlock(r);
+    return n;
 }
 
 /* Nobody acts through a role of an inactive account. */
@@ -276,10 +299,36 @@ void replica_note_odd(struct replica *r)
     atomic_fetch_add(&r->odd, 1);
 }
 
+/* Of `<time>.<random>`. */
+static instant_t request_time(struct str request)
+{
+    size_t dot;
+    instant_t at;
+    bool is_time =
+        str_rfind(request, '.', &dot) && clock_parse_generalized(str_sub(request, 0, dot), &at);
+    return is_time ? at : INSTANT_NONE;
+}
+
+static void count_requests(const struct organization *o, struct replica_counts *out)
+{
+    struct str id = record_field(organization_record(o), FIELD_ID);
+    out->pending += o->pending;
+    for (uint32_t i = 0; o->pending && i < o->requesters.count; i++) {
+        const struct user *u = o->requesters.at[i];
+        const struct link *l = link_of(u, o);
+        if (!l || l->flags & LINK_MEMBER)
+            continue;
+        instant_t at = request_time(record_keyed(user_record(u), FIELD_REQUESTS, id));
+        if (at != INSTANT_NONE && (out->oldest_request == INSTANT_NONE || at < out->oldest_request))
+            out->oldest_request = at;
+    }
+}
+
 static void count_organization(const struct organization *o, struct replica_counts *out)
 {
     for (size_t i = 0; i < o->stray_count; i++)
         out->dangling_members += o->strays[i]->flags & LINK_MEMBER && !o->strays[i]->names;
+    count_requests(o, out);
     bool seated = !o->managed;
     for (uint32_t i = 0; i < o->owners.count && !seated; i++)
         seated = user_record(o->owners.at[i])->active && counts_in(o->owners.at[i], o);
@@ -291,7 +340,8 @@ void replica_count(const struct replica *replica, struct replica_counts *out)
     enum { SLICE = 1000 };
     struct replica *r = (struct replica *)(uintptr_t)replica; /* for its lock */
     *out = (struct replica_counts){.bytes = atomic_load(&r->bytes),
-                                   .odd_entries = atomic_load(&r->odd)};
+                                   .odd_entries = atomic_load(&r->odd),
+                                   .oldest_request = INSTANT_NONE};
     for (size_t from = 0, more = 1; more; from += SLICE) {
         replica_read(r);
         out->users = r->users.count;

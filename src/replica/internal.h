@@ -200,6 +200,7 @@ struct order {
 struct token {
     struct arena *arena;
     struct directory_token facts;
+    _Atomic instant_t used;
     uint32_t seen;
 };
 

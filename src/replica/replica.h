@@ -113,6 +113,13 @@ bool replica_organization_named(struct replica *r, struct arena *a, struct str n
                                 struct str *id);
 bool replica_token(struct replica *r, struct arena *a, struct str hash_hex,
                    struct directory_token *out);
+/* Of each token, for metrics. `used`: when it came last, to the second; INSTANT_NONE: not since the
+ * start. */
+struct replica_token_use {
+    struct str name;
+    instant_t expires, used;
+};
+size_t replica_tokens(struct replica *r, struct arena *a, struct replica_token_use **out);
 /* Actor facts of a person: role, organizations, member_of; an inactive one has none of them. */
 bool replica_actor(struct replica *r, struct arena *a, struct str user_id, struct kiops_actor *out);
 
@@ -166,9 +173,13 @@ MUST_CHECK bool replica_find(struct replica *r, struct arena *a, const struct re
                              struct replica_page *out, struct error *err);
 
 /* bytes: of the packed records. dangling_members: values of `member` that name nobody known here.
- * vacant_seats: organizations that have had a Manager and have no active one that counts. */
+ * vacant_seats: organizations that have had a Manager and have no active one that counts. pending:
+ * requests that wait; oldest_request: since when the first of them, INSTANT_NONE = there is none.
+ */
 struct replica_counts {
-    size_t users, organizations, tokens, bytes, dangling_members, odd_entries, vacant_seats;
+    size_t users, organizations, tokens, bytes, dangling_members, odd_entries, vacant_seats,
+        pending;
+    instant_t oldest_request;
 };
 void replica_count(const struct replica *r, struct replica_counts *out);
 void replica_note_odd(struct replica *r); /* an entry that could not be mapped */

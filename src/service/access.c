@@ -161,6 +161,7 @@ bool access_may_write(const struct service_call *c, struct error *err)
         return true;
     error_set(err, ERR_FORBIDDEN, "this token may only read; use one made with --access write");
     memcpy(err->rule, "KB-R09", sizeof "KB-R09");
+    atomic_fetch_add(&c->service->refused_by_rule[9], 1);
     return false;
 }
 

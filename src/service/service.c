@@ -111,6 +111,7 @@ void service_figures(const struct service *s, struct service_figures *out)
         .lost_races = atomic_load(&s->lost_races),
         .feed_events = atomic_load(&s->feed_events),
     };
+    out->ldap_count = directory_figures(s->directory, out->ldap);
     for (size_t i = 0; i < sizeof out->refused_by_rule / sizeof *out->refused_by_rule; i++)
         out->refused_by_rule[i] = atomic_load(&s->refused_by_rule[i]);
 }

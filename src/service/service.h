@@ -135,6 +135,8 @@ MUST_CHECK bool service_reader_submit(struct service *s, service_run *run, void 
 struct service_figures {
     uint64_t queue_writes, queue_reads, refused_by_rule[32], unknown_outcomes, lost_races,
         feed_events;
+    struct directory_figure ldap[DIRECTORY_FIGURES];
+    size_t ldap_count;
 };
 void service_figures(const struct service *s, struct service_figures *out);
 

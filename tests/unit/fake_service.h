@@ -148,13 +148,24 @@ bool service_ready(const struct service *s)
 
 void service_figures(const struct service *s, struct service_figures *out)
 {
-    *out = (struct service_figures){.queue_writes = s->count, .refused_by_rule[7] = 3};
+    *out = (struct service_figures){.queue_writes = s->count,
+                                    .refused_by_rule[7] = 3,
+                                    .ldap = {{"search", 2, 1, 1500000}},
+                                    .ldap_count = 1};
 }
 
 void replica_count(const struct replica *r, struct replica_counts *out)
 {
     (void)r;
-    *out = (struct replica_counts){.users = 1, .organizations = 1};
+    *out = (struct replica_counts){.users = 1, .organizations = 1, .oldest_request = INSTANT_NONE};
+}
+
+size_t replica_tokens(struct replica *r, struct arena *a, struct replica_token_use **out)
+{
+    (void)r;
+    *out = ARENA_NEW(a, struct replica_token_use);
+    **out = (struct replica_token_use){STR("a\"b"), INT64_C(1800000000000000), INSTANT_NONE};
+    return 1;
 }
 
 bool replica_live(const struct replica *r)

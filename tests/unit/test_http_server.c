@@ -183,6 +183,11 @@ static void metrics_count_what_was_answered(void **state)
     assert_non_null(strstr(text.at, "kiops_http_requests_total{method=\"GET\",status=\"2xx\"} "));
     assert_non_null(strstr(text.at, "kiops_refused_total{rule=\"KB-R07\"} 3\n"));
     assert_non_null(strstr(text.at, "kiops_users 1\n"));
+    assert_non_null(strstr(text.at, "kiops_ldap_operations_total{operation=\"search\"} 2\n"));
+    assert_non_null(strstr(text.at, "kiops_ldap_failures_total{operation=\"search\"} 1\n"));
+    assert_non_null(strstr(text.at, "kiops_ldap_seconds_total{operation=\"search\"} 0.001500\n"));
+    assert_non_null(
+        strstr(text.at, "kiops_token_expires_timestamp_seconds{token=\"a\\\"b\"} 1800000000\n"));
 }
 
 static void address_in_use_is_said_by_its_name(void **state)
