@@ -144,11 +144,21 @@ static void come_back(struct http_request *r)
     atomic_fetch_sub(&h->away, 1);
 }
 
+/* Behind a directory that hangs, a queue could outlast any client: nothing was begun, so it is
+ * said. */
+static enum http_next run_in_time(struct http_request *r, struct directory_conn *conn)
+{
+    if (!r->prepared || clock_left_ms(r->deadline) > 0)
+        return run(r, conn);
+    error_set(&r->err, ERR_UNAVAILABLE, "the request waited too long for the directory; try again");
+    return HTTP_ANSWERED;
+}
+
 static void on_worker(void *arg, struct directory_conn *conn)
 {
     struct http_request *r = arg;
     log_request_id(r->id);
-    enum http_next next = run(r, conn);
+    enum http_next next = run_in_time(r, conn);
     if (next == HTTP_TO_READER)
         error_set(&r->err, ERR_INTERNAL, "a thread with a connection asked for one");
     /* A write whose token had to be confirmed goes from the reader on to its writer. */

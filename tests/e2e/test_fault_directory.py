@@ -158,6 +158,22 @@ def test_04_reads_go_on_and_a_full_queue_refuses_at_once(new_lab):
     set_name(lab, {"id": users[0]}, "After").expect(200)
 
 
+def test_04_a_queue_behind_a_hanging_directory_has_a_deadline_too(ground, proxy):
+    users = [ground.user() for _ in range(32)]
+    proxy.stall()
+    taken = []
+    threads = [threading.Thread(target=lambda u=u: taken.append(timed(lambda: set_name(ground, u, "Queued")))) for u in users]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [a.status for a, _ in taken] == [503] * len(users)
+    # connect_timeout_ms and twice operation_timeout_ms, and what a request that begins just before takes itself.
+    assert max(s for _, s in taken) < 1.1 * (3 + 1) * TIMEOUT_S, sorted(s for _, s in taken)[-3:]
+    proxy.resume()
+    live(ground)
+
+
 # ---- fault 5: half-open
 
 def test_05_a_half_open_connection_costs_an_error_and_no_write(ground, proxy):
