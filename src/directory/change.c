@@ -65,8 +65,9 @@ static struct berval **ldap_values(struct arena *a, const struct directory_mod *
     return list;
 }
 
-static LDAPMod **ldap_mods(struct arena *a, const struct directory_mods *mods)
+static LDAPMod **ldap_mods(const struct directory_mods *mods)
 {
+    struct arena *a = mods->arena;
     LDAPMod *each = ARENA_ARRAY(a, LDAPMod, mods->count + 1);
     LDAPMod **list = ARENA_ARRAY(a, LDAPMod *, mods->count + 1);
     for (size_t i = 0; i < mods->count; i++) {
@@ -319,30 +320,29 @@ static bool run(struct directory_conn *c, struct arena *a, struct change *change
 
 /* ---- the five changes */
 
-bool directory_modify(struct directory_conn *c, struct arena *a, const struct directory_target *t,
+bool directory_modify(struct directory_conn *c, const struct directory_target *t,
                       const struct directory_mods *m, struct directory_result *result,
                       struct error *err)
 {
-    struct change change = change_of(a, DIRECTORY_OP_MODIFY, t);
-    change.mods = ldap_mods(a, m);
-    bool fine = run(c, a, &change, result, err);
+    struct change change = change_of(m->arena, DIRECTORY_OP_MODIFY, t);
+    change.mods = ldap_mods(m);
+    bool fine = run(c, m->arena, &change, result, err);
     if (!t->want_post)
         result->post = NULL;
     return fine;
 }
 
-bool directory_add(struct directory_conn *c, struct arena *a, struct str dn,
-                   const struct directory_mods *attrs, struct directory_result *result,
-                   struct error *err)
+bool directory_add(struct directory_conn *c, struct str dn, const struct directory_mods *attrs,
+                   struct directory_result *result, struct error *err)
 {
     struct change change = {
         .operation = DIRECTORY_OP_ADD,
-        .dn = arena_cstr(a, dn),
-        .mods = ldap_mods(a, attrs),
+        .dn = arena_cstr(attrs->arena, dn),
+        .mods = ldap_mods(attrs),
         .post = true,
         .post_attrs = directory_all_attrs,
     };
-    return run(c, a, &change, result, err);
+    return run(c, attrs->arena, &change, result, err);
 }
 
 bool directory_delete(struct directory_conn *c, struct arena *a, const struct directory_target *t,
@@ -403,7 +403,7 @@ static bool rename_back(struct directory_conn *c, struct arena *a, struct str ol
 }
 
 bool directory_rename(struct directory_conn *c, struct arena *a, const struct directory_target *t,
-                      struct str new_rdn, struct directory_result *result, struct error *err)
+                      struct directory_result *result, struct error *err)
 {
     struct directory_target place = {.dn = t->dn, .want_post = true};
     if (!assertion_holds(c, a, t, result, err))
@@ -411,7 +411,7 @@ bool directory_rename(struct directory_conn *c, struct arena *a, const struct di
     if (result->outcome == DIRECTORY_LOST)
         return true;
     struct change change = change_of(a, DIRECTORY_OP_RENAME, &place);
-    change.new_rdn = arena_cstr(a, new_rdn);
+    change.new_rdn = arena_cstr(a, t->new_rdn);
     if (!run(c, a, &change, result, err))
         return false;
     bool other = t->id.len > 0 && change.met.len > 0 && !str_ieq(change.met, t->id);
@@ -422,12 +422,13 @@ bool directory_rename(struct directory_conn *c, struct arena *a, const struct di
     return true;
 }
 
-bool directory_set_password(struct directory_conn *c, struct arena *a, struct str dn,
-                            struct str password, struct directory_result *result, struct error *err)
+bool directory_set_password(struct directory_conn *c, struct str dn, struct str password,
+                            struct directory_result *result, struct error *err)
 {
+    OWNED_ARENA struct arena *scratch = arena_new();
     struct change change = {
         .operation = DIRECTORY_OP_PASSWORD,
-        .dn = arena_cstr(a, dn),
+        .dn = arena_cstr(scratch, dn),
         .password = password,
     };
     /* RFC 3062: an absent password lets the server choose one that nobody knows. */
@@ -435,5 +436,7 @@ bool directory_set_password(struct directory_conn *c, struct arena *a, struct st
         *result = (struct directory_result){.outcome = DIRECTORY_REFUSED};
         return error_set(err, ERR_INVALID_VALUE, "the password is empty");
     }
-    return run(c, a, &change, result, err);
+    bool fine = run(c, scratch, &change, result, err);
+    *result = (struct directory_result){.outcome = result->outcome, .code = result->code};
+    return fine;
 }

@@ -193,18 +193,19 @@ struct directory_result {
 
 struct directory_target {
     struct str dn;
-    struct str id;     /* entryUUID that must still be there (assertion); empty = not asserted */
-    struct str csn;    /* entryCSN that must still hold; empty = not asserted */
-    const char *extra; /* a further assertion filter "(...)", or NULL */
-    bool want_post;    /* whole entry back, else only entryCSN */
+    struct str id;      /* entryUUID that must still be there (assertion); empty = not asserted */
+    struct str csn;     /* entryCSN that must still hold; empty = not asserted */
+    const char *extra;  /* a further assertion filter "(...)", or NULL */
+    struct str new_rdn; /* the name that directory_rename() gives it */
+    bool want_post;     /* whole entry back, else only entryCSN */
 };
 
 /* true: result->outcome is DONE, LOST, ABSENT or EXISTS. false: REFUSED, UNAVAILABLE or UNKNOWN,
- * and err says it. */
-MUST_CHECK bool directory_modify(struct directory_conn *c, struct arena *a,
-                                 const struct directory_target *t, const struct directory_mods *m,
-                                 struct directory_result *result, struct error *err);
-MUST_CHECK bool directory_add(struct directory_conn *c, struct arena *a, struct str dn,
+ * and err says it. The result lives in the arena of the modifications. */
+MUST_CHECK bool directory_modify(struct directory_conn *c, const struct directory_target *t,
+                                 const struct directory_mods *m, struct directory_result *result,
+                                 struct error *err);
+MUST_CHECK bool directory_add(struct directory_conn *c, struct str dn,
                               const struct directory_mods *attrs, struct directory_result *result,
                               struct error *err);
 MUST_CHECK bool directory_delete(struct directory_conn *c, struct arena *a,
@@ -213,12 +214,11 @@ MUST_CHECK bool directory_delete(struct directory_conn *c, struct arena *a,
 /* The assertion is read just before, not carried (slapo-unique would refuse every rename); an entry
  * of another id that was met all the same gets its name back: LOST. */
 MUST_CHECK bool directory_rename(struct directory_conn *c, struct arena *a,
-                                 const struct directory_target *t, struct str new_rdn,
-                                 struct directory_result *result, struct error *err);
-/* RFC 3062. Refused by policy: REFUSED, err 400 with the reason. */
-MUST_CHECK bool directory_set_password(struct directory_conn *c, struct arena *a, struct str dn,
-                                       struct str password, struct directory_result *result,
-                                       struct error *err);
+                                 const struct directory_target *t, struct directory_result *result,
+                                 struct error *err);
+/* RFC 3062. Refused by policy: REFUSED, err 400 with the reason. Gives outcome and code only. */
+MUST_CHECK bool directory_set_password(struct directory_conn *c, struct str dn, struct str password,
+                                       struct directory_result *result, struct error *err);
 
 /* ---- mapping*.c: entries <-> SCIM
  * ----------------------------------------------------------------------------------- */
@@ -289,28 +289,39 @@ struct directory_writer {
     instant_t now;
 };
 
-/* A new user's DN and attributes; `password` is not among them (RFC 3062 follows). `resource` is
- * what scim_resource_check() gave. Errors: ERR_INVALID_VALUE naming the SCIM attribute. */
-MUST_CHECK bool directory_unmap_new_user(const struct directory *d, struct arena *a,
-                                         const json_t *resource, const struct directory_writer *w,
-                                         struct str *dn, struct directory_mods *attrs,
-                                         struct error *err);
-/* Modifies that make `before` (entry and its mapping, as just read) into `after` (a whole
- * resource): exact values are deleted and added, nothing is replaced blindly. mods->count 0 =
- * nothing to do. `*new_rdn` is set when userName moves the RDN. */
-MUST_CHECK bool directory_unmap_user(const struct directory *d, struct arena *a,
-                                     const struct directory_entry *entry,
-                                     const struct directory_user *before, const json_t *after,
-                                     const struct directory_writer *w, struct directory_mods *mods,
-                                     struct str *new_rdn, struct error *err);
-MUST_CHECK bool directory_unmap_new_organization(const struct directory *d, struct arena *a,
-                                                 const json_t *resource,
-                                                 const struct directory_writer *w, struct str *dn,
-                                                 struct directory_mods *attrs, struct error *err);
-MUST_CHECK bool directory_unmap_organization(const struct directory *d, struct arena *a,
-                                             const struct directory_entry *entry,
-                                             const struct directory_organization *before,
-                                             const json_t *after, const struct directory_writer *w,
+/* From `before` (the entry and its mapping, as just read; both NULL for a new one) to `after` (the
+ * whole resource that scim_resource_check() gave). */
+struct directory_user_edit {
+    const struct directory_entry *entry;
+    const struct directory_user *before;
+    const json_t *after;
+    const struct directory_writer *writer;
+};
+
+struct directory_organization_edit {
+    const struct directory_entry *entry;
+    const struct directory_organization *before;
+    const json_t *after;
+    const struct directory_writer *writer;
+};
+
+/* A new user's DN and attributes; `password` is not among them (RFC 3062 follows). `attrs` comes
+ * initialised and empty, as `mods` below. Errors: ERR_INVALID_VALUE naming the SCIM attribute. */
+MUST_CHECK bool directory_unmap_new_user(const struct directory *d,
+                                         const struct directory_user_edit *edit, struct str *dn,
+                                         struct directory_mods *attrs, struct error *err);
+/* Exact values are deleted and added, nothing is replaced blindly. mods->count 0 = nothing to do.
+ * `*new_rdn` is set when userName moves the RDN, else empty. */
+MUST_CHECK bool directory_unmap_user(const struct directory *d,
+                                     const struct directory_user_edit *edit,
+                                     struct directory_mods *mods, struct str *new_rdn,
+                                     struct error *err);
+MUST_CHECK bool directory_unmap_new_organization(const struct directory *d,
+                                                 const struct directory_organization_edit *edit,
+                                                 struct str *dn, struct directory_mods *attrs,
+                                                 struct error *err);
+MUST_CHECK bool directory_unmap_organization(const struct directory *d,
+                                             const struct directory_organization_edit *edit,
                                              struct directory_mods *mods, struct str *new_rdn,
                                              struct error *err);
 /* externalId of that client, STR_NONE when it asserted none. `values` are "<client>:<value>". */

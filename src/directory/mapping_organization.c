@@ -128,34 +128,34 @@ static bool wanted_open(const json_t *resource)
     return str_eq(policy, STR("open"));
 }
 
-bool directory_unmap_new_organization(const struct directory *d, struct arena *a,
-                                      const json_t *resource, const struct directory_writer *w,
+bool directory_unmap_new_organization(const struct directory *d,
+                                      const struct directory_organization_edit *edit,
                                       struct str *dn, struct directory_mods *attrs,
                                       struct error *err)
 {
     static const struct directory_entry nothing;
     const struct config_organizations *config = &d->config->directory.organizations;
+    struct arena *a = attrs->arena;
     struct mapping_changes c = {.arena = a, .entry = &nothing};
     struct str name, rdn;
-    if (!wanted_name(resource, &name, err))
+    if (!wanted_name(edit->after, &name, err))
         return false;
     mapping_changes_classes(&c, &config->object_classes, STR("kiopsOrganization"));
     mapping_changes_one(&c, arena_cstr(a, config->rdn), STR("displayName"), STR_NONE, name);
     if (!str_ieq(config->rdn, STR("cn"))) /* groupOfNames demands one */
         mapping_changes_one(&c, "cn", STR("displayName"), STR_NONE, name);
     mapping_changes_one(&c, description_attr, STR("description"), STR_NONE,
-                        wanted_description(resource));
-    if (wanted_open(resource))
+                        wanted_description(edit->after));
+    if (wanted_open(edit->after))
         mapping_changes_one(&c, policy_attr, STR("joinPolicy"), STR_NONE, STR("open"));
-    mapping_changes_external_id(&c, w, resource);
+    mapping_changes_external_id(&c, edit->writer, edit->after);
     if (config->placeholder_dn.len)
         mapping_changes_one(&c, arena_cstr(a, config->member), STR("members"), STR_NONE,
                             config->placeholder_dn);
-    mark(&c, w);
+    mark(&c, edit->writer);
     if (!mapping_changes_new_rdn(&c, config->rdn, &rdn, err))
         return false;
     *dn = arena_fmt(a, STR_FMT "," STR_FMT, STR_ARG(rdn), STR_ARG(config->create_in));
-    directory_mods_init(attrs, a);
     mapping_changes_send(&c, attrs);
     return true;
 }
@@ -171,30 +171,30 @@ static void write_policy(struct mapping_changes *c, const struct directory_organ
                         open ? STR("open") : STR("closed"));
 }
 
-bool directory_unmap_organization(const struct directory *d, struct arena *a,
-                                  const struct directory_entry *entry,
-                                  const struct directory_organization *before, const json_t *after,
-                                  const struct directory_writer *w, struct directory_mods *mods,
-                                  struct str *new_rdn, struct error *err)
+bool directory_unmap_organization(const struct directory *d,
+                                  const struct directory_organization_edit *edit,
+                                  struct directory_mods *mods, struct str *new_rdn,
+                                  struct error *err)
 {
     const struct config_organizations *config = &d->config->directory.organizations;
-    struct mapping_changes c = {.arena = a, .entry = entry};
-    struct str name, description = wanted_description(after);
-    directory_mods_init(mods, a);
+    const struct directory_organization *before = edit->before;
+    struct mapping_changes c = {.arena = mods->arena, .entry = edit->entry};
+    struct str name, description = wanted_description(edit->after);
     *new_rdn = STR_NONE;
-    if (!wanted_name(after, &name, err))
+    if (!wanted_name(edit->after, &name, err))
         return false;
     if (!str_eq(name, before->name))
-        mapping_changes_one(&c, arena_cstr(a, config->rdn), STR("displayName"), before->name, name);
+        mapping_changes_one(&c, arena_cstr(c.arena, config->rdn), STR("displayName"), before->name,
+                            name);
     if (!str_eq(description, before->description))
         mapping_changes_one(&c, description_attr, STR("description"),
                             before->description.len ? before->description : STR_NONE, description);
-    write_policy(&c, before, after);
-    mapping_changes_external_id(&c, w, after);
+    write_policy(&c, before, edit->after);
+    mapping_changes_external_id(&c, edit->writer, edit->after);
     if (c.count == 0)
         return true;
     mapping_changes_class(&c, STR("kiopsOrganization"));
-    mark(&c, w);
+    mark(&c, edit->writer);
     if (!mapping_changes_rename(&c, new_rdn, err))
         return false;
     mapping_changes_send(&c, mods);

@@ -95,8 +95,10 @@ static bool check_user_name(const json_t *resource, struct error *err)
 }
 
 static void begin(struct mapping_write *w, const struct directory *d, struct arena *a,
-                  const struct directory_entry *entry, const json_t *resource)
+                  const struct directory_user_edit *edit)
 {
+    static const struct directory_entry nothing;
+    const struct directory_entry *entry = edit->entry ? edit->entry : &nothing;
     *w = (struct mapping_write){
         .mapping = d->mapping,
         .arena = a,
@@ -105,7 +107,7 @@ static void begin(struct mapping_write *w, const struct directory *d, struct are
         .changes = {.arena = a, .entry = entry},
     };
     json_keep(a, w->filled);
-    w->resource = mapping_stored_part(d->mapping, resource);
+    w->resource = mapping_stored_part(d->mapping, edit->after);
     json_keep(a, w->resource);
     mapping_asserted_read(a, directory_value(entry, "kiopsResource"), &w->asserted);
 }
@@ -150,51 +152,45 @@ static bool swap_asserted(struct mapping_write *w, const struct directory_writer
     return true;
 }
 
-bool directory_unmap_new_user(const struct directory *d, struct arena *a, const json_t *resource,
-                              const struct directory_writer *w, struct str *dn,
-                              struct directory_mods *attrs, struct error *err)
+bool directory_unmap_new_user(const struct directory *d, const struct directory_user_edit *edit,
+                              struct str *dn, struct directory_mods *attrs, struct error *err)
 {
-    static const struct directory_entry nothing;
     const struct config_users *users = &d->config->directory.users;
     struct mapping_write write;
     char version[17];
     struct str rdn;
-    if (!check_user_name(resource, err))
+    if (!check_user_name(edit->after, err))
         return false;
-    begin(&write, d, a, &nothing, resource);
+    begin(&write, d, attrs->arena, edit);
     mapping_changes_classes(&write.changes, &users->object_classes, STR("kiopsUser"));
     mapping_write_values(&write);
-    mapping_changes_external_id(&write.changes, w, resource);
+    mapping_changes_external_id(&write.changes, edit->writer, edit->after);
     foresee(&write, version);
-    if (!swap_asserted(&write, w, version, err))
+    if (!swap_asserted(&write, edit->writer, version, err))
         return false;
     if (!mapping_changes_new_rdn(&write.changes, users->rdn, &rdn, err))
         return false;
-    *dn = arena_fmt(a, STR_FMT "," STR_FMT, STR_ARG(rdn), STR_ARG(users->create_in));
-    directory_mods_init(attrs, a);
+    *dn = arena_fmt(attrs->arena, STR_FMT "," STR_FMT, STR_ARG(rdn), STR_ARG(users->create_in));
     mapping_changes_send(&write.changes, attrs);
     return true;
 }
 
-bool directory_unmap_user(const struct directory *d, struct arena *a,
-                          const struct directory_entry *entry, const struct directory_user *before,
-                          const json_t *after, const struct directory_writer *w,
+bool directory_unmap_user(const struct directory *d, const struct directory_user_edit *edit,
                           struct directory_mods *mods, struct str *new_rdn, struct error *err)
 {
     struct mapping_write write;
     char version[17];
-    directory_mods_init(mods, a);
     *new_rdn = STR_NONE;
-    if (!check_user_name(after, err))
+    if (!check_user_name(edit->after, err))
         return false;
-    begin(&write, d, a, entry, after);
+    begin(&write, d, mods->arena, edit);
     mapping_write_values(&write);
-    mapping_changes_external_id(&write.changes, w, after);
+    mapping_changes_external_id(&write.changes, edit->writer, edit->after);
     foresee(&write, version);
-    if (str_eq(str_of(version), str_of(before->version)))
+    if (str_eq(str_of(version), str_of(edit->before->version)))
         return true;
     mapping_changes_class(&write.changes, STR("kiopsUser"));
-    if (!swap_asserted(&write, w, version, err))
+    if (!swap_asserted(&write, edit->writer, version, err))
         return false;
     if (!mapping_changes_rename(&write.changes, new_rdn, err))
         return false;

@@ -114,8 +114,7 @@ static bool add_person(struct proof *p, struct directory_conn *bridge, struct st
         directory_mods_one(&m, DIRECTORY_ADD, "cn", name);
     directory_mods_one(&m, DIRECTORY_ADD, "sn", name);
     directory_mods_one(&m, DIRECTORY_ADD, "userPassword", password);
-    *made =
-        directory_add(bridge, p->a, p->dn, &m, &result, err) && result.outcome == DIRECTORY_DONE;
+    *made = directory_add(bridge, p->dn, &m, &result, err) && result.outcome == DIRECTORY_DONE;
     if (*made || err->kind == ERR_NONE)
         return true;
     bool away = result.outcome == DIRECTORY_UNKNOWN;

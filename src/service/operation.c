@@ -113,7 +113,7 @@ enum sent operation_modify_person(struct change *ch, const struct directory_mods
     struct directory_target target = {
         .dn = ch->sight.person.dn, .id = ch->what.subject, .extra = extra, .want_post = true};
     struct directory_result result = {0};
-    bool answered = directory_modify(ch->call->conn, ch->call->arena, &target, m, &result, err);
+    bool answered = directory_modify(ch->call->conn, &target, m, &result, err);
     enum sent sent = judge_sent(ch->call, answered, &result, err);
     if (sent == SENT_DONE)
         operation_apply_user(ch->call, result.post);
@@ -127,14 +127,14 @@ static bool modify_organization(const struct service_call *c, const struct direc
                                 const struct directory_mods *m, struct directory_result *result,
                                 struct error *err)
 {
-    if (!directory_modify(c->conn, c->arena, t, m, result, err))
+    if (!directory_modify(c->conn, t, m, result, err))
         return false;
     if (!result->last_value)
         return true;
     struct directory_mods more = *m;
     directory_mods_one(&more, DIRECTORY_ADD, "member",
                        c->service->config->directory.organizations.placeholder_dn);
-    return directory_modify(c->conn, c->arena, t, &more, result, err);
+    return directory_modify(c->conn, t, &more, result, err);
 }
 
 /* modifyTimestamp, as the next reading will give it: the CSN's time, whole seconds. */
@@ -185,7 +185,7 @@ enum sent operation_modify_admins(const struct service_call *c, const struct dir
     struct service *s = c->service;
     struct directory_target target = {.dn = s->config->directory.admins_dn, .want_post = true};
     struct directory_result result = {0};
-    bool answered = directory_modify(c->conn, c->arena, &target, m, &result, err);
+    bool answered = directory_modify(c->conn, &target, m, &result, err);
     enum sent sent = judge_sent(c, answered, &result, err);
     if (sent == SENT_DONE && result.post) {
         const struct directory_attr *members = directory_attr(result.post, "member");

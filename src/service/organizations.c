@@ -159,8 +159,8 @@ static bool make_after(struct group_write *w, struct error *err)
     json_keep(c->arena, w->after);
     if (!w->patch)
         take_sets(w, SCIM_DELTA_REPLACE);
-    return directory_unmap_organization(c->service->directory, c->arena, &w->entry, &w->before,
-                                        w->after, &w->writer, &w->mods, &w->new_rdn, err);
+    const struct directory_organization_edit edit = {&w->entry, &w->before, w->after, &w->writer};
+    return directory_unmap_organization(c->service->directory, &edit, &w->mods, &w->new_rdn, err);
 }
 
 static bool read_organization(struct group_write *w, struct error *err)
@@ -280,16 +280,16 @@ static bool own_answer(struct group_write *w, bool answered, const struct direct
 static bool write_own(struct group_write *w, struct error *err)
 {
     const struct service_call *c = w->call;
-    struct directory_target target = {.dn = w->entry.dn, .id = w->id};
+    struct directory_target target = {.dn = w->entry.dn, .id = w->id, .new_rdn = w->new_rdn};
     struct directory_result result = {0};
     if (w->new_rdn.len) {
-        bool answered = directory_rename(c->conn, c->arena, &target, w->new_rdn, &result, err);
+        bool answered = directory_rename(c->conn, c->arena, &target, &result, err);
         if (!own_answer(w, answered, &result, err) || !read_organization(w, err))
             return false;
         target.dn = w->entry.dn;
     }
     if (w->mods.count) {
-        bool answered = directory_modify(c->conn, c->arena, &target, &w->mods, &result, err);
+        bool answered = directory_modify(c->conn, &target, &w->mods, &result, err);
         if (!own_answer(w, answered, &result, err))
             return false;
     }
@@ -386,7 +386,7 @@ static bool add_organization(struct group_write *w, struct str dn,
 {
     const struct service_call *c = w->call;
     struct directory_result result = {0};
-    bool answered = directory_add(c->conn, c->arena, dn, attrs, &result, err);
+    bool answered = directory_add(c->conn, dn, attrs, &result, err);
     if (!answered && result.outcome == DIRECTORY_UNKNOWN)
         return find_own_add(w, err);
     if (!answered)
@@ -435,8 +435,8 @@ static bool create_group(struct group_write *w, struct error *err)
         return error_set(err, ERR_UNIQUENESS,
                          "displayName is taken by another group; choose another one");
     directory_mods_init(&w->mods, c->arena);
-    if (!directory_unmap_new_organization(c->service->directory, c->arena, w->after, &w->writer,
-                                          &dn, &w->mods, err) ||
+    const struct directory_organization_edit edit = {.after = w->after, .writer = &w->writer};
+    if (!directory_unmap_new_organization(c->service->directory, &edit, &dn, &w->mods, err) ||
         !access_confirm(c, STR_NONE, err))
         return false;
     struct kiops_record record = {

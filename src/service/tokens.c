@@ -169,8 +169,7 @@ bool service_token_create(const struct service_operator *o, const struct service
     struct kiops_record record = record_of(KIOPS_CREATE_TOKEN, o->name, t->name);
     if (!audit_intent(o->audit, &record, STR_NONE, &intent, err))
         return false;
-    bool ok =
-        directory_add(conn, a, token_dn(directory_of(conn), a, t->name), &attrs, &result, err);
+    bool ok = directory_add(conn, token_dn(directory_of(conn), a, t->name), &attrs, &result, err);
     if (ok && result.outcome != DIRECTORY_DONE)
         ok = error_set(err, result.outcome == DIRECTORY_EXISTS ? ERR_CONFLICT : ERR_UNAVAILABLE,
                        result.outcome == DIRECTORY_EXISTS

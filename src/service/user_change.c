@@ -137,7 +137,7 @@ static enum step modify_user(struct user_write *w, const struct directory_target
     struct directory_result result = {0};
     if (mods->count == 0)
         return STEP_DONE;
-    bool answered = directory_modify(c->conn, c->arena, target, mods, &result, err);
+    bool answered = directory_modify(c->conn, target, mods, &result, err);
     enum step step = user_write_step(w, answered, &result, err);
     if (step == STEP_DONE)
         operation_apply_user(c, result.post);
@@ -152,11 +152,11 @@ static enum step write_steps(struct user_write *w, const struct directory_mods *
                              struct str new_rdn, struct error *err)
 {
     struct directory_target target = {
-        .dn = w->entry.dn, .id = w->id, .csn = w->entry.csn, .want_post = true};
+        .dn = w->entry.dn, .id = w->id, .new_rdn = new_rdn, .csn = w->entry.csn, .want_post = true};
     struct str old_dn = w->entry.dn;
     if (!set_password(w, &target, err))
         return STEP_FAILED;
-    enum step step = new_rdn.len ? user_rename(w, &target, new_rdn, err) : STEP_DONE;
+    enum step step = new_rdn.len ? user_rename(w, &target, err) : STEP_DONE;
     if (step != STEP_DONE)
         return step;
     if (new_rdn.len && !user_rename_finish(w, target.dn, err))
@@ -180,8 +180,8 @@ static enum step write_user(struct user_write *w, struct error *err)
         !make_after(w, err) || !judge_edit(w, &kind, &rule, err))
         return STEP_FAILED;
     directory_mods_init(&mods, c->arena);
-    if (!directory_unmap_user(c->service->directory, c->arena, &w->entry, &w->before, w->after,
-                              &w->writer, &mods, &new_rdn, err))
+    const struct directory_user_edit edit = {&w->entry, &w->before, w->after, &w->writer};
+    if (!directory_unmap_user(c->service->directory, &edit, &mods, &new_rdn, err))
         return STEP_FAILED;
     struct str left = user_rename_left(w);
     if (mods.count == 0 && !new_rdn.len && !left.len && (!w->password.at || w->password_set))

@@ -29,12 +29,11 @@ bool user_rename_claim(struct user_write *w, struct str new_rdn, struct error *e
     return is_same_dn(w->call, dn, w->entry.dn) || naming_claim(w->call, dn, err);
 }
 
-enum step user_rename(struct user_write *w, struct directory_target *target, struct str new_rdn,
-                      struct error *err)
+enum step user_rename(struct user_write *w, struct directory_target *target, struct error *err)
 {
     const struct service_call *c = w->call;
     struct directory_result result = {0};
-    bool answered = directory_rename(c->conn, c->arena, target, new_rdn, &result, err);
+    bool answered = directory_rename(c->conn, c->arena, target, &result, err);
     if (!answered && result.outcome == DIRECTORY_UNKNOWN) {
         /* A modrdn writes no marker: where the entry stands says whether it was made. */
         w->renamed_from = target->dn;
@@ -47,7 +46,7 @@ enum step user_rename(struct user_write *w, struct directory_target *target, str
         return step;
     w->wrote = true;
     w->renamed_from = target->dn;
-    target->dn = dn_with(c->arena, target->dn, new_rdn);
+    target->dn = dn_with(c->arena, target->dn, target->new_rdn);
     target->csn = result.post_csn;
     return STEP_DONE;
 }
@@ -82,9 +81,9 @@ void user_rename_undo(struct user_write *w, const struct directory_target *targe
     const struct service_call *c = w->call;
     struct error ignored = ERROR_INIT;
     struct directory_result result = {0};
-    struct directory_target renamed = {.dn = target->dn, .id = w->id};
-    struct str old_rdn = str_sub(old_dn, 0, end_of_rdn(old_dn));
-    bool back = directory_rename(c->conn, c->arena, &renamed, old_rdn, &result, &ignored) &&
+    struct directory_target renamed = {
+        .dn = target->dn, .id = w->id, .new_rdn = str_sub(old_dn, 0, end_of_rdn(old_dn))};
+    bool back = directory_rename(c->conn, c->arena, &renamed, &result, &ignored) &&
                 result.outcome == DIRECTORY_DONE;
     if (!back || !naming_move(c, target->dn, old_dn, &ignored))
         LOG_WARN("user_keeps_new_name", LOG_S("user", w->id), LOG_C("reason", ignored.detail));

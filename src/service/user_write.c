@@ -92,5 +92,5 @@ bool user_write_password(struct user_write *w, struct str dn, struct error *err)
     struct directory_result result = {0};
     if (!w->password.at)
         return true;
-    return directory_set_password(w->call->conn, w->call->arena, dn, w->password, &result, err);
+    return directory_set_password(w->call->conn, dn, w->password, &result, err);
 }

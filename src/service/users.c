@@ -57,7 +57,7 @@ static bool add_user(struct user_write *w, struct str dn, const struct directory
 {
     const struct service_call *c = w->call;
     struct directory_result result = {0};
-    bool answered = directory_add(c->conn, c->arena, dn, attrs, &result, err);
+    bool answered = directory_add(c->conn, dn, attrs, &result, err);
     if (!answered && result.outcome == DIRECTORY_UNKNOWN)
         return find_own_add(w, json_get_str(w->after, "userName"), err);
     if (!answered)
@@ -102,9 +102,9 @@ static bool create_user(struct user_write *w, const json_t *body, struct error *
     user_write_drop_roles(w->after);
     w->password = user_write_take_password(c, w->after);
     directory_mods_init(&attrs, c->arena);
+    const struct directory_user_edit edit = {.after = w->after, .writer = &w->writer};
     if (!user_write_check_manager(c, w->after, err) ||
-        !directory_unmap_new_user(c->service->directory, c->arena, w->after, &w->writer, &dn,
-                                  &attrs, err) ||
+        !directory_unmap_new_user(c->service->directory, &edit, &dn, &attrs, err) ||
         !access_confirm(c, STR_NONE, err) || !user_write_intend(w, KIOPS_CREATE_USER, rule, err))
         return false;
     return naming_claim(c, dn, err) && add_user(w, dn, &attrs, err) && set_first_password(w, err);

@@ -40,11 +40,12 @@ static const struct directory_writer writer = {
 static struct directory_mods write_over(struct arena *a, const struct directory_entry *e,
                                         const struct directory_user *u, const json_t *after)
 {
+    const struct directory_user_edit edit = {e, u, after, &writer};
     struct directory_mods mods;
     struct str rdn;
     struct error err = ERROR_INIT;
-    fixture_expect(directory_unmap_user(&directory, a, e, u, after, &writer, &mods, &rdn, &err),
-                   &err);
+    directory_mods_init(&mods, a);
+    fixture_expect(directory_unmap_user(&directory, &edit, &mods, &rdn, &err), &err);
     demand(rdn.len == 0, "an entry is renamed for nothing");
     return mods;
 }

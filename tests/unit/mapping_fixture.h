@@ -184,9 +184,9 @@ static inline struct directory_entry fixture_post(struct mapping_fixture *f, con
     struct error err = ERROR_INIT;
     struct directory_mods mods;
     struct directory_entry e = {.id = STR("0b6c0000-0000-4000-8000-000000000001")};
-    fixture_expect(directory_unmap_new_user(&f->directory, f->arena, resource, &writer_entra, &e.dn,
-                                            &mods, &err),
-                   &err);
+    const struct directory_user_edit edit = {.after = resource, .writer = &writer_entra};
+    directory_mods_init(&mods, f->arena);
+    fixture_expect(directory_unmap_new_user(&f->directory, &edit, &e.dn, &mods, &err), &err);
     entry_apply(f, &e, &mods);
     struct str when = STR("20240102030405Z");
     entry_put(f, &e, "createTimestamp", &when, 1);
@@ -215,9 +215,9 @@ static inline struct fixture_written fixture_put(struct mapping_fixture *f,
     struct error err = ERROR_INIT;
     struct fixture_written out;
     struct directory_user before = fixture_map(f, e);
-    fixture_expect(directory_unmap_user(&f->directory, f->arena, e, &before, after, w, &out.mods,
-                                        &out.new_rdn, &err),
-                   &err);
+    const struct directory_user_edit edit = {e, &before, after, w};
+    directory_mods_init(&out.mods, f->arena);
+    fixture_expect(directory_unmap_user(&f->directory, &edit, &out.mods, &out.new_rdn, &err), &err);
     entry_apply(f, e, &out.mods);
     if (out.new_rdn.len) {
         struct str rest = e->dn, rdn;

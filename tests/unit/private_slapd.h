@@ -172,7 +172,7 @@ static inline bool person_add(struct directory_conn *c, struct arena *a, const c
     directory_mods_one(&m, DIRECTORY_ADD, "uid", str_of(uid));
     directory_mods_one(&m, DIRECTORY_ADD, "cn", str_of(uid));
     directory_mods_one(&m, DIRECTORY_ADD, "sn", str_of(uid));
-    return directory_add(c, a, person_dn(a, uid), &m, result, err);
+    return directory_add(c, person_dn(a, uid), &m, result, err);
 }
 
 /* Adds a person that must come into being; the id, in the arena. */
@@ -196,6 +196,6 @@ static inline struct directory_result modify_one(struct directory_conn *c, struc
     struct directory_mods m;
     directory_mods_init(&m, a);
     directory_mods_one(&m, op, attr, value);
-    (void)!directory_modify(c, a, &target, &m, &result, &err);
+    (void)!directory_modify(c, &target, &m, &result, &err);
     return result;
 }

@@ -163,7 +163,7 @@ static struct str token_new(const char *name)
     directory_mods_one(&m, DIRECTORY_ADD, "objectClass", STR("kiopsPrincipal"));
     directory_mods_one(&m, DIRECTORY_ADD, "cn", str_of(name));
     struct str dn = arena_fmt(arena, "cn=%s,ou=tokens,ou=kiops," SUFFIX, name);
-    assert_true(directory_add(conn, arena, dn, &m, &result, &err));
+    assert_true(directory_add(conn, dn, &m, &result, &err));
     assert_int_equal(result.outcome, DIRECTORY_DONE);
     return dn;
 }
@@ -178,7 +178,7 @@ static struct str organization_new(const char *name)
     directory_mods_one(&m, DIRECTORY_ADD, "cn", str_of(name));
     directory_mods_one(&m, DIRECTORY_ADD, "member", STR("cn=nobody," SUFFIX));
     struct str dn = arena_fmt(arena, "cn=%s,ou=organizations," SUFFIX, name);
-    assert_true(directory_add(conn, arena, dn, &m, &result, &err));
+    assert_true(directory_add(conn, dn, &m, &result, &err));
     assert_int_equal(result.outcome, DIRECTORY_DONE);
     return result.post->id;
 }
@@ -196,8 +196,9 @@ static void rename_person(const char *from, const char *to)
 {
     struct directory_result result;
     struct error err = ERROR_INIT;
-    struct directory_target t = {.dn = person_dn(arena, from)};
-    assert_true(directory_rename(conn, arena, &t, arena_fmt(arena, "uid=%s", to), &result, &err));
+    struct directory_target t = {.dn = person_dn(arena, from),
+                                 .new_rdn = arena_fmt(arena, "uid=%s", to)};
+    assert_true(directory_rename(conn, arena, &t, &result, &err));
     assert_int_equal(result.outcome, DIRECTORY_DONE);
 }
 

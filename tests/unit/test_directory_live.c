@@ -210,7 +210,7 @@ static enum directory_outcome prove(struct str dn, struct str there, struct str 
         directory_mods_prove_absent(&m, "kiopsManager", absent);
     directory_mods_one(&m, DIRECTORY_REPLACE, "title", STR("proved"));
     struct directory_target t = {.dn = dn};
-    (void)!directory_modify(conn, arena, &t, &m, &result, &err);
+    (void)!directory_modify(conn, &t, &m, &result, &err);
     return result.outcome;
 }
 
@@ -247,7 +247,7 @@ static void a_taken_name_exists_wherever_it_stands(void **state)
     directory_mods_one(&m, DIRECTORY_ADD, "uid", STR("Taken"));
     directory_mods_one(&m, DIRECTORY_ADD, "cn", STR("other"));
     directory_mods_one(&m, DIRECTORY_ADD, "sn", STR("other"));
-    assert_true(directory_add(conn, arena, STR("cn=other,ou=away," SUFFIX), &m, &result, &err));
+    assert_true(directory_add(conn, STR("cn=other,ou=away," SUFFIX), &m, &result, &err));
     assert_int_equal(result.outcome, DIRECTORY_EXISTS);
     assert_int_equal(result.code, LDAP_CONSTRAINT_VIOLATION);
 }
@@ -270,7 +270,7 @@ static void bad_data_is_refused_naming_the_attribute(void **state)
         struct directory_target t = {.dn = person_dn(arena, "baddata")};
         directory_mods_init(&m, arena);
         directory_mods_one(&m, DIRECTORY_ADD, cases[i].attr, str_of(cases[i].value));
-        bool fine = directory_modify(conn, arena, &t, &m, &result, &err);
+        bool fine = directory_modify(conn, &t, &m, &result, &err);
         if (i == 3) { /* a membership attribute may be a precondition */
             assert_int_equal(result.outcome, DIRECTORY_LOST);
             continue;
@@ -298,7 +298,7 @@ static void the_last_owner_cannot_leave_a_managed_organization(void **state)
     directory_mods_one(&m, DIRECTORY_ADD, "cn", STR("managed"));
     directory_mods_one(&m, DIRECTORY_ADD, "member", nobody);
     directory_mods_one(&m, DIRECTORY_ADD, "owner", nobody);
-    assert_true(directory_add(conn, arena, dn, &m, &result, &err));
+    assert_true(directory_add(conn, dn, &m, &result, &err));
     assert_int_equal(result.outcome, DIRECTORY_DONE);
     struct directory_target t = {.dn = dn};
     result = modify_one(conn, arena, t, DIRECTORY_DELETE, "owner", nobody);
@@ -312,8 +312,11 @@ static void a_rename_keeps_the_id_and_a_delete_is_bound_to_it(void **state)
     struct error err = ERROR_INIT;
     (void)state;
     struct str id = person_new(conn, arena, "oldname");
-    struct directory_target t = {.dn = person_dn(arena, "oldname"), .id = id, .want_post = true};
-    assert_true(directory_rename(conn, arena, &t, STR("uid=newname"), &result, &err));
+    struct directory_target t = {.dn = person_dn(arena, "oldname"),
+                                 .id = id,
+                                 .new_rdn = STR("uid=newname"),
+                                 .want_post = true};
+    assert_true(directory_rename(conn, arena, &t, &result, &err));
     assert_int_equal(result.outcome, DIRECTORY_DONE);
     assert_true(str_eq(result.post->id, id));
     assert_true(str_eq(result.post->dn, person_dn(arena, "newname")));
@@ -337,12 +340,12 @@ static void a_password_is_set_and_policy_speaks_in_our_words(void **state)
     (void)state;
     person_new(conn, arena, "login");
     struct str dn = person_dn(arena, "login");
-    assert_false(directory_set_password(conn, arena, dn, STR("short"), &result, &err));
+    assert_false(directory_set_password(conn, dn, STR("short"), &result, &err));
     assert_int_equal(result.outcome, DIRECTORY_REFUSED);
     assert_int_equal(err.kind, ERR_INVALID_VALUE);
     assert_non_null(strstr(err.detail, "short"));
     err = ERROR_INIT;
-    assert_true(directory_set_password(conn, arena, dn, STR("long enough"), &result, &err));
+    assert_true(directory_set_password(conn, dn, STR("long enough"), &result, &err));
     assert_int_equal(result.outcome, DIRECTORY_DONE);
     assert_true(directory_bind_person(slapd->directory, dn, STR("long enough"), &err));
     assert_false(directory_bind_person(slapd->directory, dn, STR("long enougH"), &err));

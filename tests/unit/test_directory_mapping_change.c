@@ -209,15 +209,17 @@ static void a_user_name_that_no_entry_can_have_is_refused(void **state)
         if (refused[i].dn)
             e.dn = str_of(refused[i].dn);
         struct directory_user before = fixture_map(f, &e);
+        struct directory_user_edit edit = {&e, &before, after, &writer_entra};
         struct str rdn;
-        assert_false(directory_unmap_user(&f->directory, f->arena, &e, &before, after,
-                                          &writer_entra, &mods, &rdn, &err));
+        directory_mods_init(&mods, f->arena);
+        assert_false(directory_unmap_user(&f->directory, &edit, &mods, &rdn, &err));
         assert_int_equal(err.kind, ERR_INVALID_VALUE);
         assert_non_null(strstr(err.detail, "userName"));
         error_clear(&err);
+        edit.entry = NULL;
+        edit.before = NULL;
         if (!refused[i].dn)
-            assert_false(directory_unmap_new_user(&f->directory, f->arena, after, &writer_entra,
-                                                  &rdn, &mods, &err));
+            assert_false(directory_unmap_new_user(&f->directory, &edit, &rdn, &mods, &err));
     }
     fixture_free(f);
 }
@@ -231,13 +233,13 @@ static void an_entry_named_by_cn_is_renamed_by_its_formatted_name(void **state)
         f, "dn: cn=Ann K," PEOPLE "\nobjectClass: inetOrgPerson\nuid: ann\ncn: Ann K\nsn: K");
     struct directory_user before = fixture_map(f, &e);
     struct error err = ERROR_INIT;
-    struct directory_mods mods;
     struct fixture_written w;
-    assert_true(directory_unmap_user(
-        &f->directory, f->arena, &e, &before,
+    const struct directory_user_edit edit = {
+        &e, &before,
         fixture_value(f, "{'userName':'bob','name':{'formatted':'Bob K','familyName':'K'}}"),
-        &writer_entra, &mods, &w.new_rdn, &err));
-    w.mods = mods;
+        &writer_entra};
+    directory_mods_init(&w.mods, f->arena);
+    assert_true(directory_unmap_user(&f->directory, &edit, &w.mods, &w.new_rdn, &err));
     assert_string_equal(sent(f, &w).at, "-uid: ann\n+uid: bob\n+objectClass: kiopsUser\n"
                                         "=cn=Bob K\n");
     fixture_free(f);

@@ -81,9 +81,10 @@ static struct str post(struct arena *a, const json_t *resource)
     struct directory_mods attrs;
     struct directory_result result;
     struct str dn;
-    fixture_expect(
-        directory_unmap_new_user(live.directory, a, resource, &writer, &dn, &attrs, &err), &err);
-    fixture_expect(directory_add(live.conn, a, dn, &attrs, &result, &err), &err);
+    const struct directory_user_edit edit = {.after = resource, .writer = &writer};
+    directory_mods_init(&attrs, a);
+    fixture_expect(directory_unmap_new_user(live.directory, &edit, &dn, &attrs, &err), &err);
+    fixture_expect(directory_add(live.conn, dn, &attrs, &result, &err), &err);
     assert_int_equal(result.outcome, DIRECTORY_DONE);
     return dn;
 }
@@ -97,17 +98,17 @@ static size_t put(struct arena *a, struct str *dn, const json_t *after)
     struct str rdn;
     struct directory_entry e = read_entry(a, *dn);
     struct directory_user before = read_user(a, &e);
-    fixture_expect(
-        directory_unmap_user(live.directory, a, &e, &before, after, &writer, &mods, &rdn, &err),
-        &err);
-    struct directory_target target = {.dn = e.dn, .id = e.id, .csn = e.csn};
+    const struct directory_user_edit edit = {&e, &before, after, &writer};
+    directory_mods_init(&mods, a);
+    fixture_expect(directory_unmap_user(live.directory, &edit, &mods, &rdn, &err), &err);
+    struct directory_target target = {.dn = e.dn, .id = e.id, .csn = e.csn, .new_rdn = rdn};
     if (mods.count > 0) {
-        fixture_expect(directory_modify(live.conn, a, &target, &mods, &result, &err), &err);
+        fixture_expect(directory_modify(live.conn, &target, &mods, &result, &err), &err);
         assert_int_equal(result.outcome, DIRECTORY_DONE);
     }
     if (rdn.len) {
         target.csn = STR_NONE;
-        fixture_expect(directory_rename(live.conn, a, &target, rdn, &result, &err), &err);
+        fixture_expect(directory_rename(live.conn, a, &target, &result, &err), &err);
         assert_int_equal(result.outcome, DIRECTORY_DONE);
         *dn = arena_fmt(a, STR_FMT "," PEOPLE, STR_ARG(rdn));
     }

@@ -14,9 +14,10 @@ static struct directory_entry post(struct mapping_fixture *f, const char *resour
     struct error err = ERROR_INIT;
     struct directory_mods mods;
     struct directory_entry e = {.id = STR("1")};
-    fixture_expect(directory_unmap_new_organization(&f->directory, f->arena,
-                                                    fixture_value(f, resource), &writer_entra,
-                                                    &e.dn, &mods, &err),
+    const struct directory_organization_edit edit = {.after = fixture_value(f, resource),
+                                                     .writer = &writer_entra};
+    directory_mods_init(&mods, f->arena);
+    fixture_expect(directory_unmap_new_organization(&f->directory, &edit, &e.dn, &mods, &err),
                    &err);
     entry_apply(f, &e, &mods);
     return e;
@@ -28,10 +29,10 @@ static struct fixture_written put(struct mapping_fixture *f, struct directory_en
     struct error err = ERROR_INIT;
     struct fixture_written out;
     struct directory_organization before = map(f, e);
-    fixture_expect(directory_unmap_organization(&f->directory, f->arena, e, &before,
-                                                fixture_value(f, resource), w, &out.mods,
-                                                &out.new_rdn, &err),
-                   &err);
+    const struct directory_organization_edit edit = {e, &before, fixture_value(f, resource), w};
+    directory_mods_init(&out.mods, f->arena);
+    fixture_expect(
+        directory_unmap_organization(&f->directory, &edit, &out.mods, &out.new_rdn, &err), &err);
     entry_apply(f, e, &out.mods);
     return out;
 }
@@ -105,8 +106,10 @@ static void a_name_that_no_entry_can_have_is_refused(void **state)
         struct error err = ERROR_INIT;
         struct directory_mods mods;
         struct str dn;
-        assert_false(directory_unmap_new_organization(
-            &f->directory, f->arena, fixture_value(f, odd[i]), &writer_entra, &dn, &mods, &err));
+        const struct directory_organization_edit edit = {.after = fixture_value(f, odd[i]),
+                                                         .writer = &writer_entra};
+        directory_mods_init(&mods, f->arena);
+        assert_false(directory_unmap_new_organization(&f->directory, &edit, &dn, &mods, &err));
         assert_int_equal(err.kind, ERR_INVALID_VALUE);
         assert_non_null(strstr(err.detail, "displayName"));
     }

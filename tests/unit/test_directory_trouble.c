@@ -113,7 +113,7 @@ static void a_big_write_to_a_hanging_server_keeps_the_deadline(void **state)
     directory_mods_one(&m, DIRECTORY_ADD, "kiopsResource", (struct str){bytes, size});
     kill(slapd->pid, SIGSTOP);
     int64_t began = clock_monotonic_ms();
-    assert_false(directory_modify(conn, arena, &t, &m, &result, &err));
+    assert_false(directory_modify(conn, &t, &m, &result, &err));
     assert_unavailable_within(began, 2000, &err);
     kill(slapd->pid, SIGCONT);
 }
