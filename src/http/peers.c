@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "base/hash.h"
@@ -113,12 +114,19 @@ struct str http_peer_address(const struct http_peer *peer, struct arena *a,
 
 /* ---- the watcher ---- */
 
+/* What waits unread is not the client's slowness but ours. */
+static bool waits_for_us(const struct http_peer *peer)
+{
+    int unread = 0;
+    return ioctl(peer->fd, FIONREAD, &unread) == 0 && unread > 0;
+}
+
 /* Header lines have begun to come and are not complete after header_timeout_s. */
 static bool head_is_late(const struct http_peers *p, struct http_peer *peer, uint64_t bytes,
                          int64_t now)
 {
     unsigned requests = atomic_load(&peer->requests);
-    if (peer->seen_requests != requests) {
+    if (peer->seen_requests != requests || waits_for_us(peer)) {
         peer->seen_requests = requests;
         peer->seen_bytes = bytes;
         peer->head_since_ms = 0;
