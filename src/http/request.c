@@ -7,6 +7,7 @@
 
 /* A reader slower than this is not waited for. */
 #define SEND_BYTES_PER_MS 16
+#define LONG_PATH_SHOWN 256
 
 int64_t http_now_ns(void)
 {
@@ -30,8 +31,13 @@ static void draw_id(struct http_server *h, char id[17])
 /* A fault is kept: it is told to who has a token. */
 static bool take_target(struct http_request *r, struct str raw)
 {
-    if (raw.len > r->server->config->limits.target_kb * 1024)
+    if (raw.len > r->server->config->limits.target_kb * 1024) {
+        struct str path = str_sub(raw, 0, LONG_PATH_SHOWN); /* enough to know whose answer it is */
+        size_t mark = path.len;
+        (void)str_find(path, '?', &mark);
+        r->target.path = arena_str(r->arena, str_sub(path, 0, mark));
         return error_set(&r->target_fault, ERR_URI_TOO_LONG, "the request target is too long");
+    }
     return http_target_parse(r->arena, arena_str(r->arena, raw), &r->target, &r->target_fault);
 }
 
