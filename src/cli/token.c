@@ -6,6 +6,7 @@
 #include "service/service.h"
 
 #define LIST_MAX 64
+#define ONCE_MAX 6 /* options of `token create` that stand once, with the name */
 
 struct token_cli {
     const struct cli *cli;
@@ -62,7 +63,7 @@ static struct service_operator operator_of(const struct token_cli *t)
 struct create_args {
     struct service_token_request request;
     struct str organizations[LIST_MAX], options[LIST_MAX];
-    bool has_expiry;
+    bool has_expiry, given[ONCE_MAX];
 };
 
 static bool parse_expiry(struct str value, struct create_args *out)
@@ -87,13 +88,17 @@ static const char *take_option(struct create_args *out, struct str name, struct 
     const struct {
         const char *name;
         struct str *to;
-    } plain[] = {{"role", &r->role},       {"client", &r->client},       {"access", &r->access},
-                 {"profile", &r->profile}, {"push-mode", &r->push_mode}, {"", &r->name}};
+    } plain[ONCE_MAX] = {{"role", &r->role},           {"client", &r->client},
+                         {"access", &r->access},       {"profile", &r->profile},
+                         {"push-mode", &r->push_mode}, {"", &r->name}};
     if (!value.at)
         return "an option lacks its value";
     for (size_t i = 0; i < sizeof plain / sizeof *plain; i++) {
         if (!str_eq(name, str_of(plain[i].name)))
             continue;
+        if (out->given[i])
+            return "token create: a name or an option that stands once is given twice";
+        out->given[i] = true;
         *plain[i].to = value;
         return NULL;
     }
@@ -105,6 +110,8 @@ static const char *take_option(struct create_args *out, struct str name, struct 
         out->options[r->option_count++] = value;
         return NULL;
     }
+    if (str_eq(name, STR("expires")) && out->has_expiry)
+        return "token create: --expires is given twice";
     if (str_eq(name, STR("expires")))
         return parse_expiry(value, out) ? NULL
                                         : "--expires: write a date such as 2027-06-30, or never";
@@ -191,6 +198,8 @@ static int list(struct token_cli *t)
     struct directory_token *tokens;
     size_t n;
     struct error err = ERROR_INIT;
+    if (t->cli->count != 1)
+        return cli_usage("token list takes no arguments");
     if (!open_all(t, DIRECTORY_SERVICE, &err))
         return cli_fail(&err);
     struct service_operator o = operator_of(t);

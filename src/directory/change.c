@@ -297,7 +297,7 @@ static bool run(struct directory_conn *c, struct arena *a, struct change *change
     int msgid = 0;
     *result = (struct directory_result){.outcome = DIRECTORY_UNAVAILABLE};
     if (!c->directory->config->directory.writes)
-        return error_set(err, ERR_UNAVAILABLE, "the bridge is configured not to write");
+        return error_set(err, ERR_UNAVAILABLE, "nothing is written: directory.writes is false");
     if (!send_change(c, change, deadline, &msgid, err))
         return false;
     LDAPMessage *message = NULL;

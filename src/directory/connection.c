@@ -233,7 +233,7 @@ static int handle_bind(LDAP *ld, const char *dn, struct str password, int64_t de
     char *why = NULL;
     code = answer_code(ld, msgid, deadline, &why);
     if (code != LDAP_SUCCESS)
-        LOG_WARN("directory_bind_refused", LOG_I("code", code),
+        LOG_WARN("directory_bind_refused", LOG_C("dn", dn), LOG_I("code", code),
                  LOG_C("reason", ldap_err2string(code)), LOG_C("diagnostic", why));
     ldap_memfree(why);
     return code;
@@ -267,8 +267,10 @@ static bool bind_account(struct directory *d, enum directory_account account, LD
     if (!operator_account)
         pause_binds(d, code);
     return error_set(err, ERR_UNAVAILABLE,
-                     code > 0 ? "the directory refuses the bridge's account"
-                              : "the directory did not answer in time");
+                     code <= 0          ? "the directory did not answer in time"
+                     : operator_account ? "the directory refuses the operator's account: "
+                                          "look at directory.operator"
+                                        : "the directory refuses the bridge's account");
 }
 
 bool directory_connect(struct directory *d, enum directory_account account, int64_t deadline,

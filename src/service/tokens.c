@@ -41,11 +41,35 @@ static bool check_option(struct str option, struct error *err)
             "--option write_roles=yes: assigning roles through core `roles` is not built yet");
     bool percent = str_ends(value, STR("%"));
     if (str_eq(name, STR("max_removals")) &&
-        str_to_i64(str_sub(value, 0, value.len - percent), &n) && n >= 0)
+        str_to_i64(str_sub(value, 0, value.len - percent), &n) && n >= 0 && (!percent || n <= 100))
         return true;
     return error_set(
         err, ERR_INVALID_VALUE,
         "--option: known are keep_managers=yes|no, write_roles=no and max_removals=N or N%%");
+}
+
+static bool is_first(const struct str *options, size_t i)
+{
+    size_t equals;
+    if (!str_find(options[i], '=', &equals))
+        return true; /* refused for that */
+    for (size_t k = 0; k < i; k++)
+        if (str_starts(options[k], str_sub(options[i], 0, equals + 1)))
+            return false;
+    return true;
+}
+
+static bool check_options(const struct service_token_request *t, struct error *err)
+{
+    for (size_t i = 0; i < t->option_count; i++) {
+        if (!check_option(t->options[i], err))
+            return false;
+        if (!is_first(t->options, i))
+            return error_set(err, ERR_INVALID_VALUE,
+                             "--option: " STR_FMT " is the second of its name",
+                             STR_ARG(t->options[i]));
+    }
+    return true;
 }
 
 static bool check_name(struct str name, struct error *err)
@@ -80,9 +104,10 @@ static bool check(struct directory_conn *conn, struct arena *a,
                          STR_ARG(t->profile));
     if (role != KIOPS_PLATFORM_ADMIN && t->organization_count == 0)
         return error_set(err, ERR_INVALID_VALUE, "a token with that role needs --organization ID");
-    for (size_t i = 0; i < t->option_count; i++)
-        if (!check_option(t->options[i], err))
-            return false;
+    if (t->expires != INSTANT_NONE && t->expires <= clock_now())
+        return error_set(err, ERR_INVALID_VALUE, "--expires: that is over; name a day to come");
+    if (!check_options(t, err))
+        return false;
     for (size_t i = 0; i < t->organization_count; i++) {
         struct directory_entries found;
         struct directory_search s =
