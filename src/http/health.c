@@ -43,6 +43,7 @@ static enum MHD_Result answer_ready(const struct http_health *health,
                  : answer(connection, MHD_HTTP_SERVICE_UNAVAILABLE, STR("not ready\n"));
 }
 
+// NOLINTNEXTLINE(readability-function-size): libmicrohttpd's signature
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, const char *url,
                                   const char *method, const char *version, const char *upload,
                                   size_t *upload_size, void **context)

@@ -65,6 +65,7 @@ void *http_on_target(void *server, const char *target, struct MHD_Connection *co
     return r;
 }
 
+// NOLINTNEXTLINE(readability-function-size): libmicrohttpd's signature
 static enum MHD_Result take_header(void *head, enum MHD_ValueKind kind, const char *name,
                                    size_t name_size, const char *value, size_t value_size)
 {
@@ -278,6 +279,7 @@ static enum MHD_Result begin(struct http_request *r, const char *method, const c
     return refuse_early(r);
 }
 
+// NOLINTNEXTLINE(readability-function-size): libmicrohttpd's signature
 enum MHD_Result http_on_request(void *server, struct MHD_Connection *connection, const char *url,
                                 const char *method, const char *version, const char *data,
                                 size_t *size, void **context)
