@@ -186,16 +186,21 @@ static inline struct str person_new(struct directory_conn *c, struct arena *a, c
     return result.post->id;
 }
 
+struct one_value {
+    enum directory_mod_op op;
+    const char *attr;
+    struct str value;
+};
+
 static inline struct directory_result modify_one(struct directory_conn *c, struct arena *a,
                                                  struct directory_target target,
-                                                 enum directory_mod_op op, const char *attr,
-                                                 struct str value)
+                                                 struct one_value change)
 {
     struct directory_result result;
     struct error err = ERROR_INIT;
     struct directory_mods m;
     directory_mods_init(&m, a);
-    directory_mods_one(&m, op, attr, value);
+    directory_mods_one(&m, change.op, change.attr, change.value);
     (void)!directory_modify(c, &target, &m, &result, &err);
     return result;
 }

@@ -215,7 +215,7 @@ static void set_title(const char *uid, const char *title)
 {
     struct directory_target t = {.dn = person_dn(arena, uid)};
     struct directory_result done =
-        modify_one(conn, arena, t, DIRECTORY_REPLACE, "title", str_of(title));
+        modify_one(conn, arena, t, (struct one_value){DIRECTORY_REPLACE, "title", str_of(title)});
     assert_int_equal(done.outcome, DIRECTORY_DONE);
 }
 

@@ -68,7 +68,7 @@ static void an_entry_outside_the_filter_is_not_served(void **state)
     (void)state;
     struct str id = person_new(conn, arena, "unlisted");
     modify_one(conn, arena, (struct directory_target){.dn = person_dn(arena, "unlisted")},
-               DIRECTORY_ADD, "title", STR("hidden"));
+               (struct one_value){DIRECTORY_ADD, "title", STR("hidden")});
     assert_int_equal(find(directory_search_user(slapd->directory, arena, id)).count, 0);
 }
 
@@ -129,7 +129,7 @@ static void a_value_may_hold_nul_and_any_byte(void **state)
     struct str value = {"a\0b\xff\r\n", 6};
     struct directory_result done =
         modify_one(conn, arena, (struct directory_target){.dn = person_dn(arena, "bytes")},
-                   DIRECTORY_ADD, "kiopsResource", value);
+                   (struct one_value){DIRECTORY_ADD, "kiopsResource", value});
     assert_int_equal(done.outcome, DIRECTORY_DONE);
     struct directory_entries found = find(directory_search_user(slapd->directory, arena, id));
     assert_true(str_eq(directory_value(&found.at[0], "kiopsResource"), value));
@@ -152,14 +152,15 @@ static void a_modify_tells_the_version_before_and_after(void **state)
     struct str id = person_new(conn, arena, "versions");
     struct str csn = find(directory_search_user(slapd->directory, arena, id)).at[0].csn;
     struct directory_target t = {.dn = person_dn(arena, "versions"), .id = id, .csn = csn};
-    struct directory_result done = modify_one(conn, arena, t, DIRECTORY_ADD, "title", STR("a"));
+    struct directory_result done =
+        modify_one(conn, arena, t, (struct one_value){DIRECTORY_ADD, "title", STR("a")});
     assert_int_equal(done.outcome, DIRECTORY_DONE);
     assert_true(str_eq(done.pre_csn, csn));
     assert_true(done.post_csn.len > 0 && !str_eq(done.post_csn, csn));
     assert_null(done.post);
     t.csn = done.post_csn;
     t.want_post = true;
-    done = modify_one(conn, arena, t, DIRECTORY_REPLACE, "title", STR("b"));
+    done = modify_one(conn, arena, t, (struct one_value){DIRECTORY_REPLACE, "title", STR("b")});
     assert_true(str_eq(directory_value(done.post, "title"), STR("b")));
     assert_true(str_eq(done.post->id, id));
     assert_true(str_eq(done.post->csn, done.post_csn));
@@ -169,33 +170,29 @@ static void a_modify_tells_the_version_before_and_after(void **state)
 static void every_failed_precondition_is_a_lost_race(void **state)
 {
     (void)state;
+    const struct one_value add_x = {DIRECTORY_ADD, "title", STR("x")};
     struct str id = person_new(conn, arena, "race");
     struct str dn = person_dn(arena, "race");
     struct str other = STR("00000000-0000-0000-0000-000000000000");
     struct directory_target bound = {.dn = dn, .id = id};
-    assert_int_equal(modify_one(conn, arena, (struct directory_target){.dn = dn, .id = other},
-                                DIRECTORY_ADD, "title", STR("x"))
-                         .outcome,
-                     DIRECTORY_LOST);
+    assert_int_equal(
+        modify_one(conn, arena, (struct directory_target){.dn = dn, .id = other}, add_x).outcome,
+        DIRECTORY_LOST);
     bound.csn = STR("20200101000000.000000Z#000000#000#000000");
-    assert_int_equal(modify_one(conn, arena, bound, DIRECTORY_ADD, "title", STR("x")).outcome,
-                     DIRECTORY_LOST);
+    assert_int_equal(modify_one(conn, arena, bound, add_x).outcome, DIRECTORY_LOST);
     bound.csn = STR_NONE;
     bound.extra = "(!(uid=race))";
-    assert_int_equal(modify_one(conn, arena, bound, DIRECTORY_ADD, "title", STR("x")).outcome,
-                     DIRECTORY_LOST);
+    assert_int_equal(modify_one(conn, arena, bound, add_x).outcome, DIRECTORY_LOST);
     bound.extra = "(uid=race)";
-    assert_int_equal(modify_one(conn, arena, bound, DIRECTORY_ADD, "title", STR("x")).outcome,
-                     DIRECTORY_DONE);
-    struct directory_result done = modify_one(conn, arena, bound, DIRECTORY_ADD, "title", STR("x"));
+    assert_int_equal(modify_one(conn, arena, bound, add_x).outcome, DIRECTORY_DONE);
+    struct directory_result done = modify_one(conn, arena, bound, add_x);
     assert_int_equal(done.outcome, DIRECTORY_LOST);
     assert_int_equal(done.code, LDAP_TYPE_OR_VALUE_EXISTS);
-    done = modify_one(conn, arena, bound, DIRECTORY_DELETE, "title", STR("y"));
+    done = modify_one(conn, arena, bound, (struct one_value){DIRECTORY_DELETE, "title", STR("y")});
     assert_int_equal(done.outcome, DIRECTORY_LOST);
     assert_int_equal(done.code, LDAP_NO_SUCH_ATTRIBUTE);
     bound.dn = person_dn(arena, "nobody");
-    assert_int_equal(modify_one(conn, arena, bound, DIRECTORY_ADD, "title", STR("x")).outcome,
-                     DIRECTORY_ABSENT);
+    assert_int_equal(modify_one(conn, arena, bound, add_x).outcome, DIRECTORY_ABSENT);
 }
 
 static enum directory_outcome prove(struct str dn, struct str there, struct str absent)
@@ -219,8 +216,8 @@ static void a_proof_holds_or_the_whole_modify_is_refused(void **state)
     (void)state;
     struct str id = person_new(conn, arena, "proof");
     struct str dn = person_dn(arena, "proof");
-    modify_one(conn, arena, (struct directory_target){.dn = dn}, DIRECTORY_ADD, "kiopsManager",
-               STR("a"));
+    modify_one(conn, arena, (struct directory_target){.dn = dn},
+               (struct one_value){DIRECTORY_ADD, "kiopsManager", STR("a")});
     assert_int_equal(prove(dn, STR("b"), STR_NONE), DIRECTORY_LOST);
     assert_int_equal(prove(dn, STR_NONE, STR("a")), DIRECTORY_LOST);
     struct directory_entries found = find((struct directory_search){.base = dn});
@@ -301,7 +298,7 @@ static void the_last_owner_cannot_leave_a_managed_organization(void **state)
     assert_true(directory_add(conn, dn, &m, &result, &err));
     assert_int_equal(result.outcome, DIRECTORY_DONE);
     struct directory_target t = {.dn = dn};
-    result = modify_one(conn, arena, t, DIRECTORY_DELETE, "owner", nobody);
+    result = modify_one(conn, arena, t, (struct one_value){DIRECTORY_DELETE, "owner", nobody});
     assert_int_equal(result.outcome, DIRECTORY_LOST);
     assert_int_equal(result.code, LDAP_OBJECT_CLASS_VIOLATION);
 }
