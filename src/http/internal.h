@@ -180,6 +180,7 @@ struct http_request {
     struct buf body;
     size_t body_taken; /* with what was discarded */
     size_t body_held;  /* of the server's budget */
+    size_t answer_held;
 
     /* endpoint.c */
     bool prepared, writing, minimal;
@@ -311,7 +312,8 @@ struct http_server {
     size_t body_max, body_budget; /* of one request; of all together */
     enum log_level log_level;
     atomic_uint_fast64_t id_next;
-    atomic_size_t body_bytes; /* held by all requests */
+    atomic_size_t body_bytes;   /* held by all requests */
+    atomic_size_t answer_bytes; /* large answers not yet read whole */
     atomic_size_t running; /* requests received whole, the last byte of their answer not yet sent */
     atomic_size_t away;    /* of these: suspended */
     atomic_bool stopping;

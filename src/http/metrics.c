@@ -172,6 +172,8 @@ void http_metrics_write(const struct http_server *h, struct buf *out)
     one(out, "http_running", "gauge", "Requests under way.", atomic_load(&h->running));
     one(out, "http_body_bytes", "gauge", "Memory held by request bodies.",
         atomic_load(&h->body_bytes));
+    one(out, "http_answer_bytes", "gauge", "Memory held by large answers on their way.",
+        atomic_load(&h->answer_bytes));
     write_service(h->service, out);
     write_replica(h->service, out);
     write_tokens(h->service, out);

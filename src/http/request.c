@@ -8,6 +8,9 @@
 /* A reader slower than this is not waited for. */
 #define SEND_BYTES_PER_MS 16
 #define LONG_PATH_SHOWN 256
+/* Large answers that wait for their readers, together; a single one may be larger. */
+#define ANSWER_BUDGET ((size_t)256 * 1024 * 1024)
+#define LARGE_ANSWER ((size_t)1024 * 1024)
 
 int64_t http_now_ns(void)
 {
@@ -87,8 +90,27 @@ static void enter(struct http_request *r, enum http_stage stage)
 
 /* ---- answer ---- */
 
+/* Clients that ask for much and do not read it must not fill the memory. */
+static void take_answer_budget(struct http_request *r)
+{
+    struct http_server *h = r->server;
+    size_t size = r->answer.body.len;
+    if (size < LARGE_ANSWER)
+        return;
+    size_t before = atomic_fetch_add(&h->answer_bytes, size);
+    if (before == 0 || before + size <= ANSWER_BUDGET) {
+        r->answer_held = size;
+        return;
+    }
+    atomic_fetch_sub(&h->answer_bytes, size);
+    error_set(&r->err, ERR_UNAVAILABLE,
+              "too many large answers at once; ask for less with count or excludedAttributes");
+    http_answer_error(r);
+}
+
 static enum MHD_Result send_answer(struct http_request *r)
 {
+    take_answer_budget(r);
     const struct config_limits *limits = &r->server->config->limits;
     struct MHD_Response *response = http_answer_response(r);
     r->phase = HTTP_PHASE_SENDING;
@@ -353,6 +375,8 @@ static void end(struct http_request *r)
     buf_free(&r->body);
     atomic_fetch_sub(&h->body_bytes, r->body_held);
     r->body_held = 0;
+    atomic_fetch_sub(&h->answer_bytes, r->answer_held);
+    r->answer_held = 0;
     arena_reset(r->arena);
     set_deadline(r, 0);
     enter(r, HTTP_STAGE_HEAD);
