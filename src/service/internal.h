@@ -205,6 +205,7 @@ struct replica_set_change operation_set(const struct change *ch, int member, int
 MUST_CHECK bool naming_clear(const struct service_call *c, struct str dn, struct error *err);
 /* For who is to get that DN: ERR_UNIQUENESS when somebody has it; else nobody's values are left. */
 MUST_CHECK bool naming_claim(const struct service_call *c, struct str dn, struct error *err);
+struct str naming_rdn(struct str dn); /* the first one, as the server writes it */
 /* The entry was renamed: the values follow it, unless somebody else stands at `from` by now. */
 MUST_CHECK bool naming_move(const struct service_call *c, struct str from, struct str to,
                             struct error *err);

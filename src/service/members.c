@@ -16,6 +16,7 @@ struct wish {
     bool member_named, manager_named; /* by an operation: memory may be behind, so the directory
                                          says whether that changes anything */
     bool added;                       /* must be a user */
+    const struct scim_delta *listed;  /* that replaces, and names them: they stay */
     int operation;
     UT_hash_handle hh;
 };
@@ -70,6 +71,21 @@ static bool id_of_dn(const struct service_call *c, struct str dn, struct str *id
     return true;
 }
 
+static bool load_people(struct wishes *w, const struct directory_organization *o, struct error *err)
+{
+    for (size_t i = 0; i < o->members.count + o->owners.count; i++) {
+        bool owner = i >= o->members.count;
+        struct str id, dn = owner ? o->owners.at[i - o->members.count] : o->members.at[i];
+        if (!id_of_dn(w->call, dn, &id, err))
+            return false;
+        if (!id.len)
+            continue;
+        struct wish *x = wish_of(w, id, UNTOUCHED);
+        *(owner ? &x->was_manager : &x->was_in) = true;
+    }
+    return true;
+}
+
 /* Who is in now, as the directory says: replacing and clearing are relative to that, not to memory.
  */
 static bool load_now(struct wishes *w, struct error *err)
@@ -91,17 +107,15 @@ static bool load_now(struct wishes *w, struct error *err)
     for (struct wish *x = w->at; x; x = x->hh.next)
         x->was_in = x->was_manager = false;
     w->loaded = true;
-    for (size_t i = 0; i < o.members.count + o.owners.count; i++) {
-        bool owner = i >= o.members.count;
-        struct str id, dn = owner ? o.owners.at[i - o.members.count] : o.members.at[i];
-        if (!id_of_dn(c, dn, &id, err))
-            return false;
-        if (!id.len)
-            continue;
-        struct wish *x = wish_of(w, id, UNTOUCHED);
-        *(owner ? &x->was_manager : &x->was_in) = true;
-        if (x->operation == UNTOUCHED)
-            *(owner ? &x->manager : &x->in) = true;
+    if (!load_people(w, &o, err))
+        return false;
+    /* Who was wished something on memory alone: what no operation named is as the directory says.
+     */
+    for (struct wish *x = w->at; x; x = x->hh.next) {
+        if (!x->member_named && !x->added)
+            x->in = x->was_in;
+        if (!x->manager_named)
+            x->manager = x->was_manager && (x->in || !x->member_named);
     }
     w->members = o.members.count;
     return true;
@@ -148,8 +162,10 @@ static bool fold(struct wishes *w, const struct scim_delta *d, bool managers, st
                  d->kind == SCIM_DELTA_REMOVE_MATCHING;
     if (whole && !load_now(w, err))
         return false;
+    for (size_t i = 0; d->kind == SCIM_DELTA_REPLACE && i < d->count; i++)
+        wish_of(w, d->values[i], d->operation)->listed = d;
     for (struct wish *x = w->at; whole && x; x = x->hh.next) {
-        bool now = managers ? x->manager : x->in;
+        bool now = (managers ? x->manager : x->in) && x->listed != d;
         if (now && (d->kind != SCIM_DELTA_REMOVE_MATCHING || is_matched(w, x, d->filter)))
             drop(w, x, managers, d);
     }
@@ -161,8 +177,7 @@ static bool fold(struct wishes *w, const struct scim_delta *d, bool managers, st
         }
         x->in = x->added = true;
         *(managers ? &x->manager_named : &x->member_named) = true;
-        x->manager = x->manager || managers ||
-                     (d->kind == SCIM_DELTA_REPLACE && !managers && x->was_manager);
+        x->manager = x->manager || managers;
     }
     return true;
 }
@@ -202,25 +217,15 @@ bool members_exist(const struct service_call *c, const struct member_wishes *w, 
     return true;
 }
 
-static bool is_known(const struct wishes *w, const struct wish *x)
-{
-    struct directory_person p;
-    return replica_person(w->call->service->replica, w->call->arena, x->id, &p);
-}
-
-/* What differs from now; where `now` is only memory, also what was named. */
-static bool changes(const struct wishes *w, bool wanted, bool was, bool named)
-{
-    return wanted != was || (named && !w->loaded);
-}
-
+/* What differs from now; where `now` is only memory, also what was named. Being in `owner` is not
+ * yet being Manager, so who is named as one is looked at. */
 static void add_changes(const struct wishes *w, const struct wish *x, struct plan *p)
 {
     struct str organization = w->organization->id;
-    bool member =
-        changes(w, x->in, x->was_in, x->member_named) && (x->in || x->was_in || is_known(w, x));
-    bool manager =
-        changes(w, x->manager, x->was_manager, x->manager_named) && (x->manager || is_known(w, x));
+    bool member = x->in != x->was_in || (x->member_named && !w->loaded);
+    bool manager = x->manager != x->was_manager || x->manager_named;
+    if (!directory_is_uuid(x->id))
+        return; /* nobody can have it; who is to be in was looked up */
     if (member && !x->in) {
         plan_add(p, KIOPS_REMOVE, x->id, organization, x->operation);
         return;
@@ -240,18 +245,38 @@ static bool judge_removals(const struct wishes *w, struct error *err)
     struct kiops_verdict v = kiops_judge_removals(&w->call->actor, removals, w->members);
     struct kiops_change what = {
         .kind = KIOPS_REMOVE, .organization = w->organization->id, .operation = -1};
-    return v.status != KIOPS_REFUSED || kiops_refuse(&v, &what, err);
+    if (v.status != KIOPS_REFUSED)
+        return true;
+    const struct service_call *c = w->call;
+    struct kiops_record record = {
+        .actor = c->actor, .kind = what.kind, .rule = v.rule, .organization = what.organization};
+    kiops_refuse(&v, &what, err);
+    operation_refused(c->service, err);
+    audit_refusal(c->service->audit, &record, c->request_id);
+    return false;
+}
+
+/* Both kinds of deltas in the order of the request; a body without operations: members first. */
+static const struct scim_delta *next_delta(const struct member_wishes *m, size_t *member,
+                                           size_t *manager, bool *managers)
+{
+    bool has_member = *member < m->members.count, has_manager = *manager < m->managers.count;
+    *managers = has_manager && (!has_member || m->managers.at[*manager].operation <
+                                                   m->members.at[*member].operation);
+    if (*managers)
+        return &m->managers.at[(*manager)++];
+    return has_member ? &m->members.at[(*member)++] : NULL;
 }
 
 bool members_plan(const struct service_call *c, const struct replica_organization *o,
                   const struct member_wishes *m, struct plan *p, struct error *err)
 {
     struct wishes w = {.call = c, .organization = o, .members = o->member_count};
-    bool ok = true;
-    for (size_t i = 0; ok && i < m->members.count; i++)
-        ok = fold(&w, &m->members.at[i], false, err);
-    for (size_t i = 0; ok && i < m->managers.count; i++)
-        ok = fold(&w, &m->managers.at[i], true, err);
+    size_t member = 0, manager = 0;
+    const struct scim_delta *d;
+    bool managers, ok = true;
+    while (ok && (d = next_delta(m, &member, &manager, &managers)))
+        ok = fold(&w, d, managers, err);
     for (struct wish *x = w.at; ok && x; x = x->hh.next) {
         ok = !(x->in && x->added && !x->was_in) || check_exists(c, x->id, x->operation, err);
         if (ok)

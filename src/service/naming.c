@@ -10,6 +10,14 @@ struct naming {
     bool to_member, to_owner; /* the other DN is named already */
 };
 
+struct str naming_rdn(struct str dn)
+{
+    size_t i = 0;
+    for (; i < dn.len && dn.at[i] != ','; i++)
+        i += dn.at[i] == '\\';
+    return str_sub(dn, 0, i < dn.len ? i : dn.len);
+}
+
 typedef enum step naming_work(const struct naming *n, struct str from, struct str to,
                               struct error *err);
 

@@ -2,19 +2,10 @@
  * (DESIGN 3.3 "rename user"). */
 #include "service/user_write.h"
 
-/* The first RDN of `dn` ends where this is. */
-static size_t end_of_rdn(struct str dn)
-{
-    size_t i = 0;
-    for (; i < dn.len && dn.at[i] != ','; i++)
-        i += dn.at[i] == '\\';
-    return i < dn.len ? i : dn.len;
-}
-
 static struct str dn_with(struct arena *a, struct str dn, struct str new_rdn)
 {
     return arena_fmt(a, STR_FMT STR_FMT, STR_ARG(new_rdn),
-                     STR_ARG(str_sub(dn, end_of_rdn(dn), dn.len)));
+                     STR_ARG(str_sub(dn, naming_rdn(dn).len, dn.len)));
 }
 
 static bool is_same_dn(const struct service_call *c, struct str one, struct str other)
@@ -82,7 +73,7 @@ void user_rename_undo(struct user_write *w, const struct directory_target *targe
     struct error ignored = ERROR_INIT;
     struct directory_result result = {0};
     struct directory_target renamed = {
-        .dn = target->dn, .id = w->id, .new_rdn = str_sub(old_dn, 0, end_of_rdn(old_dn))};
+        .dn = target->dn, .id = w->id, .new_rdn = naming_rdn(old_dn)};
     bool back = directory_rename(c->conn, c->arena, &renamed, &result, &ignored) &&
                 result.outcome == DIRECTORY_DONE;
     if (!back || !naming_move(c, target->dn, old_dn, &ignored))

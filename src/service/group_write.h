@@ -1,0 +1,40 @@
+/*
+ * One write of an organization: what creating (organization_create.c) and changing
+ * (organizations.c) share.
+ *
+ * Threads: a struct group_write belongs to the thread that runs its request.
+ */
+#pragma once
+
+#include "service/internal.h"
+
+struct group_write {
+    const struct service_call *call;
+    struct str id;
+    const json_t *body;             /* POST, PUT */
+    const struct scim_patch *patch; /* PATCH: what is left of it without members and managers */
+    struct directory_entry entry;
+    struct directory_organization before;
+    json_t *after; /* own attributes; kept by the arena */
+    struct member_wishes wishes;
+    struct plan plan;
+    struct directory_mods mods;
+    struct str new_rdn;
+    struct directory_writer writer;
+    const char *rule;
+    uint64_t intent; /* of the own attributes; 0 = they do not change */
+    bool wrote;
+};
+
+/* A fresh marker, by which a write whose answer was lost is found again. */
+struct directory_writer group_write_writer(const struct service_call *c);
+MUST_CHECK bool group_write_judge(struct group_write *w, enum kiops_change_kind kind,
+                                  struct error *err);
+/* Members and managers leave the checked body `after` as wishes. In a PUT an absent array changes
+ * nothing, an empty one takes everybody. */
+void group_write_take_sets(struct group_write *w, enum scim_delta_kind kind);
+/* The entry as it is, without its members. ERR_NOT_FOUND. */
+MUST_CHECK bool group_write_read(struct group_write *w, struct error *err);
+bool group_write_name_taken(struct error *err); /* ERR_UNIQUENESS; false */
+/* Does no other group bear the displayName of `after`? Asked of the directory. */
+MUST_CHECK bool group_write_name_free(const struct group_write *w, struct error *err);
