@@ -112,6 +112,16 @@ static bool limit_answers(LDAP *ld)
            ber_sockbuf_ctrl(buffer, LBER_SB_OPT_SET_MAX_INCOMING, &max) == 1;
 }
 
+/* libldap asks the kernel for each message's head and then for its body; with this layer (above the
+ * socket, below TLS) one read takes all that has come. */
+static bool read_ahead(LDAP *ld)
+{
+    Sockbuf *buffer = NULL;
+    return ldap_get_option(ld, LDAP_OPT_SOCKBUF, &buffer) == LDAP_OPT_SUCCESS &&
+           ber_sockbuf_add_io(buffer, &ber_sockbuf_io_readahead, LBER_SBIOD_LEVEL_PROVIDER, NULL) ==
+               0;
+}
+
 static bool set_number(LDAP *ld, int option, int value)
 {
     return ldap_set_option(ld, option, &value) == LDAP_OPT_SUCCESS;
@@ -205,7 +215,7 @@ static bool handle_open(const struct directory *d, int64_t deadline, LDAP **out,
         code = LDAP_LOCAL_ERROR;
     if (code == LDAP_SUCCESS)
         code = ldap_connect(ld);
-    if (code == LDAP_SUCCESS && !never_block(ld))
+    if (code == LDAP_SUCCESS && !(never_block(ld) && read_ahead(ld)))
         code = LDAP_CONNECT_ERROR;
     if (code == LDAP_SUCCESS && wants_start_tls(d))
         code = start_tls(ld, deadline);
@@ -406,7 +416,10 @@ void directory_conn_drop(struct directory_conn *c)
 static bool is_alive(LDAP *ld)
 {
     int fd = -1;
-    if (ldap_get_option(ld, LDAP_OPT_DESC, &fd) != LDAP_OPT_SUCCESS || fd < 0)
+    Sockbuf *buffer = NULL;
+    if (ldap_get_option(ld, LDAP_OPT_DESC, &fd) != LDAP_OPT_SUCCESS || fd < 0 ||
+        ldap_get_option(ld, LDAP_OPT_SOCKBUF, &buffer) != LDAP_OPT_SUCCESS ||
+        ber_sockbuf_ctrl(buffer, LBER_SB_OPT_DATA_READY, NULL) == 1)
         return false;
     struct pollfd socket = {.fd = fd, .events = POLLIN};
     return poll(&socket, 1, 0) == 0;
