@@ -409,16 +409,17 @@ void directory_conn_drop(struct directory_conn *c)
 {
     handle_close(c->ld);
     c->ld = NULL;
+    c->ahead_count = 0;
 }
 
-/* Nothing is awaited on an idle connection: bytes on it are a farewell, or its end. Seen before
- * anything is sent, so that a write after a restart of the server is no doubtful one. */
-static bool is_alive(LDAP *ld)
+/* Seen before anything is sent, so that a write after a restart of the server is no doubtful one.
+ */
+bool directory_conn_is_alive(const struct directory_conn *c)
 {
     int fd = -1;
     Sockbuf *buffer = NULL;
-    if (ldap_get_option(ld, LDAP_OPT_DESC, &fd) != LDAP_OPT_SUCCESS || fd < 0 ||
-        ldap_get_option(ld, LDAP_OPT_SOCKBUF, &buffer) != LDAP_OPT_SUCCESS ||
+    if (!c->ld || ldap_get_option(c->ld, LDAP_OPT_DESC, &fd) != LDAP_OPT_SUCCESS || fd < 0 ||
+        ldap_get_option(c->ld, LDAP_OPT_SOCKBUF, &buffer) != LDAP_OPT_SUCCESS ||
         ber_sockbuf_ctrl(buffer, LBER_SB_OPT_DATA_READY, NULL) == 1)
         return false;
     struct pollfd socket = {.fd = fd, .events = POLLIN};
@@ -430,7 +431,7 @@ bool directory_conn_ready(struct directory_conn *c, int64_t deadline, bool *fres
 {
     if (clock_left_ms(deadline) == 0)
         return error_set(err, ERR_UNAVAILABLE, "there was no time left to ask the directory");
-    if (c->ld && !is_alive(c->ld))
+    if (c->ld && c->ahead_count == 0 && !directory_conn_is_alive(c))
         directory_conn_drop(c);
     if (fresh)
         *fresh = c->ld == NULL;

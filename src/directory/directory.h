@@ -110,6 +110,14 @@ MUST_CHECK bool directory_find(struct directory_conn *c, struct arena *a,
 MUST_CHECK bool directory_find_all(struct directory_conn *c, struct arena *a,
                                    struct directory_searches s, struct directory_entries *out,
                                    struct error *err);
+/* Sends a search that directory_find() will be asked for soon, so that several requests' searches
+ * are under way at once: it then takes this answer instead of asking. Only a hint: where it cannot
+ * be sent, nothing happens, and 0 comes back. `s` and `a` must live until directory_drop_ahead(),
+ * which forgets an answer that nobody took. */
+#define DIRECTORY_AHEAD_MAX 16
+int directory_ask_ahead(struct directory_conn *c, struct arena *a,
+                        const struct directory_search *s);
+void directory_drop_ahead(struct directory_conn *c, int asked);
 /* The usual searches, ready to send. `id` must look like a UUID, else it matches nothing. Only
  * inside the configured base and filter, protected entries never. */
 struct directory_search directory_search_user(const struct directory *d, struct arena *a,

@@ -47,6 +47,11 @@ struct directory_conn {
     enum directory_account account;
     LDAP *ld; /* NULL = not connected */
     int64_t deadline;
+    struct asked_ahead {
+        const struct directory_search *search;
+        int msgid;
+    } ahead[DIRECTORY_AHEAD_MAX];
+    size_t ahead_count;
 };
 
 /* For libldap, which takes bytes without const and only reads them. */
@@ -87,8 +92,11 @@ MUST_CHECK bool directory_connect_person(struct directory *d, struct str dn, str
 /* The deadline of a call that starts now. */
 int64_t directory_conn_deadline(const struct directory_conn *c);
 /* Connects when need be. `*fresh` (may be NULL): this connection was made just now. */
-MUST_CHECK bool directory_conn_ready(struct directory_conn *c, int64_t deadline, bool *fresh,
-                                     struct error *err);
+MUST_CHECK /* Bytes on a connection that awaits no answer are a farewell, or its end. */
+    bool
+    directory_conn_is_alive(const struct directory_conn *c);
+bool directory_conn_ready(struct directory_conn *c, int64_t deadline, bool *fresh,
+                          struct error *err);
 void directory_conn_drop(struct directory_conn *c);
 /* Waits for the next message of `msgid`: all != 0 for the whole answer. LDAP_SUCCESS, LDAP_TIMEOUT,
  * or why the connection is dead. The message is the caller's. */

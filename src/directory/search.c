@@ -182,12 +182,62 @@ static int send_one(struct batch *b, size_t i)
     }
 }
 
+/* ---- asked ahead */
+
+static bool is_same(const struct directory_search *a, const struct directory_search *b)
+{
+    return a->scope == b->scope && a->attrs == b->attrs && a->size_limit == b->size_limit &&
+           a->nothing == b->nothing && str_eq(a->base, b->base) && str_eq(a->filter, b->filter);
+}
+
+static int take_ahead(struct directory_conn *c, size_t i)
+{
+    int msgid = c->ahead[i].msgid;
+    c->ahead[i] = c->ahead[--c->ahead_count];
+    return msgid;
+}
+
+int directory_ask_ahead(struct directory_conn *c, struct arena *a, const struct directory_search *s)
+{
+    int msgid = 0;
+    struct batch b = {.conn = c,
+                      .arena = a,
+                      .searches = {s, 1},
+                      .msgids = &msgid,
+                      .deadline = directory_conn_deadline(c)};
+    if (s->nothing || c->ahead_count == DIRECTORY_AHEAD_MAX ||
+        (c->ahead_count == 0 && !directory_conn_is_alive(c)) || send_one(&b, 0) != LDAP_SUCCESS)
+        return 0;
+    c->ahead[c->ahead_count++] = (struct asked_ahead){s, msgid};
+    return msgid;
+}
+
+void directory_drop_ahead(struct directory_conn *c, int asked)
+{
+    for (size_t i = 0; i < c->ahead_count; i++)
+        if (c->ahead[i].msgid == asked) {
+            ldap_abandon_ext(c->ld, take_ahead(c, i), NULL, NULL);
+            return;
+        }
+}
+
+static bool was_asked_ahead(struct batch *b, size_t i)
+{
+    struct directory_conn *c = b->conn;
+    for (size_t k = 0; k < c->ahead_count; k++)
+        if (is_same(c->ahead[k].search, &b->searches.at[i])) {
+            b->msgids[i] = take_ahead(c, k);
+            return true;
+        }
+    return false;
+}
+
 static int send_some(struct batch *b)
 {
     int code = LDAP_SUCCESS;
     while (code == LDAP_SUCCESS && b->sent < b->searches.count &&
            b->sent < b->answered + IN_FLIGHT_MAX) {
-        if (!b->searches.at[b->sent].nothing)
+        if (!b->searches.at[b->sent].nothing && !was_asked_ahead(b, b->sent))
             code = send_one(b, b->sent);
         b->sent++;
     }

@@ -170,6 +170,8 @@ static enum http_next answer_result(struct http_request *r, enum service_status 
         http_answer_body(r, 304, STR_NONE);
         break;
     case SERVICE_NEEDS_DIRECTORY:
+        if (result->search.base.len)
+            r->ahead = result->search;
         return HTTP_TO_READER;
     case SERVICE_FAILED:
         break;

@@ -191,6 +191,7 @@ struct http_request {
     struct str key;
     struct error body_fault;
     int64_t deadline;
+    struct directory_search ahead; /* what a reader will ask for this request */
 
     struct error err;
     struct http_answer answer;

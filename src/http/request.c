@@ -59,6 +59,7 @@ void *http_on_target(void *server, const char *target, struct MHD_Connection *co
         .target_fault = ERROR_INIT,
         .body_fault = ERROR_INIT,
         .err = ERROR_INIT,
+        .ahead.nothing = true,
         .started_ns = http_now_ns(),
     };
     draw_id(h, r->id);
@@ -161,8 +162,9 @@ static void on_worker(void *arg, struct directory_conn *conn);
 static bool submit(struct http_request *r, enum http_next next)
 {
     struct service *s = r->server->service;
+    const struct service_read read = {on_worker, r, r->arena, r->ahead};
     return next == HTTP_TO_WRITER ? service_writer_submit(s, r->key, on_worker, r, &r->err)
-                                  : service_reader_submit(s, on_worker, r, &r->err);
+                                  : service_reader_submit(s, &read, &r->err);
 }
 
 static void come_back(struct http_request *r)

@@ -38,8 +38,8 @@ struct service {
 struct worker_pool *workers_start(struct directory *d, unsigned threads, size_t queue);
 void workers_stop(struct worker_pool *p); /* runs what is queued, then ends the threads */
 /* A key always goes to the same thread; the empty key to the one with the shortest queue. */
-MUST_CHECK bool workers_submit(struct worker_pool *p, struct str key, service_run *run, void *arg,
-                               struct error *err);
+MUST_CHECK bool workers_submit(struct worker_pool *p, struct str key,
+                               const struct service_read *what, struct error *err);
 size_t workers_waiting(const struct worker_pool *p);
 
 /* ---- feed.c ------------------------------------------------------------------------------------

@@ -14,41 +14,48 @@ static bool may_list(const struct service_call *c, const struct service_query *q
     return v.status != KIOPS_REFUSED || kiops_refuse(&v, &asks, err);
 }
 
-/* The one entry that could match, asked for in the directory and applied to the replica: true when
- * something was found. */
+/* The one entry that could match. */
+static struct directory_search search_of(const struct service_call *c,
+                                         const struct service_query *q,
+                                         const struct replica_page *page)
+{
+    const struct config_directory *config = &c->service->config->directory;
+    const struct directory *d = c->service->directory;
+    struct str value = page->confirm_value;
+    struct arena *a = c->arena;
+    bool users = q->kind == REPLICA_USER;
+    if (str_eq(page->confirm_attr, STR("userName")))
+        return directory_search_user_named(d, a, value);
+    if (str_eq(page->confirm_attr, STR("displayName")))
+        return directory_search_organization_named(d, a, value);
+    if (!str_eq(page->confirm_attr, STR("externalId")))
+        return users ? directory_search_user(d, a, value)
+                     : directory_search_organization(d, a, value);
+    struct directory_search search = users ? directory_search_user(d, a, STR_NONE)
+                                           : directory_search_organization(d, a, STR_NONE);
+    value = arena_fmt(a, STR_FMT ":" STR_FMT, STR_ARG(c->actor.client), STR_ARG(value));
+    search.nothing = false; /* no id was asked for, but a filter of our own */
+    search.filter = arena_fmt(a, "(&" STR_FMT "(kiopsExternalId=" STR_FMT "))",
+                              STR_ARG(users ? config->users.filter : config->organizations.filter),
+                              STR_ARG(directory_filter_value(a, value)));
+    return search;
+}
+
+/* Asked for in the directory and applied to the replica: true when something was found. */
 static bool confirm(const struct service_call *c, const struct service_query *q,
                     const struct replica_page *page, bool *found, struct error *err)
 {
     struct service *s = c->service;
-    struct arena *a = c->arena;
     bool users = q->kind == REPLICA_USER;
-    struct directory_search search;
-    if (str_eq(page->confirm_attr, STR("userName"))) {
-        search = directory_search_user_named(s->directory, a, page->confirm_value);
-    } else if (str_eq(page->confirm_attr, STR("displayName"))) {
-        search = directory_search_organization_named(s->directory, a, page->confirm_value);
-    } else if (str_eq(page->confirm_attr, STR("externalId"))) {
-        search = users ? directory_search_user(s->directory, a, STR_NONE)
-                       : directory_search_organization(s->directory, a, STR_NONE);
-        struct str value = arena_fmt(a, STR_FMT ":" STR_FMT, STR_ARG(c->actor.client),
-                                     STR_ARG(page->confirm_value));
-        search.nothing = false; /* no id was asked for, but a filter of our own */
-        search.filter = arena_fmt(a, "(&" STR_FMT "(kiopsExternalId=" STR_FMT "))",
-                                  STR_ARG(users ? s->config->directory.users.filter
-                                                : s->config->directory.organizations.filter),
-                                  STR_ARG(directory_filter_value(a, value)));
-    } else {
-        search = users ? directory_search_user(s->directory, a, page->confirm_value)
-                       : directory_search_organization(s->directory, a, page->confirm_value);
-    }
+    struct directory_search search = search_of(c, q, page);
     struct directory_entries entries;
-    if (!directory_find(c->conn, a, &search, &entries, err))
+    if (!directory_find(c->conn, c->arena, &search, &entries, err))
         return false;
     *found = false;
     for (size_t i = 0; i < entries.count; i++) {
         if (directory_is_protected(s->directory, entries.at[i].dn))
             continue;
-        if (!(users ? service_refresh_user : service_refresh_organization)(s, c->conn, a,
+        if (!(users ? service_refresh_user : service_refresh_organization)(s, c->conn, c->arena,
                                                                            entries.at[i].id, err))
             return false;
         *found = true;
@@ -93,8 +100,10 @@ enum service_status service_list(const struct service_call *c, const struct serv
     struct replica_page page = {0};
     if (!replica_find(s->replica, c->arena, &query, &page, err))
         return SERVICE_FAILED;
-    if (page.confirm && !c->conn)
+    if (page.confirm && !c->conn) {
+        out->search = search_of(c, q, &page);
         return SERVICE_NEEDS_DIRECTORY;
+    }
     if (page.confirm) {
         bool found;
         if (!confirm(c, q, &page, &found, err))

@@ -17,8 +17,10 @@ enum service_status service_group_get(const struct service_call *c, struct str i
     bool found = replica_show(s->replica, c->arena,
                               &(struct replica_ask){REPLICA_GROUP, id, &c->actor, want}, &text);
     if (!found && directory_is_uuid(id)) {
-        if (!c->conn)
+        if (!c->conn) {
+            out->search = directory_search_organization(s->directory, c->arena, id);
             return SERVICE_NEEDS_DIRECTORY;
+        }
         if (!service_refresh_organization(s, c->conn, c->arena, id, err))
             return SERVICE_FAILED;
         found = replica_show(s->replica, c->arena,

@@ -94,12 +94,13 @@ bool service_ready(const struct service *s)
 bool service_writer_submit(struct service *s, struct str key, service_run *run, void *arg,
                            struct error *err)
 {
-    return workers_submit(s->writers, key, run, arg, err);
+    struct service_read job = {.run = run, .arg = arg, .search.nothing = true};
+    return workers_submit(s->writers, key, &job, err);
 }
 
-bool service_reader_submit(struct service *s, service_run *run, void *arg, struct error *err)
+bool service_reader_submit(struct service *s, const struct service_read *read, struct error *err)
 {
-    return workers_submit(s->readers, STR_NONE, run, arg, err);
+    return workers_submit(s->readers, STR_NONE, read, err);
 }
 
 void service_figures(const struct service *s, struct service_figures *out)

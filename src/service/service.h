@@ -75,9 +75,10 @@ enum service_status {
 
 struct service_result {
     enum service_status status;
-    struct str body;     /* JSON */
-    struct str version;  /* ETag value, or empty */
-    struct str location; /* absolute, or empty */
+    struct str body;                /* JSON */
+    struct str version;             /* ETag value, or empty */
+    struct str location;            /* absolute, or empty */
+    struct directory_search search; /* with NEEDS_DIRECTORY after a miss: what will be asked */
 };
 
 /* access.c. Bearer token -> actor; the hash is compared in constant time. ERR_UNAUTHORIZED for
@@ -128,7 +129,13 @@ typedef void service_run(void *arg, struct directory_conn *conn);
 MUST_CHECK bool service_writer_submit(struct service *s, struct str key, service_run *run,
                                       void *arg, struct error *err);
 /* Readers: any thread of the pool; for confirming a look-up that missed. */
-MUST_CHECK bool service_reader_submit(struct service *s, service_run *run, void *arg,
+struct service_read {
+    service_run *run;
+    void *arg;
+    struct arena *arena;            /* the request's */
+    struct directory_search search; /* of the result, so that waiting reads travel together */
+};
+MUST_CHECK bool service_reader_submit(struct service *s, const struct service_read *read,
                                       struct error *err);
 
 /* Figures for /metrics. */

@@ -15,8 +15,10 @@ enum service_status service_user_get(const struct service_call *c, struct str id
             error_set(err, ERR_NOT_FOUND, "no such user");
             return SERVICE_FAILED;
         }
-        if (!c->conn)
+        if (!c->conn) {
+            out->search = directory_search_user(s->directory, c->arena, id);
             return SERVICE_NEEDS_DIRECTORY;
+        }
         if (!service_refresh_user(s, c->conn, c->arena, id, err))
             return SERVICE_FAILED;
         if (!replica_show(s->replica, c->arena,

@@ -8,8 +8,8 @@
 #include "base/hash.h"
 
 struct job {
-    service_run *run;
-    void *arg;
+    struct service_read what;
+    int asked; /* its search is under way; 0 = not */
     struct job *next;
 };
 
@@ -18,7 +18,7 @@ struct worker {
     pthread_mutex_t lock;
     pthread_cond_t wake;
     struct job *first, **last;
-    size_t waiting;
+    size_t waiting; /* the one that runs is among them */
     bool stop;
     struct directory_conn *conn;
 };
@@ -30,20 +30,39 @@ struct worker_pool {
     atomic_size_t waiting;
 };
 
-static struct job *next_job(struct worker *w)
+/* Takes what waits, up to as many as can be asked ahead. */
+static struct job *next_jobs(struct worker *w)
 {
     pthread_mutex_lock(&w->lock);
     while (!w->first && !w->stop)
         pthread_cond_wait(&w->wake, &w->lock);
-    struct job *job = w->first;
-    if (job) {
-        w->first = job->next;
-        w->waiting--;
-        if (!w->first)
-            w->last = &w->first;
-    }
+    struct job *jobs = w->first, **end = &w->first;
+    for (int n = 0; *end && n < DIRECTORY_AHEAD_MAX; n++)
+        end = &(*end)->next;
+    w->first = *end;
+    *end = NULL;
+    if (!w->first)
+        w->last = &w->first;
     pthread_mutex_unlock(&w->lock);
-    return job;
+    return jobs;
+}
+
+static void ask_ahead(struct worker *w, struct job *jobs)
+{
+    for (struct job *job = jobs; jobs && jobs->next && job; job = job->next)
+        job->asked = directory_ask_ahead(w->conn, job->what.arena, &job->what.search);
+}
+
+static void run(struct worker *w, struct job *job)
+{
+    job->what.run(job->what.arg, w->conn);
+    if (job->asked)
+        directory_drop_ahead(w->conn, job->asked);
+    directory_deadline(w->conn, 0);
+    free(job);
+    pthread_mutex_lock(&w->lock);
+    w->waiting--;
+    pthread_mutex_unlock(&w->lock);
 }
 
 struct worker_start {
@@ -55,11 +74,14 @@ static void *work(void *arg)
 {
     struct worker_start start = *(struct worker_start *)arg;
     free(arg);
-    for (struct job *job; (job = next_job(start.worker));) {
-        job->run(job->arg, start.worker->conn);
-        directory_deadline(start.worker->conn, 0);
-        free(job);
-        atomic_fetch_sub(&start.pool->waiting, 1);
+    for (struct job *jobs; (jobs = next_jobs(start.worker));) {
+        ask_ahead(start.worker, jobs);
+        while (jobs) {
+            struct job *job = jobs;
+            jobs = job->next;
+            run(start.worker, job);
+            atomic_fetch_sub(&start.pool->waiting, 1);
+        }
     }
     return NULL;
 }
@@ -129,7 +151,7 @@ static struct worker *choose(struct worker_pool *p, struct str key)
     return best;
 }
 
-bool workers_submit(struct worker_pool *p, struct str key, service_run *run, void *arg,
+bool workers_submit(struct worker_pool *p, struct str key, const struct service_read *what,
                     struct error *err)
 {
     if (atomic_fetch_add(&p->waiting, 1) >= p->ceiling) {
@@ -139,7 +161,7 @@ bool workers_submit(struct worker_pool *p, struct str key, service_run *run, voi
     }
     struct worker *w = choose(p, key);
     struct job *job = must(malloc(sizeof *job));
-    *job = (struct job){run, arg, NULL};
+    *job = (struct job){.what = *what};
     pthread_mutex_lock(&w->lock);
     *w->last = job;
     w->last = &job->next;

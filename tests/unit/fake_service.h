@@ -125,9 +125,9 @@ bool service_writer_submit(struct service *s, struct str key, service_run *run, 
     return submit(s, run, arg, err);
 }
 
-bool service_reader_submit(struct service *s, service_run *run, void *arg, struct error *err)
+bool service_reader_submit(struct service *s, const struct service_read *read, struct error *err)
 {
-    return submit(s, run, arg, err);
+    return submit(s, read->run, read->arg, err);
 }
 
 const struct scim_catalog *service_catalog(const struct service *s)
