@@ -141,6 +141,7 @@ static enum step modify_user(struct user_write *w, const struct directory_target
     enum step step = user_write_step(w, answered, &result, err);
     if (step == STEP_DONE)
         operation_apply_user(c, result.post);
+    w->applied = step == STEP_DONE && result.post;
     w->wrote = w->wrote || step == STEP_DONE;
     return step;
 }
@@ -222,7 +223,7 @@ static enum service_status finish(struct user_write *w, enum step step, struct s
     if (step != STEP_DONE)
         return SERVICE_FAILED;
     struct error later = ERROR_INIT;
-    if (w->intent && w->wrote &&
+    if (w->intent && w->wrote && !w->applied &&
         !service_refresh_user(c->service, c->conn, c->arena, w->id, &later))
         LOG_WARN("user_unread", LOG_S("user", w->id), LOG_C("reason", later.detail));
     return answer_resource(c, REPLICA_USER, w->id, out, err);

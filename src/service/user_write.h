@@ -20,6 +20,7 @@ struct user_write {
     struct directory_writer writer;
     uint64_t intent;
     bool wrote;
+    bool applied; /* the entry that the last write left is in the replica */
     bool password_set;
     struct str renamed_from; /* DN that groups may still name after this request's modrdn */
 };
