@@ -115,6 +115,7 @@ static struct service_call call_of(const struct http_request *r, struct director
         .if_match = r->head.if_match,
         .if_none_match = r->head.if_none_match,
         .projection = r->projection,
+        .version_only = r->minimal,
         .deadline = r->deadline,
     };
 }

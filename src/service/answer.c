@@ -43,6 +43,7 @@ enum service_status answer_resource(const struct service_call *c, enum replica_k
     }
     out->version = text.version;
     out->location = resource_uri(c, kind, id);
-    out->body = answer_projected(c, kind, text.json);
+    if (!c->version_only)
+        out->body = answer_projected(c, kind, text.json);
     return SERVICE_OK;
 }

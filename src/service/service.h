@@ -60,6 +60,7 @@ struct service_call {
     struct str request_id;
     struct str if_match, if_none_match; /* header values as sent; STR_NONE */
     const struct scim_projection *projection;
+    bool version_only; /* the answer to a write has no body */
     int64_t deadline; /* monotonic ms */
 };
 
