@@ -333,14 +333,15 @@ enum MHD_Result http_on_request(void *server, struct MHD_Connection *connection,
 
 /* ---- end ---- */
 
-/* Reads that went well are a debug line: at tens of thousands a second the log would be the cost.
- */
+/* Reads that were answered (also: there is none) are a debug line: at tens of thousands a second
+ * the log would be the cost. */
 static enum log_level level_of(const struct http_request *r)
 {
     bool read = r->method == HTTP_GET || r->method == HTTP_HEAD;
+    bool answered = r->answer.status < 400 || r->answer.status == 404;
     if (r->answer.status >= 500 && r->answer.status != 501)
         return LOG_LEVEL_WARN;
-    return read && r->answer.status < 400 ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO;
+    return read && answered ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO;
 }
 
 static void write_log(const struct http_request *r, int64_t ns)

@@ -61,7 +61,7 @@ struct service_call {
     struct str if_match, if_none_match; /* header values as sent; STR_NONE */
     const struct scim_projection *projection;
     bool version_only; /* the answer to a write has no body */
-    int64_t deadline; /* monotonic ms */
+    int64_t deadline;  /* monotonic ms */
 };
 
 enum service_status {
