@@ -7,6 +7,7 @@ import time
 
 import pytest
 from checker import Picture, fold
+from hands import Hand
 from kiopslab import site
 from lab import eventually
 from scim import KIOPS_ORGANIZATION, KIOPS_USER
@@ -181,3 +182,110 @@ def test_a_direct_edit_is_seen_by_both_within_a_second(pair):
         eventually(lambda n=n: pair.client(bridge=n).get(f"/Users/{user['id']}")["displayName"] == "After", within=1.0)
     assert fold(dn) in picture(pair).people
     assert KIOPS_USER not in user
+
+
+# ---- rows without an HTTP door: tests/tools/change.c is the other writer
+
+@pytest.fixture(scope="module")
+def hands(pair):
+    """Two more writers, each beside its bridge."""
+    with Hand(pair.bridges[0], "token:e2e") as first, Hand(pair.bridges[1], "token:e2e") as second:
+        yield first, second
+
+
+def company(lab, hands, *people):
+    """An organization with a Manager and these people as Members, known to both hands."""
+    keeper = lab.user()["id"]
+    group = lab.organization(managers=[keeper], members=people)["id"]
+    for hand in hands:
+        for person in people:
+            eventually(lambda hand=hand, person=person: hand("add", person, group) == "nothing")
+    return group
+
+
+def sound(lab, group, answers):
+    assert not [f for f in same_everywhere(lab, group).findings(managed=[group]) if group in f], answers
+
+
+def test_remove_against_grant(pair, hands):
+    """A permission never outlives the membership."""
+    user = pair.user()["id"]
+    group = company(pair, hands, user)
+    removal = ("remove", f'members[value eq "{user}"]')
+    for n in range(ROUNDS):
+        client = pair.client(bridge=n % 2)
+        answers = at_once(lambda: client.patch(f"/Groups/{group}", removal),
+                          lambda: hands[(n + 1) % 2]("grant", user, group, "vpn"))
+        assert answers[0].status == 200, answers[0].text
+        assert answers[1] == "done" or answers[1].startswith("conflict"), answers[1]
+        _, entry = pair.view().by_id(user)
+        assert not [v for v in entry.get("kiopsPermission", ()) if v.startswith(group)], answers
+        sound(pair, group, answers)
+        client.patch(f"/Groups/{group}", ("add", "members", [{"value": user}])).expect(200)
+
+
+def test_grant_against_revoke_and_promotion(pair, hands):
+    user = pair.user()["id"]
+    group = company(pair, hands, user)
+    first = pair.client(bridge=0)
+    for n in range(ROUNDS):
+        answers = at_once(lambda: hands[0]("grant", user, group, "vpn"), lambda: hands[1]("revoke", user, group, "vpn"),
+                          lambda: first.patch(f"/Groups/{group}", ("add", MANAGERS, [{"value": user}])))
+        assert set(answers[:2]) <= {"done", "nothing"} and answers[2].status == 200, answers
+        sound(pair, group, answers)
+        demote(first, group, user).expect(200)
+
+
+def test_approve_against_reject(pair, hands):
+    """fault 54: one of them has it, the other is told that it was decided."""
+    group = company(pair, hands)
+    won = set()
+    for n in range(ROUNDS):
+        user = pair.user()["id"]  # a push does not ask again for who was rejected
+        assert hands[0]("request", user, group) == "done"
+        answers = at_once(lambda: hands[n % 2]("approve", user, group), lambda: hands[(n + 1) % 2]("reject", user, group))
+        assert sorted(a.split(" ")[0] for a in answers) == ["conflict", "done"], answers
+        won.add(answers.index("done"))
+        _, entry = pair.view().by_id(user)
+        assert not [v for v in entry.get("kiopsRequest", ()) if v.startswith(group)]
+        assert bool(dns(pair, [user], picture(pair)) & picture(pair).members(group)) == (answers[0] == "done"), answers
+        sound(pair, group, answers)
+    print(f"\nwon by approve and reject: {sorted(won)}")
+
+
+def test_approve_against_remove_and_add(pair, hands):
+    user = pair.user()["id"]
+    group = company(pair, hands)
+    first = pair.client(bridge=0)
+    for _ in range(ROUNDS):
+        hands[0]("request", user, group)
+        answers = at_once(lambda: hands[1]("approve", user, group),
+                          lambda: first.patch(f"/Groups/{group}", ("add", "members", [{"value": user}])),
+                          lambda: pair.client(bridge=1).patch(f"/Groups/{group}", ("remove", f'members[value eq "{user}"]')))
+        assert all(a.status in (200, 409, 503) for a in answers[1:]), answers[1:]
+        sound(pair, group, answers)
+        first.patch(f"/Groups/{group}", ("remove", f'members[value eq "{user}"]')).expect(200)
+
+
+def test_the_last_two_platform_admins_revoked_at_once(pair, hands):
+    """KB-R16: one stays."""
+    users = [pair.user()["id"] for _ in range(2)]
+    ada, entry = next(iter(pair.view().find(site.PEOPLE, "(uid=ada)").items()))
+    for user in users:
+        assert hands[0]("make-admin", user, "-") == "done"
+    for hand in hands:
+        eventually(lambda hand=hand: all(hand("make-admin", u, "-") == "nothing" for u in users))
+    assert hands[0]("unmake-admin", entry["entryUUID"][0], "-") == "done"
+    try:
+        for _ in range(ROUNDS):
+            answers = at_once(lambda: hands[0]("unmake-admin", users[0], "-"), lambda: hands[1]("unmake-admin", users[1], "-"))
+            assert sorted(a.split(" ")[0] for a in answers) == ["conflict", "done"], answers
+            assert "KB-R16" in "".join(answers)
+            assert len(pair.view().get(site.ADMINS)["member"]) == 2  # with the placeholder
+            for user in users:
+                assert hands[0]("make-admin", user, "-") in ("done", "nothing")
+    finally:
+        assert hands[0]("make-admin", entry["entryUUID"][0], "-") == "done"
+        for user in users:
+            hands[0]("unmake-admin", user, "-")
+    assert ada in pair.view().get(site.ADMINS)["member"]

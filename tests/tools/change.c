@@ -3,9 +3,13 @@
  * door yet.
  *
  * usage: change CONFIG token:NAME|person:ID KIND USER ORGANIZATION|- [PERMISSION]
- * Prints "done", "nothing", or "KIND RULE TEXT" of the refusal; exit 0, 0, 1.
+ *        change CONFIG token:NAME|person:ID -
+ * Prints "done", "nothing", or "KIND RULE TEXT" of the refusal; exit 0, 0, 1. The second form
+ * prints "ready", then does one change for each line of its input: KIND USER ORGANIZATION|-
+ * [PERMISSION].
  */
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/hash.h"
@@ -39,7 +43,7 @@ struct world {
     struct service *service;
 };
 
-static bool build(struct world *w, const char *path, struct arena *a, struct error *err)
+static bool build(struct world *w, const char *path, struct error *err)
 {
     OWNED_BUF struct buf report;
     buf_init(&report, 65536);
@@ -55,7 +59,6 @@ static bool build(struct world *w, const char *path, struct arena *a, struct err
         !audit_open(&audit, &w->audit, err))
         return false;
     struct service_settings s = {w->config, w->catalog, w->directory, w->audit};
-    (void)a;
     return service_start(&s, &w->service, err);
 }
 
@@ -101,35 +104,83 @@ static bool run(struct change *ch, struct error *err)
     return puts("done") >= 0;
 }
 
+/* KIND USER ORGANIZATION [PERMISSION] */
+static bool change(const struct service_call *call, const char *const *words, struct error *err)
+{
+    struct change ch = {.call = call, .what = {.subject = str_of(words[1]), .operation = -1}};
+    for (size_t i = 0; i < sizeof KINDS / sizeof *KINDS; i++)
+        if (str_eq(str_of(words[0]), str_of(KINDS[i].name)))
+            ch.what.kind = KINDS[i].kind;
+    if (words[2][0] != '-')
+        ch.what.organization = str_of(words[2]);
+    if (words[3] && !kiops_permission_parse(str_of(words[3]), &ch.what.permission))
+        return error_set(err, ERR_INVALID_VALUE, "no such permission");
+    return run(&ch, err);
+}
+
+static void tell(const struct error *err)
+{
+    printf("%s %s %s\n", error_kind_name(err->kind), err->rule[0] ? err->rule : "-", err->detail);
+}
+
+/* A person is looked up for each line: roles change. */
+static void read_changes(const struct world *w, struct service_call *call, const char *actor)
+{
+    char line[512];
+    puts("ready");
+    fflush(stdout);
+    while (fgets(line, sizeof line, stdin)) {
+        OWNED_ARENA struct arena *a = arena_new();
+        struct error err = ERROR_INIT;
+        const char *words[4] = {0};
+        char *rest = line;
+        for (size_t i = 0; i < 4; i++)
+            words[i] = strsep(&rest, " \n");
+        if (words[3] && !words[3][0])
+            words[3] = NULL;
+        call->arena = a;
+        if (!words[2] || !actor_of(w, a, actor, &call->actor))
+            puts("no such actor, or no such line");
+        else if (!change(call, words, &err))
+            tell(&err);
+        fflush(stdout);
+    }
+}
+
+static bool work(const struct world *w, int argc, char **argv, struct error *err)
+{
+    OWNED_ARENA struct arena *a = arena_new();
+    struct service_call call = {.service = w->service,
+                                .arena = a,
+                                .conn = directory_open(w->directory, DIRECTORY_SERVICE),
+                                .request_id = STR("tool")};
+    const char *const words[] = {argv[3], argc > 5 ? argv[4] : NULL, argc > 5 ? argv[5] : NULL,
+                                 argc > 6 ? argv[6] : NULL};
+    bool ok = true;
+    if (argc < 6)
+        read_changes(w, &call, argv[2]);
+    else
+        ok = (actor_of(w, a, argv[2], &call.actor) ||
+              error_set(err, ERR_NOT_FOUND, "no such actor")) &&
+             change(&call, words, err);
+    directory_close(call.conn);
+    return ok;
+}
+
 int main(int argc, char **argv)
 {
     struct world w = {0};
     struct error err = ERROR_INIT;
-    OWNED_ARENA struct arena *a = arena_new();
-    if (argc < 6)
+    if (argc != 4 && argc != 6 && argc != 7)
         return fprintf(stderr,
                        "usage: change CONFIG ACTOR KIND USER ORGANIZATION|- [PERMISSION]\n"),
                64;
     hash_init();
-    bool ok = build(&w, argv[1], a, &err) &&
-              (wait_ready(&w) || error_set(&err, ERR_UNAVAILABLE, "not ready"));
-    struct service_call call = {.service = w.service, .arena = a, .request_id = STR("tool")};
-    struct change ch = {.call = &call, .what = {.subject = str_of(argv[4]), .operation = -1}};
-    for (size_t i = 0; i < sizeof KINDS / sizeof *KINDS; i++)
-        if (str_eq(str_of(argv[3]), str_of(KINDS[i].name)))
-            ch.what.kind = KINDS[i].kind;
-    if (argv[5][0] != '-')
-        ch.what.organization = str_of(argv[5]);
-    ok = ok && (argc < 7 || kiops_permission_parse(str_of(argv[6]), &ch.what.permission));
-    if (ok) {
-        call.conn = directory_open(w.directory, DIRECTORY_SERVICE);
-        ok = (actor_of(&w, a, argv[2], &call.actor) ||
-              error_set(&err, ERR_NOT_FOUND, "no such actor")) &&
-             run(&ch, &err);
-        directory_close(call.conn);
-    }
+    bool ok = build(&w, argv[1], &err) &&
+              (wait_ready(&w) || error_set(&err, ERR_UNAVAILABLE, "not ready")) &&
+              work(&w, argc, argv, &err);
     if (!ok)
-        printf("%s %s %s\n", error_kind_name(err.kind), err.rule[0] ? err.rule : "-", err.detail);
+        tell(&err);
     service_stop(w.service);
     if (w.audit)
         audit_close(w.audit);
