@@ -100,13 +100,19 @@ static enum step demote_person(struct change *ch, struct error *err)
     if (g->joined.count)
         directory_mods_prove_there(&m, "kiopsJoined", g->joined.at[0]);
     directory_mods_one(&m, DIRECTORY_DELETE, "kiopsManager", ch->what.organization);
-    return operation_modify_person(ch, &m, NULL, err) == SENT_FAILED ? STEP_FAILED : STEP_DONE;
+    ch->carry = CARRY_DONE;
+    enum sent sent = operation_modify_person(ch, &m, NULL, err);
+    if (sent == SENT_UNKNOWN)
+        return STEP_AGAIN;
+    return sent == SENT_FAILED ? STEP_FAILED : STEP_DONE;
 }
 
 enum step operation_demote(struct change *ch, struct error *err)
 {
     const struct sight *g = &ch->sight;
     struct directory_mods m;
+    if (ch->carry == CARRY_DONE && g->owner)
+        return STEP_DONE; /* promoted again since */
     if (!g->owner) /* decided by us, and the answer was lost; or there is nothing to do */
         return ch->wrote ? demote_person(ch, err) : STEP_DONE;
     if (!g->other_manager.len) {

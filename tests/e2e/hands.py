@@ -2,17 +2,26 @@
 
 import os
 import subprocess
+from itertools import count
 
 from kiopslab.bridge import REPOSITORY
 
 TOOLS = os.environ.get("KIOPS_TOOLS", str(REPOSITORY / "build/asan/tools"))
 
 
+NUMBERS = count(1)
+
+
 class Hand:
-    """tests/tools/change.c beside the bridge whose configuration it takes. `actor`: token:NAME or person:ID."""
+    """tests/tools/change.c beside the bridge whose configuration it takes, but with an audit of its own. `actor`:
+    token:NAME or person:ID."""
 
     def __init__(self, bridge, actor):
-        self.process = subprocess.Popen([f"{TOOLS}/change", str(bridge.conf), actor, "-"], text=True, bufsize=1,
+        name = f"hand-{next(NUMBERS)}"
+        conf = bridge.home / f"{name}.conf"
+        (bridge.home / name).mkdir(mode=0o700)
+        conf.write_text(bridge.configuration.replace('audit = { dir = "audit"', f'audit = {{ dir = "{name}"'))
+        self.process = subprocess.Popen([f"{TOOLS}/change", str(conf), actor, "-"], text=True, bufsize=1,
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         assert (said := self.process.stdout.readline().strip()) == "ready", said
 
