@@ -113,7 +113,7 @@ enum step operation_demote(struct change *ch, struct error *err)
     struct directory_mods m;
     if (ch->carry == CARRY_DONE && g->owner)
         return STEP_DONE; /* promoted again since */
-    if (!g->owner) /* decided by us, and the answer was lost; or there is nothing to do */
+    if (!g->owner)        /* decided by us, and the answer was lost; or there is nothing to do */
         return ch->wrote ? demote_person(ch, err) : STEP_DONE;
     if (!g->other_manager.len) {
         if (!g->fresh)
