@@ -185,8 +185,11 @@ static enum step write_user(struct user_write *w, struct error *err)
     if (!directory_unmap_user(c->service->directory, &edit, &mods, &new_rdn, err))
         return STEP_FAILED;
     struct str left = user_rename_left(w);
-    if (mods.count == 0 && !new_rdn.len && !left.len && (!w->password.at || w->password_set))
+    if (mods.count == 0 && !new_rdn.len && !left.len && (!w->password.at || w->password_set)) {
+        operation_apply_user(c,
+                             &w->entry); /* the answer shows what was read, not what memory has */
         return STEP_DONE;
+    }
     if ((kind == KIOPS_DEACTIVATE && !decide_platform(w, &platform, err)) ||
         !access_confirm(c, STR_NONE, err) || !user_write_intend(w, kind, rule, err) ||
         (new_rdn.len && !user_rename_claim(w, new_rdn, err)) ||

@@ -23,13 +23,13 @@ def test_requests_behind_a_long_search_are_answered(new_lab):
         answers.append(lab.scim.get("/Users", **query).status)
         taken.append(time.monotonic() - started)
 
-    threads = [threading.Thread(target=ask, kwargs={"filter": HEAVY} if n < 16 else {"count": 0}) for n in range(20)]
+    threads = [threading.Thread(target=ask, kwargs={"filter": HEAVY} if n < 40 else {"count": 0}) for n in range(44)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert answers == [200] * 20
-    assert max(taken) > 3.5, f"the searches are too short for this test: {max(taken)}"
+    assert answers == [200] * 44
+    assert max(taken) > 1, "nobody has waited for longer than the header may take"
 
 
 def test_who_sends_a_header_line_by_line_is_still_cut_off(new_lab):
