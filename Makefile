@@ -86,6 +86,8 @@ lint: $(TIDY) $(ALL_A) ## layers, pure symbols, banned symbols, sizes, headers, 
 	@clang-format-14 --dry-run -Werror $$(git ls-files '*.c' '*.h')
 
 E2E ?= tests/e2e
+# Killing and stopping at every step: part of check, not of the developer's loop.
+LONG := test_kill.py test_crash_points.py test_run.py
 e2e: $(B)/kiops-bridge $(patsubst tests/tools/%.c,$(B)/tools/%,$(wildcard tests/tools/*.c)) ## real slapd, real bridge of this FLAVOR
 	@KIOPS_BIN=$(abspath $(B))/kiops-bridge KIOPS_TOOLS=$(abspath $(B))/tools $(PYTHON) -m pytest -q -p no:cacheprovider $(E2E)
 
@@ -94,7 +96,8 @@ run: deps ## slapd + bridge + sample data in the foreground
 	@exec $(PYTHON) tests/run/run.py $(BUILD)/release/kiops-bridge # exec: Ctrl-C and TERM reach the run itself
 
 quick: deps-check ## the developer's loop: lint, unit and end to end, sanitized
-	@$(MAKE) --no-print-directory -j2 FLAVOR=asan lint unit e2e
+	@$(MAKE) --no-print-directory -j2 FLAVOR=asan lint unit all
+	@$(MAKE) --no-print-directory FLAVOR=asan E2E="tests/e2e $(LONG:%=--ignore=tests/e2e/%)" e2e
 
 check: deps-check ## everything: what .ci/run calls
 	@$(MAKE) --no-print-directory -j2 FLAVOR=asan lint unit replay
