@@ -6,6 +6,8 @@
 #include "base/own.h"
 
 #define FEED_WAIT_MS 1000
+/* What could not be read is read again; not at once, while the directory is in trouble. */
+#define RETRY_MS 1000
 /* The feed announces an own write before its writer has the answer and applies it: an organization
  * is read again only when it is still behind after a moment, once for all changes of that moment.
  */
@@ -22,8 +24,9 @@ struct feeding {
     struct directory_conn *conn; /* for re-reading the sets of an organization */
     struct arena *arena;
     bool refreshing;
-    bool incomplete; /* organizations whose sets could not be re-read: tried again at the next event
-                      */
+    bool delivered;  /* all that there was on this connection: FEED_LIVE came */
+    bool incomplete; /* organizations whose sets could not be read */
+    int64_t retry_at;
     struct behind behind[BEHIND_MAX]; /* oldest first */
     size_t behind_count;
 };
@@ -231,6 +234,7 @@ static void went_live(struct feeding *f)
 {
     bool begun = f->refreshing;
     f->incomplete = !read_all_sets(f);
+    f->retry_at = clock_deadline_in(RETRY_MS);
     if (f->incomplete)
         return; /* not live: a partial read is never taken for the whole */
     if (begun)
@@ -241,6 +245,13 @@ static void went_live(struct feeding *f)
     replica_count(f->s->replica, &n);
     LOG_INFO("feed_live", LOG_I("users", n.users), LOG_I("organizations", n.organizations),
              LOG_I("tokens", n.tokens));
+}
+
+/* Never in the middle of a refresh: it would end there, and who is not named yet be gone. */
+static void complete(struct feeding *f)
+{
+    if (f->incomplete && f->delivered && clock_left_ms(f->retry_at) == 0)
+        went_live(f);
 }
 
 static void apply(struct feeding *f, const struct directory_event *ev)
@@ -267,16 +278,17 @@ static void apply(struct feeding *f, const struct directory_event *ev)
         break;
     case FEED_REFRESH_BEGIN:
         f->refreshing = true;
+        f->delivered = false;
         replica_refresh_begin(f->s->replica);
         break;
     case FEED_LIVE:
+        f->delivered = true;
         went_live(f);
         break;
     case FEED_IDLE:
-        if (f->incomplete)
-            went_live(f);
         break;
     case FEED_LOST:
+        f->delivered = false;
         replica_set_live(f->s->replica, false);
         break;
     }
@@ -293,6 +305,7 @@ void *service_feed_thread(void *service)
         atomic_fetch_add(&s->feed_events, ev.kind != FEED_IDLE);
         apply(&f, &ev);
         catch_up(&f);
+        complete(&f);
         arena_reset(f.arena);
     }
     directory_close(f.conn);
