@@ -40,25 +40,31 @@ static bool sweep(const struct service_call *c, struct str organization, bool *l
     return true;
 }
 
+/* Only what is not found by its id any more is deleted: after a lost answer, and where the entry
+ * was renamed meanwhile. */
 static bool delete_entry(const struct service_call *c, const struct replica_organization *o,
                          struct error *err)
 {
-    struct directory_target target = {.dn = o->dn, .id = o->id};
-    struct directory_result result = {0};
-    if (directory_delete(c->conn, c->arena, &target, &result, err))
-        return result.outcome == DIRECTORY_DONE || result.outcome == DIRECTORY_ABSENT ||
-               error_set(err, ERR_CONFLICT,
-                         "the group was changed at the same moment; repeat the request");
-    if (result.outcome != DIRECTORY_UNKNOWN)
-        return false;
     struct directory_search s =
         directory_search_organization(c->service->directory, c->arena, o->id);
-    struct directory_entries found;
-    error_clear(err);
-    if (!directory_find(c->conn, c->arena, &s, &found, err))
-        return false;
-    return found.count == 0 ||
-           error_set(err, ERR_UNAVAILABLE, "the directory did not confirm; repeat the request");
+    struct directory_target target = {.dn = o->dn, .id = o->id};
+    s.attrs = directory_organization_attrs(c->service->directory, false, false);
+    for (int tries = 0; tries <= TRIES_AFTER; tries++) {
+        struct directory_result result = {0};
+        struct directory_entries found;
+        bool answered = directory_delete(c->conn, c->arena, &target, &result, err);
+        if (result.outcome == DIRECTORY_DONE)
+            return true;
+        if (!answered && result.outcome != DIRECTORY_UNKNOWN)
+            return false;
+        error_clear(err);
+        if (!directory_find(c->conn, c->arena, &s, &found, err))
+            return false;
+        if (found.count == 0)
+            return true;
+        target.dn = found.at[0].dn;
+    }
+    return error_set(err, ERR_UNAVAILABLE, "the directory did not confirm; repeat the request");
 }
 
 static bool delete_all(const struct service_call *c, const struct replica_organization *o,

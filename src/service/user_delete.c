@@ -152,9 +152,9 @@ static enum step delete_entry(struct deletion *d, struct error *err)
         d->wrote = true;
         return STEP_AGAIN;
     }
-    if (result.outcome != DIRECTORY_DONE && result.outcome != DIRECTORY_ABSENT)
-        return STEP_AGAIN;
-    d->wrote = true;
+    d->wrote = d->wrote || result.outcome == DIRECTORY_DONE || result.outcome == DIRECTORY_ABSENT;
+    if (result.outcome != DIRECTORY_DONE)
+        return STEP_AGAIN; /* absent, too: it may have been renamed */
     replica_apply_deleted(c->service->replica, d->id);
     /* Once more: what a join on its way has put there. */
     return naming_clear(c, d->entry.dn, err) ? STEP_DONE : STEP_FAILED;

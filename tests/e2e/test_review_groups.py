@@ -313,3 +313,11 @@ def test_removing_a_manager_of_an_organization_that_is_renamed_meanwhile(pair, p
     assert trap.sprung.is_set()
     assert dn(pair, users[0]) not in view.members(group)
     sound(pair, group)
+
+
+def test_deleting_an_organization_that_is_renamed_meanwhile(pair):
+    group, _, _ = team(pair, 2)
+    old, view = dn(pair, group), pair.view()
+    trap = pair.proxy.before_request("delete", action=lambda: view.link.rename_s(old, f"cn=Moved {group}"))
+    pair.scim.delete(f"/Groups/{group}").expect(204)
+    assert trap.sprung.is_set() and view.by_id(group) is None

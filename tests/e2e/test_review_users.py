@@ -173,3 +173,17 @@ def test_deleting_the_last_inactive_manager_leaves_the_seat_vacant(ground):
     ground.scim.patch(f"/Groups/{group['id']}", ("add", managers, [{"value": heir}])).expect(200)
     assert site.PLACEHOLDER not in ground.view().get(site.organization_dn(group["displayName"]))["owner"]
     sound(ground, group)
+
+
+def test_deleting_a_user_who_is_renamed_meanwhile(ground, proxy):
+    user, view = ground.user(), ground.view()
+    old, name = site.user_dn(user["userName"]), f"moved{ground.number()}"
+    trap = proxy.before_request("delete", action=lambda: view.link.rename_s(old, f"uid={name}"))
+    ground.scim.delete(f"/Users/{user['id']}").expect(204)
+    assert trap.sprung.is_set() and view.by_id(user["id"]) is None
+
+
+def test_put_without_active_keeps_who_is_inactive_out(ground):
+    user = ground.user(active=False)
+    ground.scim.put(f"/Users/{user['id']}", {"schemas": [USER], "userName": user["userName"]}).expect(200)
+    assert ground.scim.get(f"/Users/{user['id']}")["active"] is False
