@@ -123,9 +123,9 @@ enum sent operation_modify_person(struct change *ch, const struct directory_mods
 
 /* A group that another program made may hold people only; its class wants a member, so where the
  * last one leaves, the placeholder comes in the same modify. */
-static bool modify_organization(const struct service_call *c, const struct directory_target *t,
-                                const struct directory_mods *m, struct directory_result *result,
-                                struct error *err)
+static bool modify_group(const struct service_call *c, const struct directory_target *t,
+                         const struct directory_mods *m, struct directory_result *result,
+                         struct error *err)
 {
     if (!directory_modify(c->conn, t, m, result, err))
         return false;
@@ -151,7 +151,7 @@ enum sent operation_modify_sets(const struct service_call *c,
                                 struct error *err)
 {
     struct directory_result result = {0};
-    bool answered = modify_organization(c, organization, m, &result, err);
+    bool answered = modify_group(c, organization, m, &result, err);
     enum sent sent = judge_sent(c, answered, &result, err);
     if (sent != SENT_DONE)
         return sent;
@@ -185,7 +185,7 @@ enum sent operation_modify_admins(const struct service_call *c, const struct dir
     struct service *s = c->service;
     struct directory_target target = {.dn = s->config->directory.admins_dn, .want_post = true};
     struct directory_result result = {0};
-    bool answered = directory_modify(c->conn, &target, m, &result, err);
+    bool answered = modify_group(c, &target, m, &result, err);
     enum sent sent = judge_sent(c, answered, &result, err);
     if (sent == SENT_DONE && result.post) {
         const struct directory_attr *members = directory_attr(result.post, "member");

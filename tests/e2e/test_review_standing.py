@@ -113,6 +113,21 @@ def test_deactivating_a_platform_admin_by_a_token_takes_the_role(ground):
     assert dn(ground, user) not in ground.view().get(site.ADMINS)["member"]
 
 
+def test_the_last_inactive_platform_admin_of_a_group_without_placeholder_can_be_deleted(ground, hand):
+    user, ada, view = ground.user()["id"], site.user_dn("ada"), ground.view()
+    assert hand("make-admin", user, "-") == "done"
+    uuid = view.get(ada)["entryUUID"][0]
+    eventually(lambda: hand("make-admin", user, "-") == "nothing")
+    assert hand("unmake-admin", uuid, "-") == "done"
+    view.modify(site.ADMINS, ("delete", "member", site.PLACEHOLDER))
+    try:
+        ground.scim.patch(f"/Users/{user}", ("replace", "active", False)).expect(200)
+        ground.scim.delete(f"/Users/{user}").expect(204)
+        assert view.get(site.ADMINS)["member"] == [site.PLACEHOLDER]
+    finally:
+        assert hand("make-admin", uuid, "-") == "done"
+
+
 # ---- lost answers of single changes
 
 @pytest.mark.parametrize("how", ["lose_answer", "cut_request"])
