@@ -10,23 +10,27 @@ enum service_status service_group_get(const struct service_call *c, struct str i
                                       struct service_result *out, struct error *err)
 {
     struct service *s = c->service;
-    struct replica_want want = {.members = scim_projection_wants(c->projection, STR("members"))};
+    const struct replica_ask ask = {
+        REPLICA_GROUP,
+        id,
+        &c->actor,
+        {.members = scim_projection_wants(c->projection, STR("members"))}};
+    struct replica_organization known;
     struct replica_text text;
     if (!service_readable(s, err))
         return SERVICE_FAILED;
-    bool found = replica_show(s->replica, c->arena,
-                              &(struct replica_ask){REPLICA_GROUP, id, &c->actor, want}, &text);
-    if (!found && directory_is_uuid(id)) {
+    bool found = replica_show(s->replica, c->arena, &ask, &text);
+    if (!found && directory_is_uuid(id) &&
+        !replica_organization(s->replica, c->arena, id, &known)) {
         if (!c->conn) {
             out->search = directory_search_organization(s->directory, c->arena, id);
             return SERVICE_NEEDS_DIRECTORY;
         }
         if (!service_refresh_organization(s, c->conn, c->arena, id, err))
             return SERVICE_FAILED;
-        found = replica_show(s->replica, c->arena,
-                             &(struct replica_ask){REPLICA_GROUP, id, &c->actor, want}, &text);
     }
-    if (!found) {
+    /* What is known and still not shown is hidden, at no cost to the directory. */
+    if (!found && !replica_show(s->replica, c->arena, &ask, &text)) {
         error_set(err, ERR_NOT_FOUND, "no such group");
         return SERVICE_FAILED;
     }

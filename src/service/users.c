@@ -5,27 +5,24 @@ enum service_status service_user_get(const struct service_call *c, struct str id
                                      struct service_result *out, struct error *err)
 {
     struct service *s = c->service;
-    struct replica_want want = {.members = true};
+    const struct replica_ask ask = {REPLICA_USER, id, &c->actor, {.members = true}};
+    struct directory_person known;
     struct replica_text text;
     if (!service_readable(s, err))
         return SERVICE_FAILED;
-    if (!replica_show(s->replica, c->arena,
-                      &(struct replica_ask){REPLICA_USER, id, &c->actor, want}, &text)) {
-        if (!directory_is_uuid(id)) {
-            error_set(err, ERR_NOT_FOUND, "no such user");
-            return SERVICE_FAILED;
-        }
+    bool found = replica_show(s->replica, c->arena, &ask, &text);
+    if (!found && directory_is_uuid(id) && !replica_person(s->replica, c->arena, id, &known)) {
         if (!c->conn) {
             out->search = directory_search_user(s->directory, c->arena, id);
             return SERVICE_NEEDS_DIRECTORY;
         }
         if (!service_refresh_user(s, c->conn, c->arena, id, err))
             return SERVICE_FAILED;
-        if (!replica_show(s->replica, c->arena,
-                          &(struct replica_ask){REPLICA_USER, id, &c->actor, want}, &text)) {
-            error_set(err, ERR_NOT_FOUND, "no such user");
-            return SERVICE_FAILED;
-        }
+    }
+    /* Who is known and still not shown is hidden, at no cost to the directory. */
+    if (!found && !replica_show(s->replica, c->arena, &ask, &text)) {
+        error_set(err, ERR_NOT_FOUND, "no such user");
+        return SERVICE_FAILED;
     }
     out->version = text.version;
     if (c->if_none_match.at && version_matches(c->if_none_match, text.version))

@@ -207,3 +207,17 @@ def test_max_removals_of_a_token(ground):
     assert len(ground.view().members(group)) == 6
     token.patch(path, ("remove", "members", three[:2])).expect(200)
     assert len(ground.view().members(group)) == 4
+
+
+def test_what_is_hidden_costs_the_directory_nothing(ground):
+    """Known and not to be seen is 404 from memory: a token cannot have large groups read at will."""
+    own, foreign = (ground.organization(managers=[ground.user()["id"]])["id"] for _ in range(2))
+    stranger = ground.user()["id"]
+    token = ground.client(ground.new_token("curious", "Manager", "--organization", own))
+    eventually(lambda: token.get(f"/Groups/{own}").status == 200)
+    for path in (f"/Groups/{foreign}", f"/Users/{stranger}"):
+        before = ground.proxy.seen.count("search")
+        hidden = token.get(path).expect(404)
+        assert ground.proxy.seen.count("search") == before
+        unknown = token.get(path[:-12] + "000000000000").expect(404)
+        assert unknown.json == hidden.json
