@@ -143,7 +143,7 @@ class Bench:
     # ---- whole tables
 
     def table(self, durable):
-        s, results = self.settings, Results()
+        s, results = self.settings, Results(durable)
         stage = Stage(self.folder / f"durable-{durable}", s.sizes, binary=s.binary, durable=durable)
         stage.start()
         world, memory = World(stage), stage.memory_mb()

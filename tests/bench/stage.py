@@ -14,6 +14,7 @@ from kiopslab.slapd import Slapd
 from lab import free_port
 
 IDS = entries.Ids("bench")
+PIPELINED = 200  # slapd ends a session with a thousand requests waiting
 
 
 def bench_dn(name):
@@ -105,15 +106,15 @@ class Stage:
 
     def take_members_back(self, size, people):
         """The organizations of that size and these people as they were made."""
-        waiting = [self.root.modify(site.user_dn(uid), [(ldap.MOD_REPLACE, "kiopsJoined", None)])
-                   for uid in people]
+        changes = [(site.user_dn(uid), [(ldap.MOD_REPLACE, "kiopsJoined", None)]) for uid in people]
         for name, members in self.sizes.filled().items():
             if name.split()[1] == str(size):
                 values = [site.PLACEHOLDER, *(site.user_dn(uid) for uid in members)]
-                waiting.append(self.root.modify(bench_dn(name), [
+                changes.append((bench_dn(name), [
                     (ldap.MOD_REPLACE, "member", [v.encode() for v in values])]))
-        for message in waiting:
-            self.root.result(message)
+        for at in range(0, len(changes), PIPELINED):
+            for message in [self.root.modify(*change) for change in changes[at:at + PIPELINED]]:
+                self.root.result(message)
 
 
 def status_of(pid, name):
