@@ -100,6 +100,7 @@ static bool run(struct change *ch, bool lost, struct error *err)
     if (!done && ch->what.kind == KIOPS_PROMOTE && ch->wrote && err->kind != ERR_UNAVAILABLE)
         operation_undo_promote(ch);
     ch->finished = true;
+    ch->done = done;
     audit_outcome(ch->call->service->audit, ch->intent, done ? AUDIT_DONE : result_of(ch, err),
                   done ? STR_NONE : str_of(err->detail));
     if (!done)

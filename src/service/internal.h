@@ -117,6 +117,7 @@ struct change {
     const char *rule;
     uint64_t intent;       /* audit */
     bool finished;         /* its outcome is written */
+    bool done;             /* and says that it was made */
     struct str new_joined; /* the value this join wrote */
 };
 
@@ -216,6 +217,7 @@ struct plan {
     const struct service_call *call;
     struct change *at;
     size_t count, cap;
+    bool ended;
     bool promote_first; /* else an organization would be without a Manager in between */
 };
 
@@ -232,8 +234,8 @@ MUST_CHECK bool plan_intend(struct plan *p, const struct kiops_record *more, siz
  * ends the plan: outcomes of what was not begun are written, and the error says what was done. */
 MUST_CHECK bool plan_take(struct plan *p, struct error *err);
 MUST_CHECK bool plan_give(struct plan *p, struct error *err);
-/* The caller's own part failed: outcomes of what is not begun or not finished. */
-void plan_end(struct plan *p);
+/* The request failed: the error says what was made, outcomes are written of what was not. false. */
+bool plan_end(struct plan *p, struct error *err);
 
 /* ---- members.c: deltas of members and managers -> a plan
  * ------------------------------------------------ */

@@ -268,7 +268,7 @@ static enum service_status change_group(struct group_write *w, struct service_re
         return SERVICE_FAILED;
     bool done = write_all(w, err);
     if (!done)
-        plan_end(&w->plan);
+        plan_end(&w->plan, err);
     if (w->intent)
         audit_outcome(c->service->audit, w->intent,
                       done       ? AUDIT_DONE

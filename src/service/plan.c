@@ -2,6 +2,9 @@
  * Joins of one organization share a modify. */
 #include "service/internal.h"
 
+#include <stdio.h>
+#include <string.h>
+
 /* Values in one modify of an organization; larger joins go in slices. */
 #define SLICE 500
 
@@ -115,8 +118,22 @@ bool plan_intend(struct plan *p, const struct kiops_record *more, size_t more_co
     return true;
 }
 
-void plan_end(struct plan *p)
+/* The error says what was done (DESIGN 3.3). */
+static void tell_done(const struct plan *p, struct error *err)
 {
+    size_t done = 0, len = strlen(err->detail);
+    for (size_t i = 0; i < p->count; i++)
+        done += p->at[i].done;
+    if (done)
+        snprintf(err->detail + len, sizeof err->detail - len,
+                 " (%zu of %zu changes of this request are made)", done, p->count);
+}
+
+bool plan_end(struct plan *p, struct error *err)
+{
+    if (!p->ended)
+        tell_done(p, err);
+    p->ended = true;
     for (size_t i = 0; i < p->count; i++) {
         if (p->at[i].finished)
             continue;
@@ -125,11 +142,6 @@ void plan_end(struct plan *p)
                       STR("an earlier change of the same request failed"));
         p->at[i].finished = true;
     }
-}
-
-static bool ended_early(struct plan *p)
-{
-    plan_end(p);
     return false;
 }
 
@@ -140,9 +152,9 @@ static bool run_kind(struct plan *p, enum kiops_change_kind kind, struct error *
         if (ch->what.kind != kind || ch->finished)
             continue;
         if (ch->after_join && !change_look(ch, false, err))
-            return ended_early(p);
+            return plan_end(p, err);
         if (!change_run(ch, err))
-            return ended_early(p);
+            return plan_end(p, err);
     }
     return true;
 }
@@ -177,7 +189,7 @@ static void collect(struct change *const *joins, size_t n, struct directory_sear
 static void finish(struct change *ch)
 {
     audit_outcome(ch->call->service->audit, ch->intent, AUDIT_DONE, STR_NONE);
-    ch->finished = true;
+    ch->finished = ch->done = true;
 }
 
 /* The look of each, in one round trip; who is not as expected is looked at alone. */
@@ -232,10 +244,10 @@ static bool run_joins(struct plan *p, struct error *err)
         if (p->at[i].what.kind == KIOPS_ADD && !p->at[i].finished)
             joins[n++] = &p->at[i];
     if (n == 1)
-        return change_run(joins[0], err) || ended_early(p);
+        return change_run(joins[0], err) || plan_end(p, err);
     for (size_t from = 0; from < n; from += SLICE)
         if (!join_slice(joins + from, n - from < SLICE ? n - from : SLICE, err))
-            return ended_early(p);
+            return plan_end(p, err);
     return true;
 }
 
@@ -244,7 +256,7 @@ bool plan_take(struct plan *p, struct error *err)
     if (p->count == 0)
         return true;
     if (!access_confirm(p->call, p->at[0].what.organization, err))
-        return ended_early(p);
+        return plan_end(p, err);
     if (p->promote_first && (!run_joins(p, err) || !run_kind(p, KIOPS_PROMOTE, err)))
         return false;
     return run_kind(p, KIOPS_REVOKE, err) && run_kind(p, KIOPS_DEMOTE, err) &&

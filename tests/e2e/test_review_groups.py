@@ -321,3 +321,21 @@ def test_deleting_an_organization_that_is_renamed_meanwhile(pair):
     trap = pair.proxy.before_request("delete", action=lambda: view.link.rename_s(old, f"cn=Moved {group}"))
     pair.scim.delete(f"/Groups/{group}").expect(204)
     assert trap.sprung.is_set() and view.by_id(group) is None
+
+
+def test_a_request_that_ends_half_way_says_what_was_done(pair):
+    """DESIGN 3.3: a later step lost a race; the error says what was done."""
+    users = [pair.user()["id"] for _ in range(2)]
+    member = pair.user()["id"]
+    group = pair.organization(managers=users, members=[member])["id"]
+    view = pair.view()
+
+    def resigns():
+        view.modify(dn(pair, group), ("delete", "owner", dn(pair, users[1])))
+        view.modify(dn(pair, users[1]), ("delete", "kiopsManager", group))
+
+    trap = pair.proxy.before_request("modify", passing=2, action=resigns)
+    answer = pair.scim.patch(f"/Groups/{group}", ("remove", one(member)), ("remove", one(users[0]))).expect(409)
+    assert trap.sprung.is_set() and answer.rule == "KB-R07"
+    assert "1 of 2 changes" in answer["detail"]
+    assert dn(pair, member) not in view.members(group) and dn(pair, users[0]) in view.members(group)
