@@ -8,6 +8,7 @@ import time
 from itertools import chain, count
 from pathlib import Path
 
+import ldap
 from faultproxy import FaultProxy
 from kiopslab import entries, site
 from kiopslab.bridge import METRICS_OFFSET, REPOSITORY, Bridge
@@ -60,11 +61,21 @@ class Lab:
         try:
             self.slapd.process.start()
             self.proxy = FaultProxy(self.slapd.port) if proxied else None
+            if self.proxy:
+                eventually(self.proxy_passes, within=30)
             for n in range(bridges):
                 self.add_bridge(Path(folder) / f"bridge-{n + 1}", durable=durable, **(bridge or {}))
         except BaseException:
             self.stop_all()
             raise
+
+    def proxy_passes(self):
+        """Does a bind get through? On a busy machine the proxy's threads may start late."""
+        try:
+            View(self.proxy.uri, site.OPERATOR, self.slapd.passwords.operator).close()
+        except ldap.LDAPError:
+            return False
+        return True
 
     def add_bridge(self, home, **settings):
         uri = self.proxy.uri if self.proxy else self.slapd.uri
