@@ -122,7 +122,7 @@ static struct block *block_for(struct arena *a, size_t size)
     return a->newest;
 }
 
-void *arena_alloc(struct arena *a, size_t size)
+void *arena_raw(struct arena *a, size_t size)
 {
     /* One byte of red zone at least, so that ASan sees a step over the end of the last object. */
     assert(size < SIZE_MAX / 4);
@@ -132,8 +132,12 @@ void *arena_alloc(struct arena *a, size_t size)
     block->used += room;
     a->used += room;
     ASAN_UNPOISON_MEMORY_REGION(at, size);
-    memset(at, 0, size);
     return at;
+}
+
+void *arena_alloc(struct arena *a, size_t size)
+{
+    return memset(arena_raw(a, size), 0, size);
 }
 
 void *arena_alloc_array(struct arena *a, size_t size, size_t n)
@@ -157,21 +161,39 @@ void *arena_grow(struct arena *a, void *items, size_t size, size_t n, size_t *ca
     return grown;
 }
 
-struct str arena_str(struct arena *a, struct str s)
+static char *copy_of(struct arena *a, struct str s)
 {
-    char *at = arena_alloc(a, s.len + 1);
+    char *at = arena_raw(a, s.len + 1);
     if (s.len > 0)
         memcpy(at, s.at, s.len);
-    return (struct str){at, s.len};
+    at[s.len] = '\0';
+    return at;
+}
+
+struct str arena_str(struct arena *a, struct str s)
+{
+    return (struct str){copy_of(a, s), s.len};
 }
 
 char *arena_cstr(struct arena *a, struct str s)
 {
     assert(s.len == 0 || !memchr(s.at, '\0', s.len));
-    char *at = arena_alloc(a, s.len + 1);
-    if (s.len > 0)
-        memcpy(at, s.at, s.len);
-    return at;
+    return copy_of(a, s);
+}
+
+struct str arena_join(struct arena *a, const struct str *parts, size_t n)
+{
+    size_t len = 0;
+    for (size_t i = 0; i < n; i++)
+        len += parts[i].len;
+    char *text = arena_raw(a, len + 1), *at = text;
+    for (size_t i = 0; i < n; i++) {
+        if (parts[i].len)
+            memcpy(at, parts[i].at, parts[i].len);
+        at += parts[i].len;
+    }
+    *at = '\0';
+    return (struct str){text, len};
 }
 
 struct str arena_fmt(struct arena *a, const char *format, ...)
@@ -182,7 +204,7 @@ struct str arena_fmt(struct arena *a, const char *format, ...)
     int n = vsnprintf(NULL, 0, format, args);
     va_end(args);
     assert(n >= 0);
-    char *at = arena_alloc(a, (size_t)n + 1);
+    char *at = arena_raw(a, (size_t)n + 1);
     vsnprintf(at, (size_t)n + 1, format, again);
     va_end(again);
     return (struct str){at, (size_t)n};

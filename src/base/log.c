@@ -29,7 +29,10 @@ void log_setup(enum log_level level, bool json)
 
 void log_request_id(const char *id)
 {
-    snprintf(request_id, sizeof(request_id), "%s", id ? id : "");
+    size_t len = id ? strnlen(id, sizeof(request_id) - 1) : 0;
+    if (len)
+        memcpy(request_id, id, len);
+    request_id[len] = '\0';
 }
 
 const char *log_current_request_id(void)

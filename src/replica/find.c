@@ -90,16 +90,15 @@ struct search {
     struct arena *arena;
     struct view view;
     struct probe probe;
+    struct pinned {
+        enum key { KEY_NONE, KEY_ID, KEY_NAME, KEY_EXTERNAL, KEY_MAIL, KEY_LINK } key;
+        bool only; /* the filter says nothing else */
+        struct str name, value;
+    } by;
+    struct str name_key;      /* KEY_NAME: of the value */
     const struct record **at; /* candidates */
     size_t count, cap;
     bool some_seen; /* a candidate that the actor may see, whatever the rest of the filter says */
-};
-
-enum key { KEY_NONE, KEY_ID, KEY_NAME, KEY_EXTERNAL, KEY_MAIL, KEY_LINK };
-
-struct pinned {
-    enum key key;
-    struct str name, value;
 };
 
 /* Best first. */
@@ -125,8 +124,11 @@ static struct pinned pinned_by(const struct replica_query *q)
         if (keys[i].kind != q->kind)
             continue;
         struct str value = scim_filter_pinned(q->filter, keys[i].name, keys[i].sub);
+        struct str only;
         if (value.at)
-            return (struct pinned){keys[i].key, keys[i].name, value};
+            return (struct pinned){keys[i].key,
+                                   scim_filter_is_only(q->filter, keys[i].name, keys[i].sub, &only),
+                                   keys[i].name, value};
     }
     return (struct pinned){.key = KEY_NONE};
 }
@@ -201,9 +203,10 @@ static void in_order_once(struct search *s)
     s->count = n;
 }
 
-static void add_candidates(struct search *s, const struct pinned *p)
+static void add_candidates(struct search *s)
 {
     const struct replica *r = s->replica;
+    const struct pinned *p = &s->by;
     bool users = s->q->kind == REPLICA_USER;
     const struct record *rec;
     switch (p->key) {
@@ -216,8 +219,8 @@ static void add_candidates(struct search *s, const struct pinned *p)
             add(s, rec);
         break;
     case KEY_NAME:
-        add_indexed(s, users ? &r->user_name : &r->organization_name,
-                    unicode_key(s->arena, p->value));
+        s->name_key = unicode_key(s->arena, p->value);
+        add_indexed(s, users ? &r->user_name : &r->organization_name, s->name_key);
         break;
     case KEY_EXTERNAL:
         if (s->view.actor->client.len)
@@ -273,6 +276,31 @@ static bool candidate_text(const struct search *s, const struct render *how,
     return seen;
 }
 
+/* The look-up of one name or id, which every identity provider lives on: nothing is rendered to
+ * say that it is the one. */
+static bool is_named(const struct search *s)
+{
+    return s->by.only && (s->by.key == KEY_NAME || s->by.key == KEY_ID) && !s->q->sort.by.attr;
+}
+
+static void judge_named(struct search *s, const struct record *rec, struct matches *out)
+{
+    bool it = s->by.key == KEY_ID || str_eq(record_name_key(rec), s->name_key);
+    if (!s->view.all) {
+        replica_read(s->replica);
+        bool seen = rec->is_user ? view_user(&s->view, rec->node)
+                                 : view_organization(&s->view, rec->node) != SIGHT_HIDDEN;
+        replica_unlock(s->replica);
+        if (!seen)
+            return;
+    }
+    s->some_seen = true;
+    if (!it)
+        return;
+    out->at = arena_grow(s->arena, out->at, sizeof *out->at, out->count, &out->cap);
+    out->at[out->count++] = (struct match){.rec = rec};
+}
+
 static void judge(struct search *s, const struct record *rec, struct arena *scratch,
                   struct matches *out)
 {
@@ -302,6 +330,11 @@ static void judge(struct search *s, const struct record *rec, struct arena *scra
 static void judge_all(struct search *s, struct matches *out)
 {
     enum { SLICE = 64 };
+    if (is_named(s)) {
+        for (size_t i = 0; i < s->count; i++)
+            judge_named(s, s->at[i], out);
+        return;
+    }
     OWNED_ARENA struct arena *scratch = arena_new();
     for (size_t i = 0; i < s->count; i++) {
         judge(s, s->at[i], scratch, out);
@@ -360,8 +393,9 @@ static void take_all(const struct search *s, struct matches *out)
 
 /* Whether the directory is to be asked: for what the actor may not see as for what is not there, so
  * that the time of an answer tells nothing. */
-static void say_confirm(const struct search *s, const struct pinned *p, struct replica_page *out)
+static void say_confirm(const struct search *s, struct replica_page *out)
 {
+    const struct pinned *p = &s->by;
     bool probe = s->q->kind == REPLICA_GROUP && p->key == KEY_ID &&
                  scim_filter_pinned(s->q->filter, STR("members"), STR("value")).at;
     bool unique = p->key == KEY_ID || p->key == KEY_NAME ||
@@ -377,12 +411,12 @@ bool replica_find(struct replica *r, struct arena *a, const struct replica_query
                   struct replica_page *out, struct error *err)
 {
     struct search s = {.replica = r, .q = q, .arena = a, .view = view_of(r, q->actor)};
-    struct pinned by = pinned_by(q);
     struct pin pin;
+    s.by = pinned_by(q);
     view_prepare(&s.view, a);
     probe_of(a, q, &s.probe);
     replica_read(r);
-    add_candidates(&s, &by);
+    add_candidates(&s);
     size_t members = s.probe.whole_members ? members_of(&s) : 0;
     pin_hold(&r->keep, &pin);
     replica_unlock(r);
@@ -400,7 +434,7 @@ bool replica_find(struct replica *r, struct arena *a, const struct replica_query
     *out = (struct replica_page){0};
     if (bearable)
         cut_page(&s, &m, out);
-    say_confirm(&s, &by, out);
+    say_confirm(&s, out);
     pin_drop(&r->keep, &pin);
     return bearable;
 }

@@ -9,14 +9,14 @@
 void pen_init(struct pen *p, struct arena *a, size_t room)
 {
     p->arena = a;
-    p->start = p->at = arena_alloc(a, room);
+    p->start = p->at = arena_raw(a, room);
     p->end = p->start + room;
 }
 
 static void more_room(struct pen *p, size_t len)
 {
     size_t used = (size_t)(p->at - p->start), room = (size_t)(p->end - p->start) * 2 + len;
-    char *grown = arena_alloc(p->arena, room);
+    char *grown = arena_raw(p->arena, room);
     memcpy(grown, p->start, used);
     p->start = grown;
     p->at = grown + used;

@@ -5,8 +5,9 @@
 
 static struct str resource_uri(const struct service_call *c, enum replica_kind kind, struct str id)
 {
-    return arena_fmt(c->arena, STR_FMT "/%s/" STR_FMT, STR_ARG(c->service->base),
-                     kind == REPLICA_USER ? "Users" : "Groups", STR_ARG(id));
+    const struct str parts[] = {c->service->base,
+                                kind == REPLICA_USER ? STR("/Users/") : STR("/Groups/"), id};
+    return arena_join(c->arena, parts, sizeof parts / sizeof *parts);
 }
 
 static const struct scim_resource_type *type_of(const struct service_call *c,

@@ -76,6 +76,8 @@ bool user_write_intend(struct user_write *w, enum kiops_change_kind kind, const 
 {
     const struct service_call *c = w->call;
     struct kiops_record record = {.actor = c->actor, .kind = kind, .rule = rule, .subject = w->id};
+    if (w->intent)
+        return true;
     OWNED_BUF struct buf before, after;
     buf_init(&before, 1 << 20);
     buf_init(&after, 1 << 20);
@@ -84,7 +86,7 @@ bool user_write_intend(struct user_write *w, enum kiops_change_kind kind, const 
     json_write(w->after, &after);
     record.before = buf_view(&before);
     record.after = buf_view(&after);
-    return w->intent || audit_intent(c->service->audit, &record, c->request_id, &w->intent, err);
+    return audit_intent(c->service->audit, &record, c->request_id, &w->intent, err);
 }
 
 bool user_write_password(struct user_write *w, struct str dn, struct error *err)
