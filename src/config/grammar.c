@@ -91,7 +91,7 @@ const struct config_key config_keys[] = {
     {"server.trusted_proxies", LIST("127.0.0.1"), AT(server.trusted_proxies),
      .check = config_check_ip},
     {"server.threads", NUMBER(4, 1, 64), AT(server.threads)},
-    {"server.writers", NUMBER(4, 1, 64), AT(server.writers)},
+    {"server.writers", NUMBER(8, 1, 64), AT(server.writers)},
     {"server.write_queue", NUMBER(1024, 1, 1000000), AT(server.write_queue)},
     {"server.public_discovery", BOOL(true), AT(server.public_discovery)},
     {"server.metrics_listen", TEXT("127.0.0.1:8481"), AT(server.metrics_listen),

@@ -86,6 +86,14 @@ class Bench:
             results.add(results.raw, operation.name, c,
                         p.raw(stage, self.scripts[operation.name], items, c, s.read_s, again=True))
 
+    def measure_library(self, stage, world, results):
+        """The ceiling of every GET: what the HTTP library does on this machine when it need not think."""
+        get = self.settings.readings[0]
+        results.titles["library"] = "GET, the HTTP library alone"
+        for c in BRIDGE_CONNECTIONS:
+            results.add(results.bridge, "library", c,
+                        self.programs.library(stage, get.request, get.items(world, 0), c, self.settings.read_s))
+
     def measure_writing(self, stage, world, results, operation):
         """The directory alone is measured without the bridge, whose feed would follow the writes."""
         s, p = self.settings, self.programs
@@ -154,6 +162,7 @@ class Bench:
             for n in range(s.rounds):
                 for operation in s.readings:
                     self.measure_reading(stage, world, results, operation)
+                self.measure_library(stage, world, results)
                 self.measure_during(stage, world, results)
                 for operation in s.writings:
                     self.measure_writing(stage, world, results, operation)

@@ -5,6 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kiopslab import site
+from kiopslab.bridge import THREADS
+from lab import free_port
+
+BODY = 1400  # bytes, as a user's
 
 
 @dataclass
@@ -26,9 +30,9 @@ class Programs:
         path.write_text("".join("\t".join(line) + "\n" for line in lines))
         return path
 
-    def load_command(self, stage, request, items, connections, seconds, most=0, minimal=False):
+    def load_command(self, stage, request, items, connections, seconds, most=0, minimal=False, port=None):
         method, target, *body = request
-        words = [str(self.binaries / "load"), "-p", str(stage.port), "-c", str(connections),
+        words = [str(self.binaries / "load"), "-p", str(port or stage.port), "-c", str(connections),
                  "-t", str(seconds), "-H", str(stage.header_minimal if minimal else stage.header)]
         if items:
             words += ["-i", str(self.write(item[:2] for item in items))]
@@ -44,6 +48,21 @@ class Programs:
         rate = rate_of_load(done.stdout, done.stderr)
         rate.cpu_us = (stage.cpu_s() - cpu) * 1e6 / max(rate.done, 1)
         return rate
+
+    def library(self, stage, request, items, connections, seconds):
+        """The same requests to the HTTP library alone, which answers each with as many bytes."""
+        port = free_port()
+        with subprocess.Popen([str(self.binaries / "http"), str(port), str(THREADS), str(BODY)],
+                              stdout=subprocess.PIPE, text=True) as alone:
+            try:
+                if alone.stdout.readline() != "ready\n":
+                    raise RuntimeError("http: did not start")
+                done = subprocess.run(
+                    self.load_command(stage, request, items, connections, seconds, port=port),
+                    capture_output=True, text=True, check=False)
+            finally:
+                alone.kill()
+        return rate_of_load(done.stdout, done.stderr)
 
     def raw(self, stage, script, items, connections, seconds, again=False):
         """`again`: the items are taken round and round."""

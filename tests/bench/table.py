@@ -42,6 +42,11 @@ class Results:
         pairs = zip(self.bridge[name][connections], self.raw[raw_name or name][raw_connections])
         return median(b.per_s / r.per_s for b, r in pairs)
 
+    def of_library(self, name, connections):
+        """A read's share of what the HTTP library alone does."""
+        pairs = zip(self.bridge[name][connections], self.bridge["library"][connections])
+        return median(b.per_s / alone.per_s for b, alone in pairs)
+
     def raw_name(self, name):
         return name.removesuffix("_during")
 
@@ -95,6 +100,9 @@ def print_results(title, results):
         word = {True: "ok  ", False: "MISS", None: "    "}[verdict(ratio, least)]
         asked = f" (at least {least})" if least else ""
         print(f"{word}  {results.titles[name]}: bridge at {bridge} / directory at {raw} = {ratio:.2f}{asked}")
+    for name in ("get", "eq"):
+        if name in results.bridge:
+            print(f"      {results.titles[name]}: {results.of_library(name, 32):.2f} of what the HTTP library alone does at 32")
     scale = results.scale()
     print(f"{'ok  ' if scale >= SCALES else 'VOID'}  4 connections search {scale:.2f} times what one does "
           f"(at least {SCALES}, else this run is void)")

@@ -6,6 +6,7 @@ import threading
 import time
 
 from faults import configure
+from kiopslab.bridge import THREADS
 from lab import eventually
 
 HEAVY = " or ".join(f'displayName co "never{n}"' for n in range(95))
@@ -14,7 +15,7 @@ HEAVY = " or ".join(f'displayName co "never{n}"' for n in range(95))
 def test_requests_behind_a_long_search_are_answered(new_lab):
     lab = new_lab(users=10_000, bridge={"limits": "header_timeout_s = 1;"})
     lab.bridge.process.stop()
-    configure(lab.bridge, "server = {", "server = { threads = 1;")
+    configure(lab.bridge, f"threads = {THREADS};", "threads = 1;")
     lab.bridge.process.start()
     taken, answers = [], []
 

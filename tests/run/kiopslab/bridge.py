@@ -1,5 +1,6 @@
 """A bridge in a folder of its own: configuration, command line, process."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from . import site
 from .process import Process
 
 REPOSITORY = Path(__file__).resolve().parents[3]
+THREADS = max(2, os.cpu_count() or 2)  # more than cores only get in each other's way
 METRICS_OFFSET = 1000  # metrics_listen is the SCIM port plus this
 
 CONFIGURATION = """\
@@ -15,6 +17,7 @@ server = {{
   public_url = "http://127.0.0.1:{port}";
   trusted_proxies = [ "127.0.0.1" ];
   metrics_listen = "127.0.0.1:{metrics_port}";
+  threads = {threads};
 }};
 directory = {{
   uris = [ "{uri}" ];
@@ -46,7 +49,7 @@ class Bridge:
         self.conf = self.home / "kiops-bridge.conf"
         self.passwords = slapd.passwords
         self.configuration = CONFIGURATION.format(
-            port=port, metrics_port=port + METRICS_OFFSET, uri=uri or slapd.uri, bridge=site.BRIDGE,
+            port=port, metrics_port=port + METRICS_OFFSET, threads=THREADS, uri=uri or slapd.uri, bridge=site.BRIDGE,
             operator=site.OPERATOR, people=site.PEOPLE, organizations=site.ORGANIZATIONS,
             placeholder=site.PLACEHOLDER, admins=site.ADMINS, tokens=site.TOKENS, jobs=site.JOBS,
             repository=REPOSITORY, sync="batch" if durable else "none", directory=directory,
