@@ -245,7 +245,6 @@ struct directory_person {
 struct directory_user {
     struct directory_person person;
     struct str user_name, display; /* display: displayName, else userName */
-    struct directory_values mails; /* values of emails[].value, in order */
     /* Shared part of the SCIM resource in canonical spelling and schema order: core and extension
      * attributes that are stored, `active` always; without schemas, id, externalId, meta, groups
      * and the kiops extension. `roles` holds stored foreign values only. */

@@ -28,19 +28,6 @@ void directory_map_person(struct arena *a, const struct directory_entry *e,
     };
 }
 
-static struct directory_values mail_values(struct arena *a, const json_t *resource)
-{
-    const json_t *emails = json_object_get(resource, "emails");
-    struct str *at = ARENA_ARRAY(a, struct str, json_array_size(emails));
-    size_t n = 0;
-    for (size_t i = 0; i < json_array_size(emails); i++) {
-        struct str value = json_get_str(json_array_get(emails, i), "value");
-        if (value.len)
-            at[n++] = value;
-    }
-    return (struct directory_values){at, n};
-}
-
 /* lastModified speaks of content: joins and roles move the entry's own time stamp too. Content
  * without a time is what the entry was made with. */
 static instant_t modified(const struct directory_entry *e, const struct mapping_asserted *asserted,
@@ -69,7 +56,6 @@ bool directory_map_user(const struct directory *d, struct arena *a, const struct
     *out = (struct directory_user){
         .user_name = user_name,
         .display = display.len ? display : user_name,
-        .mails = mail_values(a, resource),
         .resource = resource,
         .created = mapping_instant(e, "createTimestamp"),
         .marker = asserted.marker,

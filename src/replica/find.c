@@ -1,409 +1,331 @@
 /*
- * Find: one resource by id, and lists: pick candidates by an index or take a snapshot of all, keep
- * what the filter holds for on the actor's view, sort, cut the page.
+ * Find: one resource by id, and lists: candidates, matches, order, page.
  *
  * A list is consistent: the records are those of one moment (pinned, immutable), each is judged
  * once. The lock is held for one record at a time.
  */
-#include "replica/internal.h"
+#include "replica/find.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/own.h"
-#include "base/unicode.h"
-
 /* Members rendered by one filter that speaks of more than their ids. */
 #define MEMBERS_MAX 1000000
-
-/* ---- one text ---------------------------------------------------------------------------------
- */
-/* Under the lock. A user is done then; of a group the facts are taken. */
-static bool take(const struct render *r, const struct record *rec, struct arena *a,
-                 struct str *json, struct group_facts **facts)
-{
-    *facts = NULL;
-    if (rec->is_user) {
-        if (!view_user(r->view, rec->node))
-            return false;
-        *json = user_render(r, rec, a);
-        return true;
-    }
-    enum sight sight = view_organization(r->view, rec->node);
-    if (sight != SIGHT_HIDDEN)
-        *facts = group_facts(r, rec, sight, a);
-    return *facts;
-}
+/* A list that took less is made anew as fast. */
+#define WORTH_KEEPING 256
 
 static unsigned sections_of(const struct replica_want *want)
 {
     return want->members ? SECTION_ALL : SECTION_ALL & ~(unsigned)SECTION_MEMBERS;
 }
 
-static void complete(const struct render *r, const struct record *rec, struct arena *a,
-                     const struct group_facts *facts, struct replica_text *out)
-{
-    out->id = arena_str(a, record_field(rec, FIELD_ID));
-    if (facts)
-        out->json = group_render(r, facts, a);
-    out->version = view_version(a, facts ? group_version(facts) : record_field(rec, FIELD_VERSION));
-}
-
-static const struct record *record_of(const struct replica *r, enum replica_kind kind,
-                                      struct str id)
-{
-    if (kind == REPLICA_USER) {
-        const struct user *u = store_user(r, id);
-        return u ? user_record(u) : NULL;
-    }
-    const struct organization *o = store_organization(r, id);
-    return o ? organization_record(o) : NULL;
-}
+/* ---- one */
 
 bool replica_show(struct replica *r, struct arena *a, const struct replica_ask *ask,
                   struct replica_text *out)
 {
     struct view view = view_of(r, ask->actor);
-    struct render how = {.view = &view, .sections = sections_of(&ask->want)};
-    struct group_facts *facts = NULL;
+    const struct render how = {.view = &view, .sections = sections_of(&ask->want)};
+    struct telling t = {.how = &how};
     struct pin pin;
     replica_read(r);
-    const struct record *rec = record_of(r, ask->kind, ask->id);
-    bool seen = rec && take(&how, rec, a, &out->json, &facts);
-    if (seen && !facts)
-        complete(&how, rec, a, NULL, out);
+    const struct record *rec = candidate_of_id(r, ask->kind, ask->id);
+    bool seen = rec && judge_take(&t, rec, a);
+    if (seen && !t.facts)
+        judge_complete(&t, a, out);
     else if (seen)
         pin_hold(&r->keep, &pin);
     replica_unlock(r);
-    if (!facts)
+    if (!t.facts)
         return seen;
-    complete(&how, rec, a, facts, out);
+    judge_complete(&t, a, out);
     pin_drop(&r->keep, &pin);
     return true;
 }
 
-/* ---- candidates -------------------------------------------------------------------------------
- */
-struct search {
-    struct replica *replica;
-    const struct replica_query *q;
-    struct arena *arena;
-    struct view view;
-    struct probe probe;
-    struct pinned {
-        enum key { KEY_NONE, KEY_ID, KEY_NAME, KEY_EXTERNAL, KEY_MAIL, KEY_LINK } key;
-        bool only; /* the filter says nothing else */
-        struct str name, value;
-    } by;
-    struct str name_key;      /* KEY_NAME: of the value */
-    const struct record **at; /* candidates */
-    size_t count, cap;
-    bool some_seen; /* a candidate that the actor may see, whatever the rest of the filter says */
-};
+/* ---- order */
 
-/* Best first. */
-static const struct {
-    enum key key;
-    enum replica_kind kind;
-    struct str name, sub;
-} keys[] = {
-    {KEY_ID, REPLICA_USER, STR_INIT("id"), {NULL, 0}},
-    {KEY_ID, REPLICA_GROUP, STR_INIT("id"), {NULL, 0}},
-    {KEY_NAME, REPLICA_USER, STR_INIT("userName"), {NULL, 0}},
-    {KEY_NAME, REPLICA_GROUP, STR_INIT("displayName"), {NULL, 0}},
-    {KEY_EXTERNAL, REPLICA_USER, STR_INIT("externalId"), {NULL, 0}},
-    {KEY_EXTERNAL, REPLICA_GROUP, STR_INIT("externalId"), {NULL, 0}},
-    {KEY_MAIL, REPLICA_USER, STR_INIT("emails"), STR_INIT("value")},
-    {KEY_LINK, REPLICA_GROUP, STR_INIT("members"), STR_INIT("value")},
-    {KEY_LINK, REPLICA_USER, STR_INIT("groups"), STR_INIT("value")},
-};
-
-static struct pinned pinned_by(const struct replica_query *q)
+static enum replica_kind kind_of(const struct record *rec)
 {
-    for (size_t i = 0; q->filter && i < sizeof keys / sizeof *keys; i++) {
-        if (keys[i].kind != q->kind)
-            continue;
-        struct str value = scim_filter_pinned(q->filter, keys[i].name, keys[i].sub);
-        struct str only;
-        if (value.at)
-            return (struct pinned){keys[i].key,
-                                   scim_filter_is_only(q->filter, keys[i].name, keys[i].sub, &only),
-                                   keys[i].name, value};
-    }
-    return (struct pinned){.key = KEY_NONE};
+    return rec->is_user ? REPLICA_USER : REPLICA_GROUP;
 }
 
-static void add(struct search *s, const struct record *rec)
-{
-    s->at = arena_grow(s->arena, s->at, sizeof *s->at, s->count, &s->cap);
-    s->at[s->count++] = rec;
-}
-
-static const struct record *record_of_node(const struct search *s, const void *node)
-{
-    return s->q->kind == REPLICA_USER ? user_record(node) : organization_record(node);
-}
-
-/* All under one hash: whether the value is really equal, the filter itself says. */
-static void add_indexed(struct search *s, const struct index *ix, struct str key)
-{
-    struct index_probe p = index_probe(ix, index_hash(key));
-    for (const void *node; (node = index_next(ix, &p));)
-        add(s, record_of_node(s, node));
-}
-
-static void add_linked(struct search *s, struct str id)
-{
-    const struct replica *r = s->replica;
-    if (s->q->kind == REPLICA_USER) {
-        const struct organization *o = store_organization(r, id);
-        for (uint32_t i = 0; o && i < o->members.count; i++)
-            add(s, user_record(o->members.at[i]));
-        return;
-    }
-    const struct user *u = store_user(r, id);
-    for (uint32_t i = 0; u && i < u->link_count; i++)
-        if (u->links[i].flags & LINK_MEMBER)
-            add(s, organization_record(u->links[i].organization));
-    const struct organization *nested = u ? NULL : store_organization(r, id);
-    if (!nested)
-        return;
-    struct index_probe p =
-        index_probe(&r->strays, index_hash(record_dn_key(organization_record(nested))));
-    for (const struct stray *stray; (stray = index_next(&r->strays, &p));)
-        if (stray->names == nested && stray->flags & LINK_MEMBER)
-            add(s, organization_record(stray->organization));
-}
-
-static void add_all(struct search *s)
-{
-    const struct order *o =
-        s->q->kind == REPLICA_USER ? &s->replica->users : &s->replica->organizations;
-    s->at = ARENA_ARRAY(s->arena, const struct record *, o->count);
-    s->count = o->count;
-    if (o->count)
-        memcpy(s->at, o->at, o->count * sizeof *s->at);
-}
-
-static int by_id(const void *a, const void *b)
-{
-    return str_cmp(record_field(*(const struct record *const *)a, FIELD_ID),
-                   record_field(*(const struct record *const *)b, FIELD_ID));
-}
-
-/* A node may stand in an index twice (two mails with one key). */
-static void in_order_once(struct search *s)
-{
-    size_t n = 0;
-    if (s->count > 1)
-        qsort(s->at, s->count, sizeof *s->at, by_id);
-    for (size_t i = 0; i < s->count; i++)
-        if (n == 0 || s->at[n - 1] != s->at[i])
-            s->at[n++] = s->at[i];
-    s->count = n;
-}
-
-static void add_candidates(struct search *s)
-{
-    const struct replica *r = s->replica;
-    const struct pinned *p = &s->by;
-    bool users = s->q->kind == REPLICA_USER;
-    const struct record *rec;
-    switch (p->key) {
-    case KEY_NONE:
-        add_all(s);
-        return;
-    case KEY_ID:
-        rec = record_of(r, s->q->kind, p->value);
-        if (rec)
-            add(s, rec);
-        break;
-    case KEY_NAME:
-        s->name_key = unicode_key(s->arena, p->value);
-        add_indexed(s, users ? &r->user_name : &r->organization_name, s->name_key);
-        break;
-    case KEY_EXTERNAL:
-        if (s->view.actor->client.len)
-            add_indexed(s, users ? &r->user_external : &r->organization_external,
-                        arena_fmt(s->arena, STR_FMT ":" STR_FMT, STR_ARG(s->view.actor->client),
-                                  STR_ARG(p->value)));
-        break;
-    case KEY_MAIL:
-        add_indexed(s, &r->user_mail, unicode_key(s->arena, p->value));
-        break;
-    case KEY_LINK:
-        add_linked(s, p->value);
-        break;
-    }
-    in_order_once(s);
-}
-
-static size_t members_of(const struct search *s)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < s->count && s->q->kind == REPLICA_GROUP; i++)
-        n += ((const struct organization *)s->at[i]->node)->members.count;
-    return n;
-}
-
-/* ---- matches ----------------------------------------------------------------------------------
- */
-struct match {
-    const struct record *rec;
+/* Where a match stands in the order of a list; `descending` turns the keys alone. */
+struct place {
     struct str key;
+    enum replica_kind kind;
+    struct str id;
 };
 
-struct matches {
-    struct match *at;
-    size_t count, cap;
-};
-
-/* The text on the actor's view; false: hidden. */
-static bool candidate_text(const struct search *s, const struct render *how,
-                           const struct record *rec, struct arena *a, struct replica_text *out)
+static struct place place_of(const struct match *m)
 {
-    struct group_facts *facts = NULL;
-    bool linked = !rec->is_user || !s->view.all || how->sections & SECTION_LINKED;
-    if (linked)
-        replica_read(s->replica);
-    bool seen = take(how, rec, a, &out->json, &facts);
-    if (linked)
-        replica_unlock(s->replica);
-    if (seen && how->sections & SECTION_PROBE && facts)
-        out->json = group_render(how, facts, a);
-    else if (seen && !(how->sections & SECTION_PROBE))
-        complete(how, rec, a, facts, out);
-    return seen;
-}
-
-/* The look-up of one name or id, which every identity provider lives on: nothing is rendered to
- * say that it is the one. */
-static bool is_named(const struct search *s)
-{
-    return s->by.only && (s->by.key == KEY_NAME || s->by.key == KEY_ID) && !s->q->sort.by.attr;
-}
-
-static void judge_named(struct search *s, const struct record *rec, struct matches *out)
-{
-    bool it = s->by.key == KEY_ID || str_eq(record_name_key(rec), s->name_key);
-    if (!s->view.all) {
-        replica_read(s->replica);
-        bool seen = rec->is_user ? view_user(&s->view, rec->node)
-                                 : view_organization(&s->view, rec->node) != SIGHT_HIDDEN;
-        replica_unlock(s->replica);
-        if (!seen)
-            return;
-    }
-    s->some_seen = true;
-    if (!it)
-        return;
-    out->at = arena_grow(s->arena, out->at, sizeof *out->at, out->count, &out->cap);
-    out->at[out->count++] = (struct match){.rec = rec};
-}
-
-static void judge(struct search *s, const struct record *rec, struct arena *scratch,
-                  struct matches *out)
-{
-    const struct replica_query *q = s->q;
-    const struct render how = {
-        .view = &s->view,
-        .sections = s->probe.sections,
-        .only = s->probe.only,
-        .only_count = s->probe.only_count,
-    };
-    struct replica_text text;
-    struct match m = {.rec = rec};
-    if (!candidate_text(s, &how, rec, scratch, &text))
-        return;
-    s->some_seen = true;
-    if (s->probe.name_count) {
-        OWNED_JSON json_t *doc = probe_document(&s->probe, scratch, text.json);
-        if (!doc || (q->filter && !scim_match(q->filter, doc)))
-            return;
-        if (q->sort.by.attr)
-            m.key = scim_sort_key(s->arena, &q->sort, doc);
-    }
-    out->at = arena_grow(s->arena, out->at, sizeof *out->at, out->count, &out->cap);
-    out->at[out->count++] = m;
-}
-
-static void judge_all(struct search *s, struct matches *out)
-{
-    enum { SLICE = 64 };
-    if (is_named(s)) {
-        for (size_t i = 0; i < s->count; i++)
-            judge_named(s, s->at[i], out);
-        return;
-    }
-    OWNED_ARENA struct arena *scratch = arena_new();
-    for (size_t i = 0; i < s->count; i++) {
-        judge(s, s->at[i], scratch, out);
-        if (i % SLICE == SLICE - 1)
-            arena_reset(scratch);
-    }
+    return (struct place){m->key, kind_of(m->rec), record_field(m->rec, FIELD_ID)};
 }
 
 /* Without a value: last when ascending. */
-static int by_key(const struct match *x, const struct match *y)
+static int by_key(struct str x, struct str y)
 {
-    if (!x->key.at || !y->key.at)
-        return !x->key.at - !y->key.at;
-    return str_cmp(x->key, y->key);
+    if (!x.at || !y.at)
+        return !x.at - !y.at;
+    return str_cmp(x, y);
+}
+
+static int compare(const struct place *x, const struct place *y, bool descending)
+{
+    int order = descending ? by_key(y->key, x->key) : by_key(x->key, y->key);
+    if (order)
+        return order;
+    if (x->kind != y->kind)
+        return x->kind < y->kind ? -1 : 1;
+    return str_cmp(x->id, y->id);
 }
 
 static int ascending(const void *a, const void *b)
 {
-    const struct match *x = a, *y = b;
-    int order = by_key(x, y);
-    return order ? order : by_id(&x->rec, &y->rec);
+    struct place x = place_of(a), y = place_of(b);
+    return compare(&x, &y, false);
 }
 
 static int descending(const void *a, const void *b)
 {
-    const struct match *x = a, *y = b;
-    int order = by_key(y, x);
-    return order ? order : by_id(&x->rec, &y->rec);
+    struct place x = place_of(a), y = place_of(b);
+    return compare(&x, &y, true);
 }
 
-/* ---- the page ---------------------------------------------------------------------------------
- */
-static void cut_page(struct search *s, const struct matches *m, struct replica_page *out)
+/* ---- lists */
+
+static bool is_sorted(const struct search *s)
 {
-    const struct replica_query *q = s->q;
-    size_t first = q->start_index > 1 ? (size_t)q->start_index - 1 : 0;
-    size_t left = first < m->count ? m->count - first : 0;
-    size_t n = q->count <= 0 ? 0 : (size_t)q->count < left ? (size_t)q->count : left;
-    const struct render how = {.view = &s->view, .sections = sections_of(&q->want)};
+    return s->q->sort.by.attr || (s->q->also && s->q->also->sort.by.attr);
+}
+
+static bool sorts_down(const struct search *s)
+{
+    return s->q->sort.descending;
+}
+
+static void prepare(struct search *s)
+{
+    view_prepare(&s->view, s->arena);
+    for (const struct replica_query *q = s->q; q && s->part_count < REPLICA_KINDS; q = q->also) {
+        struct part *p = &s->parts[s->part_count++];
+        p->q = q;
+        p->by = candidates_pinned(q);
+        p->quick = quick_of(s->arena, q->kind, q->filter);
+        p->order = quick_order_of(q->kind, &q->sort);
+        probe_of(s->arena, q, &p->probe);
+    }
+}
+
+static bool is_bearable(const struct search *s, struct error *err)
+{
+    size_t members = 0;
+    for (size_t k = 0; k < s->part_count; k++) {
+        const struct part *p = &s->parts[k];
+        for (size_t i = 0; p->q->kind == REPLICA_GROUP && p->probe.whole_members && i < p->count;
+             i++)
+            members += ((const struct organization *)p->at[i]->node)->members.count;
+    }
+    return members <= MEMBERS_MAX ||
+           error_set(err, ERR_TOO_MANY,
+                     "the filter would read every member of every group; ask for members.value eq");
+}
+
+/* What the next page will be asked with, and by whom: the same text, the same list. */
+static struct str text_of(const struct search *s)
+{
+    const struct kiops_actor *who = s->view.actor;
+    struct str text = s->q->text;
+    if (!text.len)
+        return text;
+    struct str *parts = ARENA_ARRAY(s->arena, struct str, 6 + 2 * who->organization_count);
+    size_t n = 0;
+    parts[n++] = text;
+    parts[n++] = STR("\n");
+    parts[n++] = who->client;
+    parts[n++] = STR("\n");
+    parts[n++] = s->view.all ? STR("*") : who->id;
+    for (size_t i = 0; !s->view.all && i < who->organization_count; i++) {
+        parts[n++] = STR("\n");
+        parts[n++] = who->organizations[i];
+    }
+    return arena_join(s->arena, parts, n);
+}
+
+static struct list *as_list(struct search *s, struct list *l)
+{
+    if (is_sorted(s) && s->count > 1)
+        qsort(s->at, s->count, sizeof *s->at, sorts_down(s) ? descending : ascending);
+    l->at = must(malloc((s->count + 1) * sizeof *l->at));
+    for (size_t i = 0; i < s->count; i++)
+        l->at[i] = s->at[i].rec;
+    l->count = s->count;
+    return l;
+}
+
+/* NULL: refused. */
+static struct list *make_list(struct search *s, struct str text, struct error *err)
+{
+    struct replica *r = s->replica;
+    size_t candidates = 0;
+    replica_read(r);
+    for (size_t k = 0; k < s->part_count; k++) {
+        candidates_add(s, &s->parts[k]);
+        candidates += s->parts[k].count;
+    }
+    bool bearable = is_bearable(s, err);
+    struct list *l = list_new(r, atomic_load(&r->changes));
+    replica_unlock(r);
+    if (!bearable) {
+        list_drop(r, l);
+        return NULL;
+    }
+    judge_all(s);
+    as_list(s, l);
+    if (text.len && candidates >= WORTH_KEEPING && s->count > (size_t)s->q->count)
+        lists_keep(r, l, text);
+    return l;
+}
+
+/* ---- the page */
+
+static struct place place_asked(const struct replica_place *p)
+{
+    return (struct place){p->key, p->kind, p->id};
+}
+
+/* Of the first that stands behind what the cursor saw last. */
+static size_t behind(struct search *s, const struct list *l, const struct replica_place *seen)
+{
+    struct place last = place_asked(seen);
+    size_t from = 0, to = l->count;
+    while (from < to) {
+        size_t middle = from + (to - from) / 2;
+        const struct match m = {l->at[middle], judge_sort_key(s, l->at[middle])};
+        struct place here = place_of(&m);
+        if (compare(&here, &last, sorts_down(s)) <= 0)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    return from;
+}
+
+static size_t index_of(const struct replica_query *q)
+{
+    return q->start_index > 1 ? (size_t)q->start_index - 1 : 0;
+}
+
+static size_t page_size(const struct replica_query *q, size_t first, size_t total)
+{
+    size_t left = first < total ? total - first : 0;
+    if (q->count <= 0)
+        return 0;
+    return (size_t)q->count < left ? (size_t)q->count : left;
+}
+
+/* Records at[0..n): what is hidden by now is left out. */
+static void render(struct search *s, const struct record *const *at, size_t n,
+                   struct replica_page *out)
+{
+    const struct render how = {.view = &s->view, .sections = sections_of(&s->q->want)};
     struct replica_text *texts = ARENA_ARRAY(s->arena, struct replica_text, n);
     for (size_t i = 0; i < n; i++)
-        if (candidate_text(s, &how, m->at[first + i].rec, s->arena, &texts[out->count]))
+        if (judge_text(s, &how, at[i], s->arena, &texts[out->count]))
             out->count++;
     out->at = texts;
-    out->total = (int64_t)m->count;
+    if (n) {
+        const struct record *last = at[n - 1];
+        struct str key = judge_sort_key(s, last);
+        out->last = (struct replica_place){
+            .kind = kind_of(last),
+            .key = key.at ? arena_str(s->arena, key) : STR_NONE,
+            .id = arena_str(s->arena, record_field(last, FIELD_ID)),
+        };
+    }
 }
 
-/* Everything, by id, for whoever sees everything: nothing is to be judged. */
-static void take_all(const struct search *s, struct matches *out)
+static void cut_page(struct search *s, const struct list *l, struct replica_page *out)
 {
-    out->at = ARENA_ARRAY(s->arena, struct match, s->count);
-    out->count = s->count;
-    for (size_t i = 0; i < s->count; i++)
-        out->at[i].rec = s->at[i];
+    const struct replica_query *q = s->q;
+    size_t first = index_of(q);
+    if (q->after)
+        first = q->after->id.len ? behind(s, l, q->after) : 0;
+    size_t n = page_size(q, first, l->count);
+    out->total = (int64_t)l->count;
+    out->more = first + n < l->count;
+    render(s, l->at + (n ? first : 0), n, out);
+}
+
+/* ---- everything, by id, for whoever sees everything: nothing is to be judged, so a page costs
+ * what a page costs, wherever it stands. */
+
+static bool is_whole(const struct search *s)
+{
+    bool whole = s->view.all && !is_sorted(s);
+    for (size_t k = 0; k < s->part_count; k++)
+        whole &= !s->parts[k].q->filter;
+    return whole;
+}
+
+static const struct order *order_of(const struct search *s, size_t part)
+{
+    const struct replica *r = s->replica;
+    return s->parts[part].q->kind == REPLICA_USER ? &r->users : &r->organizations;
+}
+
+static size_t first_of_all(const struct search *s)
+{
+    const struct replica_place *after = s->q->after;
+    size_t first = 0;
+    if (!after)
+        return index_of(s->q);
+    for (size_t k = 0; after->id.len && k < s->part_count; k++) {
+        if (s->parts[k].q->kind == after->kind)
+            return first + order_behind(order_of(s, k), after->id);
+        first += order_of(s, k)->count;
+    }
+    return first;
+}
+
+static void page_of_all(struct search *s, struct replica_page *out)
+{
+    struct replica *r = s->replica;
+    struct pin pin;
+    replica_read(r);
+    size_t first = first_of_all(s), total = 0, taken = 0;
+    for (size_t k = 0; k < s->part_count; k++)
+        total += order_of(s, k)->count;
+    size_t n = page_size(s->q, first, total), skip = first;
+    const struct record **at = ARENA_ARRAY(s->arena, const struct record *, n + 1);
+    for (size_t k = 0; k < s->part_count && taken < n; k++) {
+        const struct order *o = order_of(s, k);
+        for (size_t i = skip; i < o->count && taken < n; i++)
+            at[taken++] = o->at[i];
+        skip = skip > o->count ? skip - o->count : 0;
+    }
+    pin_hold(&r->keep, &pin);
+    replica_unlock(r);
+    out->total = (int64_t)total;
+    out->more = first + n < total;
+    render(s, at, n, out);
+    pin_drop(&r->keep, &pin);
 }
 
 /* Whether the directory is to be asked: for what the actor may not see as for what is not there, so
  * that the time of an answer tells nothing. */
 static void say_confirm(const struct search *s, struct replica_page *out)
 {
-    const struct pinned *p = &s->by;
-    bool probe = s->q->kind == REPLICA_GROUP && p->key == KEY_ID &&
-                 scim_filter_pinned(s->q->filter, STR("members"), STR("value")).at;
-    bool unique = p->key == KEY_ID || p->key == KEY_NAME ||
-                  (p->key == KEY_EXTERNAL && s->view.actor->client.len);
-    out->confirm = unique && p->value.len && out->total == 0 && (!s->some_seen || probe);
-    if (out->confirm) {
-        out->confirm_attr = p->name;
-        out->confirm_value = p->value;
+    for (size_t k = 0; k < s->part_count && out->total == 0; k++) {
+        const struct part *p = &s->parts[k];
+        enum key key = p->by.key;
+        bool probe = p->q->kind == REPLICA_GROUP && key == KEY_ID &&
+                     scim_filter_pinned(p->q->filter, STR("members"), STR("value")).at;
+        bool unique =
+            key == KEY_ID || key == KEY_NAME || (key == KEY_EXTERNAL && s->view.actor->client.len);
+        if (unique && p->by.value.len && (!p->some_seen || probe))
+            out->confirm[out->confirm_count++] =
+                (struct replica_confirm){p->q->kind, p->by.name, p->by.value};
     }
 }
 
@@ -411,30 +333,20 @@ bool replica_find(struct replica *r, struct arena *a, const struct replica_query
                   struct replica_page *out, struct error *err)
 {
     struct search s = {.replica = r, .q = q, .arena = a, .view = view_of(r, q->actor)};
-    struct pin pin;
-    s.by = pinned_by(q);
-    view_prepare(&s.view, a);
-    probe_of(a, q, &s.probe);
-    replica_read(r);
-    add_candidates(&s);
-    size_t members = s.probe.whole_members ? members_of(&s) : 0;
-    pin_hold(&r->keep, &pin);
-    replica_unlock(r);
-    struct matches m = {0};
-    bool bearable = members <= MEMBERS_MAX;
-    if (!bearable)
-        error_set(err, ERR_TOO_MANY,
-                  "the filter would read every member of every group; ask for members.value eq");
-    else if (s.view.all && !q->filter && !q->sort.by.attr)
-        take_all(&s, &m);
-    else
-        judge_all(&s, &m);
-    if (q->sort.by.attr && m.count > 1)
-        qsort(m.at, m.count, sizeof *m.at, q->sort.descending ? descending : ascending);
     *out = (struct replica_page){0};
-    if (bearable)
-        cut_page(&s, &m, out);
+    prepare(&s);
+    if (is_whole(&s)) {
+        page_of_all(&s, out);
+        return true;
+    }
+    struct str text = text_of(&s);
+    struct list *l = lists_take(r, text);
+    if (!l)
+        l = make_list(&s, text, err);
+    if (!l)
+        return false;
+    cut_page(&s, l, out);
     say_confirm(&s, out);
-    pin_drop(&r->keep, &pin);
-    return bearable;
+    list_drop(r, l);
+    return true;
 }

@@ -54,7 +54,8 @@ enum field {
     FIELD_EXTENSIONS,    /* the same: keys are URNs */
     FIELD_OWN_EXTENSION, /* organization: of the kiops extension, the description */
     FIELD_ROLES,         /* user: items of `roles` that other systems stored */
-    FIELD_MAILS,         /* from here on lists */
+    FIELD_KEYS,          /* from here on lists; user: comparison keys, see enum record_key */
+    FIELD_MAILS,         /* comparison keys, that of the primary one first */
     FIELD_EXTERNAL,
     FIELD_JOINED,
     FIELD_MANAGERS,
@@ -62,6 +63,16 @@ enum field {
     FIELD_REQUESTS,
     FIELD_REJECTED,
     FIELDS
+};
+
+/* The values whose keys a user's record holds beside userName and e-mail: what people are searched
+ * and sorted by. */
+enum record_key {
+    RECORD_DISPLAY_NAME,
+    RECORD_FORMATTED,
+    RECORD_FAMILY_NAME,
+    RECORD_GIVEN_NAME,
+    RECORD_KEYS
 };
 
 struct record {
@@ -72,6 +83,7 @@ struct record {
     uint32_t size;
     uint16_t extensions; /* bit i: content under the resource type's extension i */
     bool is_user, active, open;
+    bool odd_keys; /* a value whose key is empty: its keys do not tell it from no value */
     uint32_t end[FIELDS];
     char text[];
 };
@@ -238,6 +250,17 @@ struct keep {
     uint64_t generation;
 };
 
+#define LISTS_MAX 8
+
+struct list;
+
+/* lists.c: what was found for who pages through it. */
+struct lists {
+    pthread_mutex_t lock;
+    struct list *first;
+    size_t count;
+};
+
 struct replica {
     struct str base; /* JSON-escaped */
     const struct scim_resource_type *user_type, *group_type;
@@ -260,6 +283,8 @@ struct replica {
     bool bulk; /* first load: sorted once, at its end */
 
     struct keep keep;
+    struct lists lists;
+    atomic_uint_fast64_t changes; /* times that it was locked for writing */
 
     atomic_bool ready, live;
     atomic_int_fast64_t lost_at;
@@ -289,6 +314,10 @@ void order_add(struct order *o, struct record *rec, bool append);
 void order_replace(struct order *o, const struct record *old, struct record *rec);
 void order_remove(struct order *o, const struct record *rec);
 void order_sort(struct order *o);
+/* Place of the first id behind `id`, which need not be there. */
+size_t order_behind(const struct order *o, struct str id);
+void lists_expire(struct replica *r);
+void lists_release(struct replica *r);
 void tombstone_put(struct replica *r, struct str id, struct str csn);
 bool tombstone_bars(const struct replica *r, struct str id, struct str csn);
 /* Platform group, kiopsJoined `platform:...`; activity aside. */

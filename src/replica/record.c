@@ -18,6 +18,7 @@ struct packer {
     uint32_t end[FIELDS];
     enum field next;
     uint16_t extensions;
+    bool odd_keys;
 };
 
 /* Fields are packed in their order; those passed over are empty. */
@@ -174,8 +175,57 @@ static void pack_name(struct packer *p, struct str name)
     OWNED_BUF struct buf key;
     buf_init(&key, RECORD_MAX);
     unicode_key_to(&key, name);
+    p->odd_keys |= key.len == 0;
     pack(p, FIELD_NAME, name);
     pack_key(p, FIELD_NAME_KEY, buf_view(&key), name);
+}
+
+/* ---- keys */
+
+static void pack_key_item(struct packer *p, struct str text)
+{
+    uint32_t len = 0;
+    size_t from = p->text.len;
+    buf_add(&p->text, (const char *)&len, sizeof len);
+    unicode_key_to(&p->text, text);
+    if (p->text.failed)
+        return;
+    len = (uint32_t)(p->text.len - from - sizeof len);
+    memcpy(p->text.at + from, &len, sizeof len);
+    p->odd_keys |= text.len > 0 && len == 0;
+}
+
+static void pack_keys(struct packer *p, const json_t *resource)
+{
+    const json_t *name = json_object_get(resource, "name");
+    const struct str texts[RECORD_KEYS] = {
+        [RECORD_DISPLAY_NAME] = json_get_str(resource, "displayName"),
+        [RECORD_FORMATTED] = json_get_str(name, "formatted"),
+        [RECORD_FAMILY_NAME] = json_get_str(name, "familyName"),
+        [RECORD_GIVEN_NAME] = json_get_str(name, "givenName"),
+    };
+    begin_field(p, FIELD_KEYS);
+    for (size_t i = 0; i < RECORD_KEYS; i++)
+        pack_key_item(p, texts[i]);
+    end_field(p, FIELD_KEYS);
+}
+
+/* An order by e-mail goes by the primary one, else the first (RFC 7644 3.4.2.3). */
+static void pack_mails(struct packer *p, const json_t *mails)
+{
+    size_t n = json_array_size(mails), first = 0;
+    while (first < n && !json_is_true(json_object_get(json_array_get(mails, first), "primary")))
+        first++;
+    first = first < n ? first : 0;
+    begin_field(p, FIELD_MAILS);
+    for (size_t i = 0; i < n; i++) {
+        size_t k = i == 0 ? first : i <= first ? i - 1 : i;
+        struct str value = json_get_str(json_array_get(mails, k), "value");
+        if (value.len)
+            pack_key_item(p, value);
+        p->odd_keys |= i == 0 && !value.len;
+    }
+    end_field(p, FIELD_MAILS);
 }
 
 static struct record *finish(struct packer *p, instant_t created, instant_t modified)
@@ -188,6 +238,7 @@ static struct record *finish(struct packer *p, instant_t created, instant_t modi
     rec->created = created;
     rec->modified = modified;
     rec->extensions = p->extensions;
+    rec->odd_keys = p->odd_keys;
     memcpy(rec->end, p->end, sizeof rec->end);
     if (p->text.len)
         memcpy(rec->text, p->text.at, p->text.len);
@@ -206,7 +257,8 @@ struct record *record_of_user(const struct replica *r, const struct directory_us
     pack_core(&p, u->resource);
     pack_extensions(&p, r, u->resource, true);
     pack_roles(&p, json_object_get(u->resource, "roles"));
-    pack_list(&p, FIELD_MAILS, &u->mails);
+    pack_keys(&p, u->resource);
+    pack_mails(&p, json_object_get(u->resource, "emails"));
     pack_list(&p, FIELD_EXTERNAL, &who->external_ids);
     pack_list(&p, FIELD_JOINED, &who->joined);
     pack_list(&p, FIELD_MANAGERS, &who->managers);

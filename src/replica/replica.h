@@ -125,9 +125,10 @@ bool replica_actor(struct replica *r, struct arena *a, struct str user_id, struc
 
 /* ---- find.c, view.c: representations on the actor's view
  * --------------------------------------------------------------- */
-enum replica_kind { REPLICA_USER, REPLICA_GROUP };
+enum replica_kind { REPLICA_USER, REPLICA_GROUP, REPLICA_KINDS };
 
 struct replica_text {
+    enum replica_kind kind;
     struct str id;
     struct str json;    /* whole resource, as the actor may see it */
     struct str version; /* W/"..." without JSON escapes */
@@ -148,27 +149,48 @@ struct replica_ask {
 bool replica_show(struct replica *r, struct arena *a, const struct replica_ask *ask,
                   struct replica_text *out);
 
+/* Where a resource stands in the order of a list: what a cursor remembers. */
+struct replica_place {
+    enum replica_kind kind;
+    struct str key; /* of the sort; at NULL: it had no value */
+    struct str id;  /* empty: before the first */
+};
+
 struct replica_query {
     enum replica_kind kind;
     const struct scim_filter *filter; /* NULL = all */
-    struct scim_sort sort;
+    struct scim_sort sort;            /* by.attr NULL: by id; where `also` is sorted: no value */
+    /* A second resource type in the same list (RFC 7644 3.4.2.1): of it, kind, filter and sort
+     * count. Of equal keys, the first type comes first. */
+    const struct replica_query *also;
     int64_t start_index, count;
+    const struct replica_place *after; /* instead of start_index */
     const struct kiops_actor *actor;
     struct replica_want want;
+    /* Filter and order as text: a list that goes on is kept under it for its next page. Empty: not
+     * kept. */
+    struct str text;
+};
+
+/* A filter pinned one unique key and nothing was found (the directory was not asked): an equality
+ * on id, userName, externalId, displayName or the Entra probes. The service confirms it. */
+struct replica_confirm {
+    enum replica_kind kind;
+    struct str attr, value;
 };
 
 struct replica_page {
     int64_t total;
     const struct replica_text *at;
     size_t count;
-    /* The filter pinned one unique key and nothing was found (the directory was not asked): an
-     * equality on id, userName, externalId, displayName or the Entra probes. The service confirms
-     * it. */
-    bool confirm;
-    struct str confirm_attr, confirm_value;
+    bool more;                 /* behind the page */
+    struct replica_place last; /* of the page, should it have one */
+    struct replica_confirm confirm[REPLICA_KINDS];
+    size_t confirm_count;
 };
 
-/* Consistent, in id order unless sorted. Errors: ERR_TOO_MANY. */
+/* Consistent, in id order unless sorted; keys of a sort are compared in their first 1,024 bytes.
+ * Errors: ERR_TOO_MANY. */
 MUST_CHECK bool replica_find(struct replica *r, struct arena *a, const struct replica_query *q,
                              struct replica_page *out, struct error *err);
 

@@ -49,6 +49,7 @@ struct replica *replica_new(const struct replica_settings *s)
     r->tombstones = must(calloc(TOMBSTONES, sizeof *r->tombstones));
     r->platform.arena = arena_new();
     keep_init(&r->keep);
+    pthread_mutex_init(&r->lists.lock, NULL);
     pthread_rwlockattr_t attr;
     pthread_rwlockattr_init(&attr);
     /* The default prefers readers: scans starved the feed for seconds (DESIGN 6). */
@@ -105,6 +106,7 @@ void replica_free(struct replica *r)
     for (size_t i = 0; i < sizeof indexes / sizeof *indexes; i++)
         index_release(indexes[i]);
     free(r->tombstones);
+    lists_release(r);
     keep_release(&r->keep);
     pthread_rwlock_destroy(&r->lock);
     free_text(r->base);
@@ -120,6 +122,8 @@ void replica_read(struct replica *r)
 void replica_write(struct replica *r)
 {
     pthread_rwlock_wrlock(&r->lock);
+    atomic_fetch_add(&r->changes, 1);
+    lists_expire(r);
 }
 
 void replica_unlock(struct replica *r)
@@ -198,14 +202,8 @@ static void change(struct index *ix, struct str key, void *node, bool add)
 static void change_list(struct index *ix, const struct record *rec, enum field list, bool add)
 {
     struct str value;
-    OWNED_BUF struct buf folded;
-    buf_init(&folded, rec->size * (size_t)8 + 64);
-    for (size_t at = 0; record_next(rec, list, &at, &value);) {
-        buf_clear(&folded);
-        if (list == FIELD_MAILS)
-            unicode_key_to(&folded, value);
-        change(ix, list == FIELD_MAILS ? buf_view(&folded) : value, rec->node, add);
-    }
+    for (size_t at = 0; record_next(rec, list, &at, &value);)
+        change(ix, value, rec->node, add);
 }
 
 /* All but the DN, which is claimed. */
@@ -274,6 +272,13 @@ void order_remove(struct order *o, const struct record *rec)
     size_t place = place_of(o, record_field(rec, FIELD_ID));
     o->count--;
     memmove(o->at + place, o->at + place + 1, (o->count - place) * sizeof *o->at);
+}
+
+size_t order_behind(const struct order *o, struct str id)
+{
+    size_t place = place_of(o, id);
+    bool there = place < o->count && str_eq(record_field(o->at[place], FIELD_ID), id);
+    return place + there;
 }
 
 void order_sort(struct order *o)

@@ -149,12 +149,20 @@ static bool text_satisfies(const struct scim_filter *f, const struct scim_attr *
     return key_satisfies(f->op, buf_view(&slow), f->key);
 }
 
+bool scim_match_key(const struct scim_filter *f, struct str key)
+{
+    return key_satisfies(f->op, key, f->key);
+}
+
+bool scim_match_instant(const struct scim_filter *f, instant_t at)
+{
+    return order_satisfies(f->op, (at > f->instant) - (at < f->instant));
+}
+
 static bool instant_satisfies(const struct scim_filter *f, struct str text)
 {
     instant_t at;
-    if (!clock_parse_rfc3339(text, &at))
-        return false;
-    return order_satisfies(f->op, (at > f->instant) - (at < f->instant));
+    return clock_parse_rfc3339(text, &at) && scim_match_instant(f, at);
 }
 
 static bool literal_satisfies(const struct scim_filter *f, const struct scim_attr *leaf,

@@ -96,9 +96,18 @@ bool scim_sort_parse(const struct scim_context *in, struct str sort_by, struct s
         *out = (struct scim_sort){0}; /* sortOrder speaks of sortBy alone */
         return true;
     }
-    if (!scim_path_parse(in->arena, in->type, sort_by, &sort.by, err)) {
+    struct scim_parser parser = {.arena = in->arena,
+                                 .type = in->type,
+                                 .limits = SCIM_FILTER_LIMITS,
+                                 .of_many_types = in->of_many_types,
+                                 .err = err};
+    if (!scim_path_read(&parser, sort_by, &sort.by)) {
         err->kind = ERR_INVALID_PATH; /* a filter has no place in sortBy at all */
         return false;
+    }
+    if (sort.by.attr == &scim_attr_absent) {
+        *out = (struct scim_sort){.descending = sort.descending};
+        return true;
     }
     if (sort.by.attr && sort.by.attr->type == SCIM_COMPLEX && !sort.by.sub)
         sort.by.sub = scim_attr_sub(sort.by.attr, STR("value"));
@@ -172,6 +181,11 @@ static struct str value_key(struct arena *a, const struct scim_attr *leaf, const
         break; /* scim_sort_parse() lets none through */
     }
     return STR_NONE;
+}
+
+struct str scim_sort_instant(struct arena *a, instant_t at)
+{
+    return integer_key(a, at);
 }
 
 struct str scim_sort_key(struct arena *a, const struct scim_sort *s, const json_t *resource)

@@ -130,6 +130,9 @@ struct scim_context {
     const struct scim_resource_type *type;
     const struct scim_dialect *dialect;
     struct scim_limits limits;
+    /* Filter and order are asked of several types at once: what this type lacks has no value
+     * (RFC 7644 3.4.2.1). */
+    bool of_many_types;
 };
 
 /* ---- path.c
@@ -198,6 +201,10 @@ MUST_CHECK bool scim_filter_parse(const struct scim_context *in, struct str text
 /* Does the resource (canonical spelling, as the replica or mapping makes it) satisfy the filter?
  * Unassigned `active` never occurs: the mapping writes it out. */
 bool scim_match(const struct scim_filter *f, const json_t *resource);
+/* The operator and literal of one comparison, for who has the value ready: a comparison key (case
+ * kept where the attribute is caseExact), or an instant. */
+bool scim_match_key(const struct scim_filter *f, struct str key);
+bool scim_match_instant(const struct scim_filter *f, instant_t at);
 /* The same for one item of a multi-valued attribute and the filter inside [ ]. A simple item counts
  * as {"value": item}. */
 bool scim_match_item(const struct scim_filter *f, const json_t *item);
@@ -377,13 +384,14 @@ struct scim_sort {
 };
 
 /* Errors: ERR_INVALID_PATH (unknown, complex without value, returned:never), ERR_INVALID_VALUE
- * (sortOrder). */
+ * (sortOrder). Of many types, what this one lacks is no order. */
 MUST_CHECK bool scim_sort_parse(const struct scim_context *in, struct str sort_by,
                                 struct str sort_order, struct scim_sort *out, struct error *err);
 /* Sort key of a resource: bytes that compare with memcmp in the attribute's order; STR_NONE (at
  * NULL) when it has no value (sorts last ascending, first descending). Primary item, else the
  * first. */
 struct str scim_sort_key(struct arena *a, const struct scim_sort *s, const json_t *resource);
+struct str scim_sort_instant(struct arena *a, instant_t at); /* the same of a date */
 
 /* ---- reply.c
  * ------------------------------------------------------------------------------------------------------

@@ -94,9 +94,7 @@ static inline struct directory_user user_of(struct world *w, const char *name, c
         .created = CREATED,
         .modified = MODIFIED,
     };
-    u.mails = (struct directory_values){ARENA_NEW(w->arena, struct str), 1};
     struct str mail = arena_fmt(w->arena, "%s@Example.org", name);
-    memcpy((char *)(uintptr_t)u.mails.at, &mail, sizeof mail);
     json_keep(w->arena, u.resource);
     json_put_str(u.resource, "userName", u.user_name);
     json_put_str(u.resource, "displayName", u.display);

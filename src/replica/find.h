@@ -1,0 +1,122 @@
+/*
+ * What the files of a search share. A search goes through candidates.c (whom an index names, or
+ * all), quick.c (what the packed record alone says), judge.c (the rest, from a rendered part) and
+ * find.c (order, page); lists.c keeps what was found for the next page.
+ *
+ * Threads: a struct search belongs to one thread; struct lists is shared.
+ */
+#pragma once
+
+#include "replica/internal.h"
+
+/* Sort keys are told apart by so many bytes, then by id: a cursor has to hold one. */
+#define SORT_KEY_MAX 1024
+
+/* ---- quick.c */
+struct quick; /* a filter, resolved to fields of the record */
+
+enum said { SAID_NO, SAID_YES, SAID_UNKNOWN };
+
+/* NULL: the record says nothing of what this filter speaks of. */
+const struct quick *quick_of(struct arena *a, enum replica_kind kind, const struct scim_filter *f);
+enum said quick_says(const struct quick *q, const struct record *rec);
+
+/* How a sort key is had from the record alone. */
+enum quick_key { QUICK_KEY_NONE, QUICK_KEY_TEXT, QUICK_KEY_INSTANT };
+struct quick_order {
+    enum quick_key kind;
+    int source;
+};
+struct quick_order quick_order_of(enum replica_kind kind, const struct scim_sort *s);
+/* STR_NONE: no value. A view into the record, or in the arena. */
+struct str quick_sort_key(struct arena *a, const struct quick_order *o, const struct record *rec);
+
+/* ---- one search */
+enum key { KEY_NONE, KEY_ID, KEY_NAME, KEY_EXTERNAL, KEY_MAIL, KEY_LINK };
+
+/* What every match must equal. */
+struct pinned {
+    enum key key;
+    bool only; /* the filter says nothing else */
+    struct str name, value;
+};
+
+/* One resource type of a search. */
+struct part {
+    const struct replica_query *q;
+    struct pinned by;
+    struct str name_key; /* KEY_NAME: of the value */
+    struct probe probe;
+    const struct quick *quick;
+    struct quick_order order;
+    const struct record **at; /* candidates */
+    size_t count, cap;
+    bool some_seen; /* a candidate that the actor may see, whatever the rest of the filter says */
+};
+
+struct match {
+    const struct record *rec;
+    struct str key;
+};
+
+struct search {
+    struct replica *replica;
+    const struct replica_query *q; /* of the first part: what is common to all */
+    struct arena *arena;
+    struct view view;
+    struct part parts[REPLICA_KINDS];
+    size_t part_count;
+    struct match *at; /* matches */
+    size_t count, cap;
+};
+
+static inline struct part *search_part(struct search *s, const struct record *rec)
+{
+    enum replica_kind kind = rec->is_user ? REPLICA_USER : REPLICA_GROUP;
+    return s->parts[0].q->kind == kind ? &s->parts[0] : &s->parts[1];
+}
+
+/* ---- candidates.c */
+struct pinned candidates_pinned(const struct replica_query *q);
+/* Under the read lock. */
+void candidates_add(struct search *s, struct part *p);
+const struct record *candidate_of_id(const struct replica *r, enum replica_kind kind,
+                                     struct str id);
+
+/* ---- judge.c */
+/* Turns the candidates of all parts into matches. */
+void judge_all(struct search *s);
+/* The key by which `rec` is sorted; STR_NONE: it has no value. */
+struct str judge_sort_key(struct search *s, const struct record *rec);
+/* One text in two steps: what rests on links is taken under the lock, the rest is rendered without
+ * it, under a pin. A user is done with the first. */
+struct telling {
+    const struct render *how;
+    const struct record *rec;
+    struct str json;
+    struct group_facts *facts; /* NULL: a user */
+};
+bool judge_take(struct telling *t, const struct record *rec, struct arena *a); /* false: hidden */
+void judge_complete(const struct telling *t, struct arena *a, struct replica_text *out);
+/* Both, on the actor's view; false: hidden. */
+bool judge_text(const struct search *s, const struct render *how, const struct record *rec,
+                struct arena *a, struct replica_text *out);
+
+/* ---- lists.c */
+struct list {
+    struct list *next;
+    struct str text; /* what was asked and by whom */
+    uint64_t changes;
+    struct pin pin;
+    const struct record **at;
+    size_t count;
+    unsigned users;
+    bool kept;
+};
+
+/* New, borrowing nothing; the pin is held until the last user lets go. */
+struct list *list_new(struct replica *r, uint64_t changes);
+/* What was found for the same text since the last change; NULL. */
+struct list *lists_take(struct replica *r, struct str text);
+void lists_keep(struct replica *r, struct list *l, struct str text);
+void list_drop(struct replica *r, struct list *l);
