@@ -128,6 +128,7 @@ static struct scim_features features_of(const struct config *config)
         .change_password = true,
         .sort = true,
         .etag = true,
+        .cursor = true,
         .filter_results = config->scim.max_page,
         .default_page = config->scim.default_page,
         .max_page = config->scim.max_page,

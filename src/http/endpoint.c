@@ -5,22 +5,6 @@
 /* A member as clients write it: the object, its value, type, display and $ref, and some room. */
 #define JSON_VALUES_PER_VALUE 10
 
-/* Users and Groups differ in this table only. */
-struct http_resource {
-    enum replica_kind kind;
-    struct str key; /* the attribute whose value picks the writer of a create */
-    enum service_status (*get)(const struct service_call *, struct str, struct service_result *,
-                               struct error *);
-    enum service_status (*create)(const struct service_call *, const json_t *,
-                                  struct service_result *, struct error *);
-    enum service_status (*replace)(const struct service_call *, struct str, const json_t *,
-                                   struct service_result *, struct error *);
-    enum service_status (*patch)(const struct service_call *, struct str, const struct scim_patch *,
-                                 struct service_result *, struct error *);
-    enum service_status (*remove)(const struct service_call *, struct str, struct service_result *,
-                                  struct error *);
-};
-
 const struct http_resource http_users = {
     .kind = REPLICA_USER,
     .key = {"userName", 8},
@@ -41,16 +25,17 @@ const struct http_resource http_groups = {
     .remove = service_group_delete,
 };
 
-static const struct scim_resource_type *type_of(const struct http_request *r)
+static const struct scim_resource_type *type_of(const struct http_request *r,
+                                                const struct http_resource *resource)
 {
-    return r->route->resource->kind == REPLICA_USER ? r->server->user_type : r->server->group_type;
+    return resource->kind == REPLICA_USER ? r->server->user_type : r->server->group_type;
 }
 
-static struct scim_context context_of(const struct http_request *r)
+struct scim_context http_context(const struct http_request *r, const struct http_resource *resource)
 {
     return (struct scim_context){
         .arena = r->arena,
-        .type = type_of(r),
+        .type = resource ? type_of(r, resource) : NULL,
         .dialect = r->dialect,
         .limits = service_limits(r->server->config),
     };
@@ -61,7 +46,7 @@ static bool is_get(const struct http_request *r)
     return r->method == HTTP_GET || r->method == HTTP_HEAD;
 }
 
-static enum http_next answer_options(struct http_request *r)
+enum http_next http_answer_options(struct http_request *r)
 {
     r->answer.allow = http_route_allow(r->arena, r->route);
     http_answer_body(r, 204, STR_NONE);
@@ -83,17 +68,24 @@ static bool wants_minimal(const struct http_request *r)
             r->dialect->group_patch_204);
 }
 
-static bool prepare(struct http_request *r)
+void http_begin(struct http_request *r)
 {
     const struct config_directory *directory = &r->server->config->directory;
-    const struct str *params = r->target.params;
     const struct scim_dialect *dialect = scim_dialect_find(r->actor.profile);
+    if (r->prepared)
+        return;
     r->dialect = dialect ? dialect : r->server->default_dialect;
     r->deadline = clock_deadline_in(directory->connect_timeout_ms +
                                     2 * (int64_t)directory->operation_timeout_ms);
-    r->minimal = wants_minimal(r);
     r->prepared = true;
-    const struct scim_context in = context_of(r);
+}
+
+static bool prepare(struct http_request *r)
+{
+    const struct str *params = r->target.params;
+    http_begin(r);
+    r->minimal = wants_minimal(r);
+    const struct scim_context in = http_context(r, r->route->resource);
     if (r->minimal) /* so that no large group is rendered for an answer that has no body */
         return scim_projection_parse(&in, STR("id"), STR_NONE, &r->projection, &r->err);
     if (!params[HTTP_ATTRIBUTES].at && !params[HTTP_EXCLUDED_ATTRIBUTES].at)
@@ -102,7 +94,7 @@ static bool prepare(struct http_request *r)
                                  &r->projection, &r->err);
 }
 
-static struct service_call call_of(const struct http_request *r, struct directory_conn *conn)
+struct service_call http_call(const struct http_request *r, struct directory_conn *conn)
 {
     return (struct service_call){
         .service = r->server->service,
@@ -110,7 +102,7 @@ static struct service_call call_of(const struct http_request *r, struct director
         .conn = conn,
         .actor = r->actor,
         .token_name = r->actor.kind == KIOPS_ACTOR_TOKEN ? r->actor.id : STR_NONE,
-        .scim = context_of(r),
+        .scim = http_context(r, r->route->resource),
         .request_id = str_of(r->id),
         .if_match = r->head.if_match,
         .if_none_match = r->head.if_none_match,
@@ -125,18 +117,18 @@ static struct service_call call_of(const struct http_request *r, struct director
 static struct str location_of(const struct http_request *r)
 {
     const struct str parts[] = {r->server->config->server.public_url, STR(HTTP_BASE_PATH),
-                                type_of(r)->endpoint, STR("/"), r->resource_id};
+                                type_of(r, r->route->resource)->endpoint, STR("/"), r->resource_id};
     return arena_join(r->arena, parts, sizeof(parts) / sizeof(*parts));
 }
 
 static void answer_location(struct http_request *r, const struct service_result *result)
 {
-    bool single = r->route->item;
-    r->answer.location = result->location.len || !single ? result->location : location_of(r);
+    bool known = result->location.len || !r->resource_id.len;
+    r->answer.location = known ? result->location : location_of(r);
 }
 
-static enum http_next answer_result(struct http_request *r, enum service_status status,
-                                    const struct service_result *result)
+enum http_next http_answer_result(struct http_request *r, enum service_status status,
+                                  const struct service_result *result)
 {
     r->answer.version = result->version;
     switch (status) {
@@ -174,64 +166,43 @@ static enum http_next answer_result(struct http_request *r, enum service_status 
 static enum http_next get_item(struct http_request *r, struct directory_conn *conn)
 {
     struct service_result result = {0};
-    struct service_call call = call_of(r, conn);
+    struct service_call call = http_call(r, conn);
     enum service_status status = r->route->resource->get(&call, r->resource_id, &result, &r->err);
-    return answer_result(r, status, &result);
-}
-
-static bool parse_query(struct http_request *r, struct service_query *q)
-{
-    const struct config_scim *config = &r->server->config->scim;
-    const struct str *params = r->target.params;
-    const struct scim_context in = context_of(r);
-    const struct scim_page_limits limits = {config->default_page, config->max_page};
-    const struct scim_page_query page = {params[HTTP_START_INDEX], params[HTTP_COUNT], STR_NONE};
-    if (params[HTTP_CURSOR].at)
-        return error_set(&r->err, ERR_NOT_IMPLEMENTED, "paging by cursor is not supported");
-    if (params[HTTP_FILTER].at && !scim_filter_parse(&in, params[HTTP_FILTER], &q->filter, &r->err))
-        return false;
-    if (params[HTTP_SORT_BY].at &&
-        !scim_sort_parse(&in, params[HTTP_SORT_BY], params[HTTP_SORT_ORDER], &q->sort, &r->err))
-        return false;
-    return scim_page_parse(&page, &limits, &q->page, &r->err);
-}
-
-static enum http_next get_list(struct http_request *r, struct directory_conn *conn)
-{
-    struct service_query query = {.kind = r->route->resource->kind};
-    if (!parse_query(r, &query))
-        return HTTP_ANSWERED;
-    struct service_result result = {0};
-    struct service_call call = call_of(r, conn);
-    call.if_none_match = STR_NONE; /* a list has no version */
-    enum service_status status = service_list(&call, &query, &result, &r->err);
-    return answer_result(r, status, &result);
+    return http_answer_result(r, status, &result);
 }
 
 /* ---- writes: the body is parsed in the pool thread, the change is made by a writer ---- */
 
+bool http_document_load(struct http_request *r, struct error *err)
+{
+    const struct config_limits *config = &r->server->config->limits;
+    const struct json_limits limits = {.depth = config->json_depth,
+                                       .values = JSON_VALUES_PER_VALUE * config->patch_values};
+    json_t *sent = json_load_strict(buf_view(&r->body), limits, err);
+    if (!sent)
+        return false;
+    json_keep(r->arena, sent);
+    r->document = sent;
+    return json_is_object(sent) ||
+           error_set(err, ERR_INVALID_SYNTAX, "the body must be a JSON object");
+}
+
 static bool parse_patch(struct http_request *r)
 {
-    const struct scim_context in = context_of(r);
+    const struct scim_context in = http_context(r, r->route->resource);
     return scim_patch_parse(&in, r->document, &r->patch, &r->body_fault);
 }
 
 static bool parse_body(struct http_request *r)
 {
-    const struct config_limits *config = &r->server->config->limits;
-    const struct json_limits limits = {.depth = config->json_depth,
-                                       .values = JSON_VALUES_PER_VALUE * config->patch_values};
-    json_t *sent = json_load_strict(buf_view(&r->body), limits, &r->body_fault);
-    if (!sent)
+    if (!http_document_load(r, &r->body_fault))
         return false;
-    json_keep(r->arena, sent);
-    r->document = sent;
-    if (!json_is_object(sent))
-        return error_set(&r->body_fault, ERR_INVALID_SYNTAX, "the body must be a JSON object");
+    const json_t *sent = r->document;
     if (r->method == HTTP_PATCH)
         return parse_patch(r);
     json_t *normal = NULL;
-    if (!scim_dialect_normalise(r->dialect, type_of(r), sent, &normal, &r->body_fault))
+    if (!scim_dialect_normalise(r->dialect, type_of(r, r->route->resource), sent, &normal,
+                                &r->body_fault))
         return false;
     json_keep(r->arena, normal);
     r->document = normal;
@@ -243,11 +214,11 @@ static bool parse_body(struct http_request *r)
 static enum http_next refuse_body(struct http_request *r, struct directory_conn *conn)
 {
     struct service_result result = {0};
-    struct service_call call = call_of(r, conn);
+    struct service_call call = http_call(r, conn);
     call.if_none_match = STR_NONE;
     enum service_status status =
-        r->route->item ? r->route->resource->get(&call, r->resource_id, &result, &r->err)
-                       : SERVICE_OK;
+        r->resource_id.len ? r->route->resource->get(&call, r->resource_id, &result, &r->err)
+                           : SERVICE_OK;
     if (status == SERVICE_NEEDS_DIRECTORY && !conn)
         return HTTP_TO_READER;
     if (status != SERVICE_FAILED)
@@ -278,7 +249,7 @@ static enum http_next write_now(struct http_request *r, struct directory_conn *c
 {
     const struct http_resource *resource = r->route->resource;
     struct service_result result = {0};
-    struct service_call call = call_of(r, conn);
+    struct service_call call = http_call(r, conn);
     enum service_status status;
     if (r->method == HTTP_POST)
         status = resource->create(&call, r->document, &result, &r->err);
@@ -288,7 +259,7 @@ static enum http_next write_now(struct http_request *r, struct directory_conn *c
         status = resource->patch(&call, r->resource_id, r->patch, &result, &r->err);
     else
         status = resource->remove(&call, r->resource_id, &result, &r->err);
-    return answer_result(r, status, &result);
+    return http_answer_result(r, status, &result);
 }
 
 /* ---- the endpoints ---- */
@@ -297,7 +268,7 @@ static enum http_next on_resource(struct http_request *r, struct directory_conn 
                                   http_endpoint *read)
 {
     if (r->method == HTTP_OPTIONS)
-        return answer_options(r);
+        return http_answer_options(r);
     if (!r->prepared && !prepare(r))
         return HTTP_ANSWERED;
     if (is_get(r))
@@ -307,7 +278,7 @@ static enum http_next on_resource(struct http_request *r, struct directory_conn 
 
 enum http_next http_endpoint_collection(struct http_request *r, struct directory_conn *conn)
 {
-    return on_resource(r, conn, get_list);
+    return on_resource(r, conn, http_list);
 }
 
 enum http_next http_endpoint_item(struct http_request *r, struct directory_conn *conn)
@@ -315,11 +286,26 @@ enum http_next http_endpoint_item(struct http_request *r, struct directory_conn 
     return on_resource(r, conn, get_item);
 }
 
+/* RFC 7644 3.11: the person who asks, under the own id. */
+enum http_next http_endpoint_me(struct http_request *r, struct directory_conn *conn)
+{
+    if (r->method == HTTP_OPTIONS)
+        return http_answer_options(r);
+    if (r->actor.kind != KIOPS_ACTOR_PERSON || r->method == HTTP_POST) {
+        error_set(&r->err, ERR_NOT_IMPLEMENTED,
+                  r->method == HTTP_POST ? "nobody is created through /Me; use /Users"
+                                         : "this token is no person; use /Users");
+        return HTTP_ANSWERED;
+    }
+    r->resource_id = r->actor.id;
+    return on_resource(r, conn, get_item);
+}
+
 enum http_next http_endpoint_missing(struct http_request *r, struct directory_conn *conn)
 {
     (void)conn;
     if (r->method == HTTP_OPTIONS)
-        return answer_options(r);
+        return http_answer_options(r);
     error_set(&r->err, ERR_NOT_IMPLEMENTED, "this endpoint is not supported");
     return HTTP_ANSWERED;
 }

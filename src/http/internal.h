@@ -44,6 +44,7 @@ struct http_target {
     struct str params[HTTP_PARAMS]; /* decoded; at == NULL: not given */
 };
 
+const char *http_param_name(enum http_param p); /* "sortBy" */
 /* Views into `raw`, or into the arena where something had to be decoded. Errors: ERR_BAD_REQUEST
  * (no path, raw space or control character), ERR_INVALID_SYNTAX (escape, UTF-8),
  * ERR_INVALID_VALUE (%00, repeated parameter); ERR_INVALID_FILTER when the parameter is filter. On
@@ -108,7 +109,21 @@ enum http_next {
 /* Called with conn NULL in a pool thread, then perhaps again on the thread it asked for. */
 typedef enum http_next http_endpoint(struct http_request *r, struct directory_conn *conn);
 
-struct http_resource; /* endpoint.c */
+/* endpoint.c: Users and Groups differ in this table only. */
+struct http_resource {
+    enum replica_kind kind;
+    struct str key; /* the attribute whose value picks the writer of a create */
+    enum service_status (*get)(const struct service_call *, struct str, struct service_result *,
+                               struct error *);
+    enum service_status (*create)(const struct service_call *, const json_t *,
+                                  struct service_result *, struct error *);
+    enum service_status (*replace)(const struct service_call *, struct str, const json_t *,
+                                   struct service_result *, struct error *);
+    enum service_status (*patch)(const struct service_call *, struct str, const struct scim_patch *,
+                                 struct service_result *, struct error *);
+    enum service_status (*remove)(const struct service_call *, struct str, struct service_result *,
+                                  struct error *);
+};
 
 struct http_route {
     struct str name;  /* first segment below the base, matched without case */
@@ -211,10 +226,24 @@ enum http_next http_authenticate(struct http_request *r, struct directory_conn *
 MUST_CHECK bool http_bearer_token(struct str authorization, struct str *token,
                                   enum http_challenge *challenge);
 
-/* ---- endpoint.c, discovery.c ---- */
-http_endpoint http_endpoint_collection, http_endpoint_item, http_endpoint_discovery,
-    http_endpoint_missing;
+/* ---- endpoint.c, search.c, discovery.c ---- */
+http_endpoint http_endpoint_collection, http_endpoint_item, http_endpoint_me, http_endpoint_search,
+    http_endpoint_root, http_endpoint_discovery, http_endpoint_missing;
 extern const struct http_resource http_users, http_groups;
+
+/* Dialect and deadline, once. */
+void http_begin(struct http_request *r);
+/* `resource` may be NULL: of no type. */
+struct scim_context http_context(const struct http_request *r,
+                                 const struct http_resource *resource);
+struct service_call http_call(const struct http_request *r, struct directory_conn *conn);
+/* The body, a JSON object, into r->document. Errors: ERR_INVALID_SYNTAX, ERR_TOO_LARGE. */
+MUST_CHECK bool http_document_load(struct http_request *r, struct error *err);
+enum http_next http_answer_options(struct http_request *r);
+enum http_next http_answer_result(struct http_request *r, enum service_status status,
+                                  const struct service_result *result);
+/* search.c: GET of a collection. */
+enum http_next http_list(struct http_request *r, struct directory_conn *conn);
 
 struct http_discovery;
 

@@ -12,6 +12,11 @@ static const struct str PARAM_NAMES[HTTP_PARAMS] = {
     [HTTP_CURSOR] = {"cursor", 6},
 };
 
+const char *http_param_name(enum http_param p)
+{
+    return PARAM_NAMES[p].at;
+}
+
 /* Where decoded bytes go: as long as the whole target, so it never fills up. */
 struct decoder {
     char *at;

@@ -182,6 +182,8 @@ static bool check_literal(struct scim_parser *p, struct scim_filter *node, const
 {
     if (node->literal == SCIM_LIT_NULL)
         return ((1U << node->op) & EQUALITY) || fail_at(p, op_at, "null may only follow eq and ne");
+    if (leaf_of(node) == &scim_attr_absent)
+        return true; /* what it is compared with does not matter */
     /* `emails eq "a@b"` and Entra's `members eq "id"` mean the value. */
     if (leaf_of(node)->type == SCIM_COMPLEX && !node->target.sub)
         node->target.sub = scim_attr_sub(node->target.attr, STR("value"));
@@ -365,6 +367,7 @@ bool scim_filter_parse(const struct scim_context *in, struct str text,
                             .type = in->type,
                             .limits = in->limits.filter,
                             .lenient_bare = in->dialect->bare_filter_operand,
+                            .of_many_types = in->of_many_types,
                             .c = cursor_of(text),
                             .kind = ERR_INVALID_FILTER,
                             .err = err};

@@ -36,6 +36,9 @@ bool scim_is_assigned(const json_t *value);
 
 /* ---- path.c, filter.c */
 
+/* Stands for what a type lacks: has no value, and whatever is asked below it neither. */
+extern const struct scim_attr scim_attr_absent;
+
 /* Ceilings where the caller brings none (scim_path_parse). */
 #define SCIM_FILTER_LIMITS ((struct scim_filter_limits){.chars = 8192, .nodes = 200, .depth = 32})
 
@@ -44,6 +47,7 @@ struct scim_parser {
     const struct scim_resource_type *type;
     struct scim_filter_limits limits;
     bool lenient_bare;
+    bool of_many_types; /* an unknown attribute is scim_attr_absent */
     struct cursor c;
     enum error_kind kind;  /* of what is wrong here: ERR_INVALID_PATH outside, ERR_INVALID_FILTER
                               inside [ ] and in a filter */

@@ -29,6 +29,18 @@ static struct str left(const struct scim_parser *p)
     return (struct str){p->c.at, (size_t)(p->c.end - p->c.at)};
 }
 
+const struct scim_attr scim_attr_absent = {.name = STR_INIT(""), .multi = true};
+
+/* Up to what ends a path in a filter: the names below an unknown one are as unknown. */
+static bool take_absent(struct scim_parser *p, struct scim_path *out)
+{
+    while (continues_name(cursor_peek(&p->c)) || cursor_peek(&p->c) == ':' ||
+           cursor_peek(&p->c) == '.')
+        p->c.at++;
+    out->attr = &scim_attr_absent;
+    return true;
+}
+
 static bool fail_unknown(struct scim_parser *p, const char *what, struct str name)
 {
     p->unknown = true;
@@ -56,10 +68,10 @@ static bool read_unqualified(struct scim_parser *p, struct scim_path *out)
     if (name.len == 0)
         return scim_parser_fail(p, "expected the name of an attribute");
     if (foreign_urn)
-        return fail_unknown(p, "schema", left(p));
+        return p->of_many_types ? take_absent(p, out) : fail_unknown(p, "schema", left(p));
     out->attr = scim_type_attr(p->type, name, &out->extension);
     if (!out->attr)
-        return fail_unknown(p, "attribute", name);
+        return p->of_many_types ? take_absent(p, out) : fail_unknown(p, "attribute", name);
     p->c.at += name.len;
     return true;
 }
@@ -84,7 +96,7 @@ bool scim_path_attr(struct scim_parser *p, struct scim_path *out)
     if (out->attr)
         return true;
     p->c = start;
-    return fail_unknown(p, "attribute", name);
+    return p->of_many_types ? take_absent(p, out) : fail_unknown(p, "attribute", name);
 }
 
 /* A simple multi-valued attribute has one sub-attribute, `value`, that stands for the item itself.
@@ -105,7 +117,7 @@ bool scim_path_sub(struct scim_parser *p, const struct scim_attr *of, const stru
     struct str name = take_name(p);
     if (name.len == 0)
         return scim_parser_fail(p, "expected the name of a sub-attribute");
-    const struct scim_attr *sub = scim_attr_sub(of, name);
+    const struct scim_attr *sub = of == &scim_attr_absent ? of : scim_attr_sub(of, name);
     if (!sub && of->multi && of->type != SCIM_COMPLEX && str_ieq(name, STR("value")))
         sub = item_value(p, of);
     if (sub) {

@@ -16,6 +16,8 @@
  */
 struct worker_pool;
 
+#define SERVICE_CURSOR_KEY 32
+
 struct service {
     const struct config *config;
     const struct scim_catalog *catalog;
@@ -23,6 +25,7 @@ struct service {
     struct audit *audit;
     struct replica *replica;
     struct str base; /* public_url + "/scim/v2" */
+    unsigned char cursor_key[SERVICE_CURSOR_KEY];
     struct worker_pool *writers, *readers;
     struct directory_feed *feed;
     pthread_t feed_thread;
@@ -249,6 +252,19 @@ MUST_CHECK bool members_plan(const struct service_call *c, const struct replica_
  * does not. */
 MUST_CHECK bool members_exist(const struct service_call *c, const struct member_wishes *w,
                               struct error *err);
+
+/* ---- cursor.c
+ * ------------------------------------------------------------------------------------------ */
+/* From scim.cursor_key_file; without one, a key that ends with this process. Errors: ERR_CONFIG. */
+MUST_CHECK bool cursor_key_load(const struct config *config, unsigned char key[SERVICE_CURSOR_KEY],
+                                struct error *err);
+/* For the page behind `last`; bound to who asks and to everything that was asked. */
+struct str cursor_seal(const struct service_call *c, const struct service_query *q,
+                       const struct replica_place *last);
+/* `*out`: where the page begins. Errors: ERR_INVALID_CURSOR (one text, whatever is wrong with it),
+ * ERR_EXPIRED_CURSOR, ERR_INVALID_COUNT. */
+MUST_CHECK bool cursor_open(const struct service_call *c, const struct service_query *q,
+                            struct replica_place *out, struct error *err);
 
 /* ---- version.c
  * ------------------------------------------------------------------------------------------- */

@@ -1,34 +1,51 @@
-/* GET /Users and /Groups: lists from memory; a look-up of one key that finds nothing is confirmed
- * in the directory. */
+/* Lists: /Users, /Groups, and both (RFC 7644 3.4.2.1), from memory; a look-up of one key that finds
+ * nothing is confirmed in the directory. */
 #include "service/internal.h"
 
 #include "base/own.h"
 
-static bool may_list(const struct service_call *c, const struct service_query *q, struct error *err)
+static bool may_list(const struct service_call *c, enum replica_kind kind, struct error *err)
 {
     struct kiops_change asks = {.kind = KIOPS_LIST_USERS, .operation = -1};
     struct kiops_state state = {.now = clock_now()};
-    if (q->kind != REPLICA_USER)
+    if (kind != REPLICA_USER)
         return true;
     struct kiops_verdict v = kiops_judge(&c->actor, &asks, &state);
     return v.status != KIOPS_REFUSED || kiops_refuse(&v, &asks, err);
 }
 
+/* Of several types, those that the actor may list; of one, a refusal is the answer. */
+static bool choose_parts(const struct service_call *c, struct service_query *q, struct error *err)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < q->part_count; i++) {
+        struct error refused = ERROR_INIT;
+        if (may_list(c, q->parts[i].kind, &refused))
+            q->parts[n++] = q->parts[i];
+        else if (q->part_count == 1)
+            *err = refused;
+    }
+    bool some = n > 0;
+    q->part_count = n;
+    return some;
+}
+
+/* ---- confirming */
+
 /* The one entry that could match. */
 static struct directory_search search_of(const struct service_call *c,
-                                         const struct service_query *q,
-                                         const struct replica_page *page)
+                                         const struct replica_confirm *what)
 {
     const struct config_directory *config = &c->service->config->directory;
     const struct directory *d = c->service->directory;
-    struct str value = page->confirm_value;
+    struct str value = what->value;
     struct arena *a = c->arena;
-    bool users = q->kind == REPLICA_USER;
-    if (str_eq(page->confirm_attr, STR("userName")))
+    bool users = what->kind == REPLICA_USER;
+    if (str_eq(what->attr, STR("userName")))
         return directory_search_user_named(d, a, value);
-    if (str_eq(page->confirm_attr, STR("displayName")))
+    if (str_eq(what->attr, STR("displayName")))
         return directory_search_organization_named(d, a, value);
-    if (!str_eq(page->confirm_attr, STR("externalId")))
+    if (!str_eq(what->attr, STR("externalId")))
         return users ? directory_search_user(d, a, value)
                      : directory_search_organization(d, a, value);
     struct directory_search search = users ? directory_search_user(d, a, STR_NONE)
@@ -41,17 +58,16 @@ static struct directory_search search_of(const struct service_call *c,
     return search;
 }
 
-/* Asked for in the directory and applied to the replica: true when something was found. */
-static bool confirm(const struct service_call *c, const struct service_query *q,
-                    const struct replica_page *page, bool *found, struct error *err)
+/* Asked for in the directory and applied to the replica: `*found` when something was. */
+static bool confirm(const struct service_call *c, const struct replica_confirm *what, bool *found,
+                    struct error *err)
 {
     struct service *s = c->service;
-    bool users = q->kind == REPLICA_USER;
-    struct directory_search search = search_of(c, q, page);
+    bool users = what->kind == REPLICA_USER;
+    struct directory_search search = search_of(c, what);
     struct directory_entries entries;
     if (!directory_find(c->conn, c->arena, &search, &entries, err))
         return false;
-    *found = false;
     for (size_t i = 0; i < entries.count; i++) {
         if (directory_is_protected(s->directory, entries.at[i].dn))
             continue;
@@ -63,54 +79,97 @@ static bool confirm(const struct service_call *c, const struct service_query *q,
     return true;
 }
 
+static bool confirm_all(const struct service_call *c, const struct replica_page *page, bool *found,
+                        struct error *err)
+{
+    *found = false;
+    for (size_t i = 0; i < page->confirm_count; i++)
+        if (!confirm(c, &page->confirm[i], found, err))
+            return false;
+    return true;
+}
+
+/* ---- the answer */
+
+static const struct scim_projection *projection_of(const struct service_query *q,
+                                                   enum replica_kind kind)
+{
+    for (size_t i = 0; i < q->part_count; i++)
+        if (q->parts[i].kind == kind)
+            return q->parts[i].projection;
+    return NULL;
+}
+
 static void render(const struct service_call *c, const struct service_query *q,
                    const struct replica_page *page, struct service_result *out)
 {
     size_t room = 512;
+    struct str next = STR_NONE;
     for (size_t i = 0; i < page->count; i++)
         room += page->at[i].json.len + 64;
+    if (q->page.by_cursor && page->more && page->last.id.len)
+        next = cursor_seal(c, q, &page->last);
     OWNED_BUF struct buf body;
-    buf_init(&body, room * 2);
-    scim_reply_list_begin(&body, page->total, q->page.start_index, (int64_t)page->count);
+    buf_init(&body, room * 2 + next.len);
+    scim_reply_list_begin(&body, page->total, q->page.by_cursor ? 0 : q->page.start_index,
+                          (int64_t)page->count);
     for (size_t i = 0; i < page->count; i++) {
+        struct service_call one = *c;
+        one.projection = projection_of(q, page->at[i].kind);
         if (i)
             buf_char(&body, ',');
-        buf_str(&body, answer_projected(c, q->kind, page->at[i].json));
+        buf_str(&body, answer_projected(&one, page->at[i].kind, page->at[i].json));
     }
-    scim_reply_list_end(&body, STR_NONE);
+    scim_reply_list_end(&body, next);
     out->body = arena_str(c->arena, buf_view(&body));
     out->status = SERVICE_OK;
 }
 
-enum service_status service_list(const struct service_call *c, const struct service_query *q,
-                                 struct service_result *out, struct error *err)
+static struct replica_query query_of(const struct service_call *c, const struct service_query *q,
+                                     size_t part)
 {
-    struct service *s = c->service;
-    if (!service_readable(s, err) || !may_list(c, q, err))
-        return SERVICE_FAILED;
-    struct replica_query query = {
-        .kind = q->kind,
-        .filter = q->filter,
-        .sort = q->sort,
+    const struct service_part *p = &q->parts[part];
+    const struct scim_projection *groups = projection_of(q, REPLICA_GROUP);
+    return (struct replica_query){
+        .kind = p->kind,
+        .filter = p->filter,
+        .sort = p->sort,
         .start_index = q->page.start_index,
         .count = q->page.count,
         .actor = &c->actor,
-        .want = {.members = scim_projection_wants(c->projection, STR("members"))},
+        .want = {.members = scim_projection_wants(groups, STR("members"))},
+        .text = q->text,
     };
-    struct replica_page page = {0};
-    if (!replica_find(s->replica, c->arena, &query, &page, err))
+}
+
+static bool find(const struct service_call *c, const struct replica_query *query,
+                 struct replica_page *page, struct error *err)
+{
+    return replica_find(c->service->replica, c->arena, query, page, err);
+}
+
+enum service_status service_list(const struct service_call *c, const struct service_query *asked,
+                                 struct service_result *out, struct error *err)
+{
+    struct service_query q = *asked;
+    struct replica_place after;
+    struct replica_page page;
+    if (!service_readable(c->service, err) || !choose_parts(c, &q, err) ||
+        !cursor_open(c, &q, &after, err))
         return SERVICE_FAILED;
-    if (page.confirm && !c->conn) {
-        out->search = search_of(c, q, &page);
+    struct replica_query query = query_of(c, &q, 0), also = query_of(c, &q, q.part_count - 1);
+    query.also = q.part_count > 1 ? &also : NULL;
+    query.after = q.page.by_cursor ? &after : NULL;
+    if (!find(c, &query, &page, err))
+        return SERVICE_FAILED;
+    if (page.confirm_count && !c->conn) {
+        out->search = search_of(c, &page.confirm[0]);
         return SERVICE_NEEDS_DIRECTORY;
     }
-    if (page.confirm) {
-        bool found;
-        if (!confirm(c, q, &page, &found, err))
-            return SERVICE_FAILED;
-        if (found && !replica_find(s->replica, c->arena, &query, &page, err))
-            return SERVICE_FAILED;
-    }
-    render(c, q, &page, out);
+    bool found = false;
+    if (page.confirm_count &&
+        (!confirm_all(c, &page, &found, err) || (found && !find(c, &query, &page, err))))
+        return SERVICE_FAILED;
+    render(c, &q, &page, out);
     return SERVICE_OK;
 }

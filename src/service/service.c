@@ -2,6 +2,8 @@
  * ask. */
 #include "service/internal.h"
 
+#include <string.h>
+
 #define READERS 4
 /* Confirmations that wait; each holds one suspended connection. */
 #define READ_QUEUE 4096
@@ -13,6 +15,10 @@ bool service_start(const struct service_settings *settings, struct service **out
     if (!s)
         abort();
     s->config = config;
+    if (!cursor_key_load(config, s->cursor_key, err)) {
+        free(s);
+        return false;
+    }
     s->catalog = settings->catalog;
     s->directory = settings->directory;
     s->audit = settings->audit;
@@ -55,6 +61,7 @@ void service_stop(struct service *s)
     directory_feed_free(s->feed);
     replica_free(s->replica);
     free((char *)(uintptr_t)s->base.at);
+    explicit_bzero(s->cursor_key, sizeof s->cursor_key);
     free(s);
 }
 

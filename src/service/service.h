@@ -114,12 +114,19 @@ enum service_status service_group_patch(const struct service_call *c, struct str
                                         struct error *err);
 enum service_status service_group_delete(const struct service_call *c, struct str id,
                                          struct service_result *out, struct error *err);
-/* list.c: GET /Users, GET /Groups. `query.actor` and `query.want` are filled here. */
-struct service_query {
+/* list.c: one resource type, or both in one list. */
+struct service_part {
     enum replica_kind kind;
-    const struct scim_filter *filter;
+    const struct scim_filter *filter; /* NULL = all */
     struct scim_sort sort;
+    const struct scim_projection *projection; /* NULL = everything returned by default */
+};
+struct service_query {
+    struct service_part parts[REPLICA_KINDS];
+    size_t part_count; /* at least one */
     struct scim_page page;
+    struct str text;  /* filter and order as sent: the same text asks for the same list */
+    struct str shape; /* the projection as sent: a cursor is bound to both */
 };
 enum service_status service_list(const struct service_call *c, const struct service_query *q,
                                  struct service_result *out, struct error *err);

@@ -31,6 +31,7 @@ directory = {{
   platform = {{ admins_dn = "{admins}"; tokens_base = "{tokens}"; jobs_base = "{jobs}"; }};
 {directory}}};
 mapping = {{ schema_dir = "{repository}/scim-schema"; }};
+scim = {{ cursor_key_file = "cursor.key"; {scim} }};
 limits = {{ requests_per_s = 0; {limits} }};
 audit = {{ dir = "audit"; sync = "{sync}"; }};
 console = {{ enabled = false; }};
@@ -38,10 +39,10 @@ console = {{ enabled = false; }};
 
 
 class Bridge:
-    """`directory` and `limits` are settings for those groups, `more` whole groups for the end."""
+    """`directory`, `limits` and `scim` are settings for those groups, `more` whole groups for the end."""
 
     def __init__(self, home, port, binary, slapd, *, durable=False, uri=None, directory="",
-                 limits="", more="", prefix=()):
+                 limits="", scim="", more="", prefix=()):
         self.home = Path(home)
         self.binary = str(Path(binary).resolve())
         self.url = f"http://127.0.0.1:{port}/scim/v2"
@@ -53,7 +54,7 @@ class Bridge:
             operator=site.OPERATOR, people=site.PEOPLE, organizations=site.ORGANIZATIONS,
             placeholder=site.PLACEHOLDER, admins=site.ADMINS, tokens=site.TOKENS, jobs=site.JOBS,
             repository=REPOSITORY, sync="batch" if durable else "none", directory=directory,
-            limits=limits, more=more)
+            limits=limits, scim=scim, more=more)
         self.process = Process(
             name=self.home.name, argv=[*prefix, self.binary, "-c", str(self.conf), "serve"],
             mark=str(self.conf), log=str(self.home / "log"), pid_file=str(self.home / "pid"),
@@ -63,6 +64,7 @@ class Bridge:
         (self.home / "audit").mkdir(parents=True, mode=0o700)
         for name, text in (("ldap.password", self.passwords.bridge),
                            ("operator.password", self.passwords.operator),
+                           ("cursor.key", self.passwords.cursor),
                            ("kiops-bridge.conf", self.configuration)):
             path = self.home / name
             path.touch(mode=0o600)

@@ -28,6 +28,7 @@ class Passwords:
     root: str = field(default_factory=new_password)
     bridge: str = field(default_factory=new_password)
     operator: str = field(default_factory=new_password)
+    cursor: str = field(default_factory=lambda: secrets.token_hex(32))  # of all bridges on one directory
 
 
 def user_dn(uid):
