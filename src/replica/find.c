@@ -43,65 +43,11 @@ bool replica_show(struct replica *r, struct arena *a, const struct replica_ask *
     return true;
 }
 
-/* ---- order */
-
-static enum replica_kind kind_of(const struct record *rec)
-{
-    return rec->is_user ? REPLICA_USER : REPLICA_GROUP;
-}
-
-/* Where a match stands in the order of a list; `descending` turns the keys alone. */
-struct place {
-    struct str key;
-    enum replica_kind kind;
-    struct str id;
-};
-
-static struct place place_of(const struct match *m)
-{
-    return (struct place){m->key, kind_of(m->rec), record_field(m->rec, FIELD_ID)};
-}
-
-/* Without a value: last when ascending. */
-static int by_key(struct str x, struct str y)
-{
-    if (!x.at || !y.at)
-        return !x.at - !y.at;
-    return str_cmp(x, y);
-}
-
-static int compare(const struct place *x, const struct place *y, bool descending)
-{
-    int order = descending ? by_key(y->key, x->key) : by_key(x->key, y->key);
-    if (order)
-        return order;
-    if (x->kind != y->kind)
-        return x->kind < y->kind ? -1 : 1;
-    return str_cmp(x->id, y->id);
-}
-
-static int ascending(const void *a, const void *b)
-{
-    struct place x = place_of(a), y = place_of(b);
-    return compare(&x, &y, false);
-}
-
-static int descending(const void *a, const void *b)
-{
-    struct place x = place_of(a), y = place_of(b);
-    return compare(&x, &y, true);
-}
-
 /* ---- lists */
 
 static bool is_sorted(const struct search *s)
 {
     return s->q->sort.by.attr || (s->q->also && s->q->also->sort.by.attr);
-}
-
-static bool sorts_down(const struct search *s)
-{
-    return s->q->sort.descending;
 }
 
 static void prepare(struct search *s)
@@ -154,8 +100,8 @@ static struct str text_of(const struct search *s)
 
 static struct list *as_list(struct search *s, struct list *l)
 {
-    if (is_sorted(s) && s->count > 1)
-        qsort(s->at, s->count, sizeof *s->at, sorts_down(s) ? descending : ascending);
+    if (is_sorted(s))
+        sort_matches(s);
     l->at = must(malloc((s->count + 1) * sizeof *l->at));
     for (size_t i = 0; i < s->count; i++)
         l->at[i] = s->at[i].rec;
@@ -189,21 +135,16 @@ static struct list *make_list(struct search *s, struct str text, struct error *e
 
 /* ---- the page */
 
-static struct place place_asked(const struct replica_place *p)
-{
-    return (struct place){p->key, p->kind, p->id};
-}
-
 /* Of the first that stands behind what the cursor saw last. */
 static size_t behind(struct search *s, const struct list *l, const struct replica_place *seen)
 {
-    struct place last = place_asked(seen);
+    struct place last = {seen->key, seen->kind, seen->id};
     size_t from = 0, to = l->count;
     while (from < to) {
         size_t middle = from + (to - from) / 2;
-        const struct match m = {l->at[middle], judge_sort_key(s, l->at[middle])};
-        struct place here = place_of(&m);
-        if (compare(&here, &last, sorts_down(s)) <= 0)
+        const struct record *rec = l->at[middle];
+        struct place here = sort_place(rec, judge_sort_key(s, rec));
+        if (sort_compare(&here, &last, s->q->sort.descending) <= 0)
             from = middle + 1;
         else
             to = middle;
@@ -238,7 +179,7 @@ static void render(struct search *s, const struct record *const *at, size_t n,
         const struct record *last = at[n - 1];
         struct str key = judge_sort_key(s, last);
         out->last = (struct replica_place){
-            .kind = kind_of(last),
+            .kind = last->is_user ? REPLICA_USER : REPLICA_GROUP,
             .key = key.at ? arena_str(s->arena, key) : STR_NONE,
             .id = arena_str(s->arena, record_field(last, FIELD_ID)),
         };

@@ -57,6 +57,7 @@ struct part {
 struct match {
     const struct record *rec;
     struct str key;
+    uint64_t first; /* sort.c: the key's first bytes */
 };
 
 struct search {
@@ -67,7 +68,7 @@ struct search {
     struct part parts[REPLICA_KINDS];
     size_t part_count;
     struct match *at; /* matches */
-    size_t count, cap;
+    size_t count;
 };
 
 static inline struct part *search_part(struct search *s, const struct record *rec)
@@ -101,6 +102,18 @@ void judge_complete(const struct telling *t, struct arena *a, struct replica_tex
 /* Both, on the actor's view; false: hidden. */
 bool judge_text(const struct search *s, const struct render *how, const struct record *rec,
                 struct arena *a, struct replica_text *out);
+
+/* ---- sort.c */
+/* Where something stands in the order of a list; `descending` turns the keys alone. */
+struct place {
+    struct str key;
+    enum replica_kind kind;
+    struct str id;
+};
+
+struct place sort_place(const struct record *rec, struct str key);
+int sort_compare(const struct place *x, const struct place *y, bool descending);
+void sort_matches(struct search *s);
 
 /* ---- lists.c */
 struct list {

@@ -60,8 +60,7 @@ static bool is_seen(const struct search *s, const struct record *rec)
 
 static void add_match(struct search *s, const struct record *rec, struct str key)
 {
-    s->at = arena_grow(s->arena, s->at, sizeof *s->at, s->count, &s->cap);
-    s->at[s->count++] = (struct match){rec, str_sub(key, 0, SORT_KEY_MAX)};
+    s->at[s->count++] = (struct match){.rec = rec, .key = str_sub(key, 0, SORT_KEY_MAX)};
 }
 
 /* New, or NULL: hidden, or nothing is asked of the text. */
@@ -127,6 +126,10 @@ void judge_all(struct search *s)
 {
     enum { SLICE = 64 };
     OWNED_ARENA struct arena *scratch = NULL;
+    size_t most = 1;
+    for (size_t k = 0; k < s->part_count; k++)
+        most += s->parts[k].count;
+    s->at = arena_raw(s->arena, most * sizeof *s->at);
     for (size_t k = 0; k < s->part_count; k++) {
         struct part *p = &s->parts[k];
         if (p->count > SLICE && !scratch)
