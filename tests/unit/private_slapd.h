@@ -99,6 +99,15 @@ static inline void slapd_wait(struct private_slapd *s)
     directory_close(c);
 }
 
+/* Returns when none of its threads runs any more: the signal alone only says that they will stop. */
+static inline void slapd_pause(const struct private_slapd *s)
+{
+    int status;
+    kill(s->pid, SIGSTOP);
+    assert_int_equal(waitpid(s->pid, &status, WUNTRACED), s->pid);
+    assert_true(WIFSTOPPED(status));
+}
+
 static inline void slapd_stop(struct private_slapd *s, int signal_number)
 {
     if (s->pid <= 0)

@@ -382,7 +382,7 @@ static void a_server_that_hangs_is_noticed(void **state)
 {
     (void)state;
     go_live();
-    kill(slapd->pid, SIGSTOP);
+    slapd_pause(slapd);
     int64_t took = expect(FEED_LOST, STR_NONE, 5000);
     assert_true(took <= 3500);
     kill(slapd->pid, SIGCONT);
@@ -403,7 +403,7 @@ static void a_session_log_saves_the_refresh(void **state)
     struct str moved = person_new(conn, arena, "logged-moved");
     struct str token = token_new("logged-token");
     go_live();
-    kill(slapd->pid, SIGSTOP);
+    slapd_pause(slapd);
     expect(FEED_LOST, STR_NONE, 5000);
     kill(slapd->pid, SIGCONT);
     delete_dn(person_dn(arena, "logged-gone"));

@@ -81,7 +81,7 @@ static void a_hanging_server_costs_the_deadline_and_leaves_doubt(void **state)
     person_new(conn, arena, "before-hang");
     struct directory_search s =
         directory_search_user_named(slapd->directory, arena, STR("before-hang"));
-    kill(slapd->pid, SIGSTOP);
+    slapd_pause(slapd);
     int64_t began = clock_monotonic_ms();
     assert_false(person_add(conn, arena, "in-doubt", &result, &err));
     assert_int_equal(result.outcome, DIRECTORY_UNKNOWN);
@@ -111,7 +111,7 @@ static void a_big_write_to_a_hanging_server_keeps_the_deadline(void **state)
     struct directory_target t = {.dn = person_dn(arena, "bigwrite")};
     directory_mods_init(&m, arena);
     directory_mods_one(&m, DIRECTORY_ADD, "kiopsResource", (struct str){bytes, size});
-    kill(slapd->pid, SIGSTOP);
+    slapd_pause(slapd);
     int64_t began = clock_monotonic_ms();
     assert_false(directory_modify(conn, &t, &m, &result, &err));
     assert_unavailable_within(began, 2000, &err);
@@ -149,7 +149,7 @@ static void a_server_killed_in_the_middle_leaves_doubt(void **state)
     struct error err = ERROR_INIT;
     (void)state;
     person_new(conn, arena, "before-kill");
-    kill(slapd->pid, SIGSTOP);
+    slapd_pause(slapd);
     pid_t child = signal_soon(slapd->pid, SIGKILL);
     int64_t began = clock_monotonic_ms();
     assert_false(person_add(conn, arena, "killed", &result, &err));
