@@ -117,7 +117,8 @@ struct str cursor_seal(const struct service_call *c, const struct service_query 
     *at++ = last->key.at != NULL;
     if (last->key.len)
         memcpy(at, last->key.at, last->key.len);
-    memcpy(at + last->key.len, last->id.at, last->id.len);
+    if (last->id.len)
+        memcpy(at + last->key.len, last->id.at, last->id.len);
     bind(c, q, bound);
     randombytes_buf(sealed, NONCE);
     unsigned long long sealed_len;
