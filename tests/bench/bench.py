@@ -12,13 +12,15 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from statistics import median
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path[1:1] = [str(REPOSITORY / "tests/run"), str(REPOSITORY / "tests/e2e")]
 sys.dont_write_bytecode = True
 
+import lists  # noqa: E402
 from measure import Programs, rate_of_load  # noqa: E402
-from operations import READINGS, Create, Deactivate, Join, Page, World  # noqa: E402
+from operations import ADD_MEMBER, READINGS, Create, Deactivate, Join, Page, World  # noqa: E402
 from scim import Scim  # noqa: E402
 from stage import Sizes, Stage  # noqa: E402
 from table import MEMORY_MB, READY_S, SAMPLE_MB, Results, print_line, print_results  # noqa: E402
@@ -38,6 +40,8 @@ class Settings:
         joins = self.most_joins * len(RAW_CONNECTIONS)
         groups = {10: 40, 1000: 8, 10000: 2} if quick else {10: 200, 1000: 20, 10000: 4}
         self.sizes = (Sizes(16000, 200, joins, groups) if quick else Sizes(100000, 1000, joins, groups))
+        large, few = (10000, 100) if quick else (100000, 300)
+        self.large = Sizes(large + few, 1000, few, {large: 1})  # one group holds everybody
         self.small = Sizes(200, 2, 50, {size: 1 for size in (10, 100)})
         self.readings = READINGS
         self.writings = [Create(), Deactivate(), *(Join(size) for size in groups)]
@@ -174,6 +178,26 @@ class Bench:
             stage.close()
         return results, memory, stage.ready_s
 
+    def lists(self):
+        """Single answers over everybody, and a new member of a group that everybody is in."""
+        stage = Stage(self.folder / "lists", self.settings.large, binary=self.settings.binary, durable=False)
+        stage.start()
+        found = lists.measure(stage)
+        (size,) = self.settings.large.groups
+        join = Join(size)
+        client, world = lists.Client(stage), World(stage)
+        group = next(iter(world.groups.values()))
+        world.rewind_pool()
+        bridge = median(client.call("PATCH", f"/Groups/{group}", (), ADD_MEMBER.replace("{id2}", item[1]),
+                                    {"Content-Type": "application/scim+json", "Prefer": "return=minimal"})[0]
+                        for item in join.items(world, 30))
+        stage.stop()
+        self.undo(stage, world, join)
+        raw = self.programs.raw(stage, self.scripts["member_10"], join.items(world, 30), 1, 30)
+        found["join_large_ms"], found["join_large_raw_ms"] = bridge, raw.p50_ms
+        stage.close()
+        return found
+
     def sample_memory(self):
         stage = Stage(self.folder / "sample", None, binary=self.settings.binary, durable=False)
         stage.start()
@@ -212,7 +236,9 @@ def main():
             print_results("durable" if durable else "not durable", results)
             print_own_part(results)
             found["durable" if durable else "not_durable"] = results.as_json()
+        found["lists"] = bench.lists()
     print()
+    lists.report(found["lists"])
     print_memory(found, settings.sizes)
     (REPOSITORY / "build").mkdir(exist_ok=True)
     (REPOSITORY / "build/bench.json").write_text(json.dumps(found, indent=1))
