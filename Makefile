@@ -133,7 +133,7 @@ PREFIX ?= /usr
 install: ## program, schemas, LDAP texts, example and unit; DESTDIR and PREFIX as usual
 	@$(MAKE) --no-print-directory FLAVOR=release all
 	install -D -m 0755 $(BUILD)/release/kiops-bridge $(DESTDIR)$(PREFIX)/bin/kiops-bridge
-	for d in schemas resource-types; do install -d $(DESTDIR)$(PREFIX)/share/kiops-bridge/scim-schema/$$d && \
+	for d in schemas resource-types examples; do install -d $(DESTDIR)$(PREFIX)/share/kiops-bridge/scim-schema/$$d && \
 	install -m 0644 scim-schema/$$d/*.json $(DESTDIR)$(PREFIX)/share/kiops-bridge/scim-schema/$$d; done
 	install -m 0644 scim-schema/*.json $(DESTDIR)$(PREFIX)/share/kiops-bridge/scim-schema
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/kiops-bridge/ldap conf/kiops.schema conf/acl.conf

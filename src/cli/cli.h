@@ -39,10 +39,7 @@ int cli_audit(const struct cli *c);
 int cli_usage(const char *what);       /* prints to stderr what is wrong and where help is */
 int cli_fail(const struct error *err); /* prints err->detail, gives CLI_ERROR */
 struct config *cli_config(const struct cli *c); /* NULL after printing every mistake */
-/* The shipped schemas and the resource types that are served, from mapping.schema_dir. */
-MUST_CHECK bool cli_catalog(const struct config *config, struct scim_catalog **out,
-                            struct error *err);
-struct str cli_operator(void); /* the OS user, for the audit */
+struct str cli_operator(void);                  /* the OS user, for the audit */
 
 /* Parses `--name VALUE` and `--name=VALUE` out of the arguments. */
 struct cli_options {
@@ -53,3 +50,9 @@ struct cli_options {
  * false at the end. A missing value is usage:
  * `*value` has at NULL. */
 bool cli_next(struct cli_options *o, struct str *name, struct str *value);
+
+/* catalog.c */
+/* The shipped schemas and the resource types that are served, from mapping.schema_dir; users
+ * extended by mapping.extra_schemas. Errors: ERR_CONFIG, `FILE: what is wrong`. */
+MUST_CHECK bool cli_catalog(const struct config *config, struct scim_catalog **out,
+                            struct error *err);

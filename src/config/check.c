@@ -140,6 +140,13 @@ const char *config_check_name(struct str value)
     return NULL;
 }
 
+const char *config_check_attribute(struct str value)
+{
+    if (str_ends(value, STR(";binary")))
+        value.len -= STR(";binary").len;
+    return config_check_name(value);
+}
+
 /* Cuts the part before the first comma that no backslash escapes. */
 static bool next_rdn(struct str *rest, struct str *rdn)
 {

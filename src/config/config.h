@@ -84,7 +84,7 @@ struct config_mapping {
     const struct config_map *user;
     size_t user_count;
     struct str schema_dir;
-    struct config_strings extra_schemas;
+    struct config_strings extra_schemas; /* as written: beside the file, else in schema_dir */
 };
 
 struct config_scim {

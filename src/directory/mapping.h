@@ -16,6 +16,8 @@ enum mapping_syntax {
     MAPPING_COUNTRY,
     MAPPING_BOOLEAN,
     MAPPING_INTEGER,
+    MAPPING_TIME,  /* dateTime: generalizedTime in LDAP, which is a directory string as well */
+    MAPPING_BYTES, /* binary: base64 in JSON, the bytes themselves in LDAP */
 };
 
 /* One SCIM attribute or sub-attribute and the LDAP attribute that holds it. */
@@ -80,10 +82,11 @@ const struct directory_attr **mapping_slots(const struct directory_mapping *m, s
 /* ---- mapping_values.c */
 /* Would the directory take this value? What it would not lives in kiopsResource alone. */
 bool mapping_storable(const struct mapping_row *row, const json_t *value);
-/* A storable value as LDAP text: a view of it, or in the arena. */
-struct str mapping_text(struct arena *a, const json_t *value);
+/* A value as LDAP text: a view of it, or in the arena; STR_NONE for what is no value. */
+struct str mapping_text(struct arena *a, const struct mapping_row *row, const json_t *value);
 /* New; NULL when the text is no value of that kind. `asserted` itself when it says the same. */
-json_t *mapping_value(const struct mapping_row *row, struct str text, json_t *asserted);
+json_t *mapping_value(struct arena *a, const struct mapping_row *row, struct str text,
+                      json_t *asserted);
 /* Two values are one to the directory exactly when their keys are equal bytes. */
 struct str mapping_key(struct arena *a, const struct mapping_row *row, struct str text);
 /* Place of `text` in `values`: the same bytes, else the same key; -1 absent. */

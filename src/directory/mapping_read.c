@@ -149,7 +149,7 @@ static json_t *read_single(const struct reading *r, const struct mapping_row *ro
     const struct directory_attr *values = ldap_values(r, row);
     if (values && !is_filled(r, row, values)) {
         struct str shown = mapping_shown(r->arena, row, r->dn, values, asserted);
-        json_t *value = mapping_value(row, shown, asserted);
+        json_t *value = mapping_value(r->arena, row, shown, asserted);
         return value || !row->true_if_absent ? value : json_true();
     }
     if (row->true_if_absent)
@@ -192,6 +192,7 @@ struct claims {
 
 struct item {
     json_t *json;
+    const struct mapping_row *row;
     struct claims *claims; /* NULL = not in LDAP */
     size_t value;
 };
@@ -249,10 +250,10 @@ static size_t claim_items(const struct reading *r, const struct mapping_attr *at
     size_t live = 0;
     for (size_t i = 0; i < json_array_size(asserted); i++) {
         struct item item = {.json = json_array_get(asserted, i)};
-        const struct mapping_row *row = mapping_item_row(attr, item.json);
+        const struct mapping_row *row = item.row = mapping_item_row(attr, item.json);
         struct claims *c = &all[row - attr->rows];
         const json_t *value = mapping_item_value(item.json);
-        if (claim(r, row, c, json_str(value), &item.value))
+        if (claim(r, row, c, mapping_text(r->arena, row, value), &item.value))
             item.claims = c;
         else if (mapping_storable(row, value))
             continue; /* somebody took the value out of LDAP */
@@ -261,33 +262,34 @@ static size_t claim_items(const struct reading *r, const struct mapping_attr *at
     return live;
 }
 
-/* New. LDAP's spelling wins, unless it is an item's own: then nobody edited it since. */
-static json_t *read_item(const struct item *item)
+/* New, or NULL. LDAP's spelling wins, unless it is an item's own: then nobody edited it since. */
+static json_t *read_item(const struct reading *r, const struct item *item)
 {
     const struct claims *c = item->claims;
     if (!c || c->spelled[item->value])
         return json_incref(item->json);
-    json_t *text = json_string_safe(c->values->values[item->value]);
-    if (json_is_string(item->json))
-        return text;
+    json_t *value = mapping_value(r->arena, item->row, c->values->values[item->value], NULL);
+    if (!value || !json_is_object(item->json))
+        return value;
     json_t *out = json_copy(item->json);
-    json_put(out, "value", text);
+    json_put(out, "value", value);
     return out;
 }
 
-static void append_unclaimed(const struct mapping_attr *attr, const struct mapping_row *row,
-                             const struct claims *c, json_t *out)
+static void append_unclaimed(const struct reading *r, const struct mapping_attr *attr,
+                             const struct mapping_row *row, const struct claims *c, json_t *out)
 {
     for (size_t i = 0; c->values && i < c->values->count; i++) {
-        struct str text = c->values->values[i];
-        if (c->claimed[i] || text.len == 0)
+        json_t *value =
+            c->claimed[i] ? NULL : mapping_value(r->arena, row, c->values->values[i], NULL);
+        if (!value)
             continue;
         if (attr->attr->type != SCIM_COMPLEX) {
-            json_push(out, json_string_safe(text));
+            json_push(out, value);
             continue;
         }
         json_t *item = json_object();
-        json_put_str(item, "value", text);
+        json_put(item, "value", value);
         if (row->type.len)
             json_put_str(item, "type", row->type);
         json_push(out, item);
@@ -302,10 +304,13 @@ static json_t *read_items(const struct reading *r, const struct mapping_attr *at
     struct item *items = ARENA_ARRAY(r->arena, struct item, json_array_size(asserted));
     size_t live = claim_items(r, attr, all, asserted, items);
     json_t *out = json_array();
-    for (size_t i = 0; i < live; i++)
-        json_push(out, read_item(&items[i]));
+    for (size_t i = 0; i < live; i++) {
+        json_t *item = read_item(r, &items[i]);
+        if (item)
+            json_push(out, item);
+    }
     for (size_t i = 0; i < attr->row_count; i++)
-        append_unclaimed(attr, &attr->rows[i], &all[i], out);
+        append_unclaimed(r, attr, &attr->rows[i], &all[i], out);
     return made_array(out, asserted);
 }
 

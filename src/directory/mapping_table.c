@@ -77,8 +77,11 @@ static bool is_reserved(struct str ldap)
     return str_istarts(ldap, STR("kiops"));
 }
 
+/* Certificates are asked for with the option ;binary (RFC 4523 2.1). */
 static bool is_attribute_name(struct str ldap)
 {
+    if (str_ends(ldap, STR(";binary")))
+        ldap.len -= STR(";binary").len;
     for (size_t i = 0; i < ldap.len; i++) {
         char c = ldap.at[i];
         bool letter = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
@@ -98,16 +101,20 @@ static const struct scim_attr *text_attr(const struct scim_path *path)
 
 static bool row_syntax(struct mapping_row *row, struct error *err)
 {
+    static const enum mapping_syntax by_type[] = {
+        [SCIM_BOOLEAN] = MAPPING_BOOLEAN, [SCIM_INTEGER] = MAPPING_INTEGER,
+        [SCIM_DATETIME] = MAPPING_TIME,   [SCIM_BINARY] = MAPPING_BYTES,
+        [SCIM_COMPLEX] = MAPPING_TEXT,
+    };
     const struct scim_attr *attr = text_attr(&row->scim);
-    if (!attr || attr->type == SCIM_COMPLEX || attr->type == SCIM_DECIMAL)
+    bool many_in_one = attr && attr->parent && attr->multi;
+    if (!attr || many_in_one || attr->type == SCIM_COMPLEX || attr->type == SCIM_DECIMAL)
         return error_set(err, ERR_CONFIG,
-                         "mapping.user: " STR_FMT " is not one text, number or "
-                         "boolean",
+                         "mapping.user: " STR_FMT
+                         " is not one text, whole number, boolean, date or binary; leave the "
+                         "line out, and kiopsResource keeps it",
                          STR_ARG(row->scim.text));
-    if (attr->type == SCIM_BOOLEAN)
-        row->syntax = MAPPING_BOOLEAN;
-    if (attr->type == SCIM_INTEGER)
-        row->syntax = MAPPING_INTEGER;
+    row->syntax = by_type[attr->type];
     for (size_t i = 0; attr->type == SCIM_STRING && i < COUNT(syntaxes); i++)
         if (str_ieq(str_of(row->ldap), str_of(syntaxes[i].ldap))) {
             row->syntax = syntaxes[i].syntax;
@@ -119,6 +126,28 @@ static bool row_syntax(struct mapping_row *row, struct error *err)
 static bool same_target(const struct scim_path *a, const struct scim_path *b)
 {
     return a->attr == b->attr && a->sub == b->sub;
+}
+
+/* Of an extension of the administrator's own. */
+static bool is_own(const struct scim_schema *extension)
+{
+    return extension && !str_eq(extension->id, STR(SCIM_URN_ENTERPRISE)) &&
+           !str_eq(extension->id, STR(SCIM_URN_KIOPS_USER));
+}
+
+static bool is_read_only(const struct scim_path *path)
+{
+    return path->attr->mutability == SCIM_READ_ONLY ||
+           (path->sub && path->sub->mutability == SCIM_READ_ONLY);
+}
+
+/* What is computed, and passwords, are not values of LDAP attributes to choose. */
+static bool can_be_mapped(const struct scim_path *path)
+{
+    if (is_own(path->extension))
+        return true;
+    return path->attr->schema && !is_read_only(path) && path->attr->mutability != SCIM_WRITE_ONLY &&
+           !(path->extension && str_eq(path->extension->id, STR(SCIM_URN_KIOPS_USER)));
 }
 
 static bool parse_path(const struct building *b, struct str text, struct scim_path *out,
@@ -134,8 +163,7 @@ static bool parse_path(const struct building *b, struct str text, struct scim_pa
     /* emails and emails.value mean the same column. */
     if (out->attr->multi && out->sub && str_ieq(out->sub->name, STR("value")))
         out->sub = NULL;
-    const struct scim_attr *last = out->sub ? out->sub : out->attr;
-    if (last->mutability == SCIM_READ_ONLY || last->mutability == SCIM_WRITE_ONLY || !last->schema)
+    if (!can_be_mapped(out))
         return error_set(err, ERR_CONFIG, "mapping.user: " STR_FMT " cannot be mapped",
                          STR_ARG(text));
     return true;
@@ -147,6 +175,7 @@ static bool add_row(struct building *b, const struct config_map *map, struct err
     if (!parse_path(b, map->scim, &row.scim, err))
         return false;
     row.ldap = arena_cstr(b->m->memory, map->ldap);
+    row.read_only |= is_read_only(&row.scim);
     row.true_if_absent = !row.scim.extension && str_eq(row.scim.attr->name, STR("active"));
     row.names_entry = !row.scim.extension && str_eq(row.scim.attr->name, STR("userName"));
     if (!row_syntax(&row, err))
@@ -256,11 +285,39 @@ static bool shape_of(const struct mapping_attr *at, enum mapping_shape *shape, s
     return true;
 }
 
-/* Ours to keep: the client may write it, and everybody may read it back. */
-static bool is_kept(const struct scim_attr *attr)
+/* Ours to keep. Of the core schema only what a client may write and everybody may read back; what
+ * an administrator defines is kept as it is defined. */
+static bool is_kept(const struct scim_attr *attr, const struct scim_schema *extension)
 {
+    if (is_own(extension))
+        return true;
     return (attr->mutability == SCIM_READ_WRITE || attr->mutability == SCIM_IMMUTABLE) &&
            attr->returned != SCIM_NEVER;
+}
+
+static bool has_row(const struct building *b, const struct scim_attr *attr)
+{
+    for (size_t i = 0; i < b->count; i++)
+        if (b->rows[i].scim.attr == attr || b->rows[i].scim.sub == attr)
+            return true;
+    return false;
+}
+
+/* Discovery would list what nobody could ever set. */
+static bool is_settable(const struct building *b, const struct scim_attr *attr, struct error *err)
+{
+    bool lacking = attr->mutability == SCIM_READ_ONLY && !has_row(b, attr);
+    if (lacking)
+        return error_set(err, ERR_CONFIG,
+                         "mapping.user: " STR_FMT ":" STR_FMT "%s" STR_FMT
+                         " is readOnly and stands in no LDAP attribute; map one to it",
+                         STR_ARG(attr->schema->id),
+                         STR_ARG(attr->parent ? attr->parent->name : STR_NONE),
+                         attr->parent ? "." : "", STR_ARG(attr->name));
+    for (size_t i = 0; attr->mutability != SCIM_READ_ONLY && i < attr->sub_count; i++)
+        if (!is_settable(b, &attr->subs[i], err))
+            return false;
+    return true;
 }
 
 static bool build_group(const struct building *b, const struct scim_schema *schema,
@@ -281,8 +338,10 @@ static bool build_group(const struct building *b, const struct scim_schema *sche
         for (size_t k = 0; k < b->count; k++)
             if (b->rows[k].scim.attr == attr)
                 rows[at.row_count++] = b->rows[k];
-        if (!is_kept(attr))
+        if (!is_kept(attr, out->extension))
             continue;
+        if (is_own(out->extension) && !is_settable(b, attr, err))
+            return false;
         if (!shape_of(&at, &at.shape, err))
             return false;
         attrs[out->count++] = at;
@@ -340,21 +399,4 @@ void directory_mapping_free(struct directory_mapping *m)
 {
     if (m)
         arena_free(m->memory);
-}
-
-void directory_mapping_print(const struct directory *d, struct buf *out)
-{
-    const struct directory_mapping *m = d->mapping;
-    BUF_LIT(out, "mapping = {\n  user = (\n");
-    for (size_t i = 0; i < m->row_count; i++) {
-        const struct mapping_row *row = &m->rows[i];
-        buf_fmt(out, "    { scim = \"" STR_FMT "\"; ldap = \"%s\";", STR_ARG(row->scim.text),
-                row->ldap);
-        if (row->type.len)
-            buf_fmt(out, " type = \"" STR_FMT "\";", STR_ARG(row->type));
-        if (row->read_only)
-            BUF_LIT(out, " direction = \"read\";");
-        buf_fmt(out, " }%s\n", i + 1 < m->row_count ? "," : "");
-    }
-    BUF_LIT(out, "  );\n};\n");
 }

@@ -2,6 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/base64.h"
+#include "base/own.h"
 #include "base/unicode.h"
 #include "directory/mapping.h"
 
@@ -50,9 +52,18 @@ static bool storable_text(enum mapping_syntax syntax, struct str s)
         return s.len == 2 && is_letter(s.at[0]) && is_letter(s.at[1]);
     case MAPPING_BOOLEAN:
     case MAPPING_INTEGER:
+    case MAPPING_TIME:
+    case MAPPING_BYTES:
         return false;
     }
     return false;
+}
+
+static bool storable_bytes(struct str text)
+{
+    OWNED_ARENA struct arena *a = arena_new();
+    struct str bytes;
+    return base64_decode(a, text, &bytes) && bytes.len > 0;
 }
 
 bool mapping_storable(const struct mapping_row *row, const json_t *value)
@@ -63,32 +74,74 @@ bool mapping_storable(const struct mapping_row *row, const json_t *value)
         return json_is_boolean(value);
     if (row->syntax == MAPPING_INTEGER)
         return json_is_integer(value);
+    instant_t at;
+    if (row->syntax == MAPPING_TIME)
+        return clock_parse_rfc3339(json_str(value), &at);
+    if (row->syntax == MAPPING_BYTES)
+        return json_is_string(value) && storable_bytes(json_str(value));
     return json_is_string(value) && storable_text(row->syntax, json_str(value));
 }
 
-struct str mapping_text(struct arena *a, const json_t *value)
+static struct str time_text(struct arena *a, instant_t at)
 {
+    char text[CLOCK_TEXT_MAX];
+    return arena_str(a, clock_generalized(at, text));
+}
+
+struct str mapping_text(struct arena *a, const struct mapping_row *row, const json_t *value)
+{
+    instant_t at;
+    struct str bytes;
     if (json_is_boolean(value))
         return json_is_true(value) ? STR("TRUE") : STR("FALSE");
     if (json_is_integer(value))
         return arena_fmt(a, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+    if (row->syntax == MAPPING_TIME)
+        return clock_parse_rfc3339(json_str(value), &at) ? time_text(a, at) : STR_NONE;
+    if (row->syntax == MAPPING_BYTES)
+        return base64_decode(a, json_str(value), &bytes) ? bytes : STR_NONE;
     return json_str(value);
 }
 
-json_t *mapping_value(const struct mapping_row *row, struct str text, json_t *asserted)
+static json_t *number_value(struct str text)
 {
     int64_t number;
-    if (row->syntax == MAPPING_BOOLEAN) {
-        bool yes = str_ieq(text, STR("TRUE"));
-        return yes || str_ieq(text, STR("FALSE")) ? json_boolean(yes) : NULL;
-    }
+    return str_to_i64(text, &number) ? json_integer(number) : NULL;
+}
+
+static json_t *boolean_value(struct str text)
+{
+    bool yes = str_ieq(text, STR("TRUE"));
+    return yes || str_ieq(text, STR("FALSE")) ? json_boolean(yes) : NULL;
+}
+
+/* Another program may have written RFC 3339 into an attribute that takes any text. */
+static bool read_time(struct str text, instant_t *at)
+{
+    return clock_parse_generalized(text, at) || clock_parse_rfc3339(text, at);
+}
+
+static json_t *time_value(struct str text)
+{
+    instant_t at;
+    char shown[CLOCK_TEXT_MAX];
+    return read_time(text, &at) ? json_string_safe(clock_rfc3339(at, shown)) : NULL;
+}
+
+json_t *mapping_value(struct arena *a, const struct mapping_row *row, struct str text,
+                      json_t *asserted)
+{
+    if (row->syntax == MAPPING_BOOLEAN)
+        return boolean_value(text);
     if (row->syntax == MAPPING_INTEGER)
-        return str_to_i64(text, &number) ? json_integer(number) : NULL;
+        return number_value(text);
     if (text.len == 0)
         return NULL;
-    if (json_is_string(asserted) && str_eq(json_str(asserted), text))
+    if (json_is_string(asserted) && str_eq(mapping_text(a, row, asserted), text))
         return json_incref(asserted);
-    return json_string_safe(text);
+    if (row->syntax == MAPPING_TIME)
+        return time_value(text);
+    return json_string_safe(row->syntax == MAPPING_BYTES ? base64_encode(a, text) : text);
 }
 
 /* telephoneNumberMatch: blanks and hyphens do not count. */
@@ -106,6 +159,11 @@ static struct str phone_key(struct arena *a, struct str text)
 
 struct str mapping_key(struct arena *a, const struct mapping_row *row, struct str text)
 {
+    instant_t at;
+    if (row->syntax == MAPPING_BYTES)
+        return text;
+    if (row->syntax == MAPPING_TIME && read_time(text, &at))
+        return time_text(a, at);
     return row->syntax == MAPPING_PHONE ? phone_key(a, text) : unicode_key(a, text);
 }
 
@@ -127,7 +185,7 @@ struct str mapping_shown(struct arena *a, const struct mapping_row *row, struct 
 {
     if (values->count == 1)
         return values->values[0];
-    struct str wanted = asserted ? mapping_text(a, asserted) : STR_NONE;
+    struct str wanted = asserted ? mapping_text(a, row, asserted) : STR_NONE;
     if (row->names_entry) {
         bool shared;
         struct str name = mapping_rdn_value(a, dn, row->ldap, &shared);

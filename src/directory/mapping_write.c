@@ -49,7 +49,7 @@ static struct str wanted_text(struct mapping_write *w, const struct mapping_row 
     if (row->true_if_absent && json_is_true(value) && !same_bytes(now, STR("TRUE")))
         return STR_NONE;
     if (fits_ldap(row, now, value))
-        return mapping_text(w->arena, value);
+        return mapping_text(w->arena, row, value);
     if (!is_required(row->ldap))
         return STR_NONE;
     struct str fill = filling(w, row->ldap);
@@ -96,12 +96,13 @@ static void write_single(struct mapping_write *w, const struct mapping_row *row,
 /* ---- many values */
 
 /* Does some item of this row say exactly these bytes? */
-static bool some_item_says(const struct mapping_attr *attr, const struct mapping_row *row,
-                           const json_t *items, struct str text)
+static bool some_item_says(const struct mapping_write *w, const struct mapping_attr *attr,
+                           const struct mapping_row *row, const json_t *items, struct str text)
 {
     for (size_t i = 0; i < json_array_size(items); i++) {
         const json_t *item = json_array_get(items, i);
-        if (mapping_item_row(attr, item) == row && str_eq(json_str(mapping_item_value(item)), text))
+        if (mapping_item_row(attr, item) == row &&
+            str_eq(mapping_text(w->arena, row, mapping_item_value(item)), text))
             return true;
     }
     return false;
@@ -122,7 +123,7 @@ static size_t wanted_values(const struct mapping_write *w, const struct mapping_
         const json_t *value = mapping_item_value(item);
         if (mapping_item_row(attr, item) != row || !fits_ldap(row, w->at[row->slot], value))
             continue;
-        struct wanted v = {.text = mapping_text(w->arena, value)};
+        struct wanted v = {.text = mapping_text(w->arena, row, value)};
         v.key = mapping_key(w->arena, row, v.text);
         bool twice = false;
         for (size_t k = 0; !twice && k < n; k++)
@@ -150,7 +151,7 @@ static void write_row(struct mapping_write *w, const struct mapping_attr *attr,
         size_t k = 0;
         while (k < n && !str_eq(wanted[k].key, key))
             k++;
-        if (k < n && !wanted[k].there && some_item_says(attr, row, items, now->values[i]))
+        if (k < n && !wanted[k].there && some_item_says(w, attr, row, items, now->values[i]))
             wanted[k].there = true;
         else
             del[change.del_count++] = now->values[i];

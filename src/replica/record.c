@@ -249,13 +249,14 @@ struct record *record_of_user(const struct replica *r, const struct directory_us
 {
     const struct directory_person *who = &u->person;
     struct packer p = {0};
+    OWNED_JSON json_t *shown = scim_without_hidden(r->user_type, u->resource);
     buf_init(&p.text, RECORD_MAX);
     pack_identity(&p, who->id, who->dn, who->csn);
     pack_name(&p, u->user_name);
     pack_label(&p, u->display);
     pack(&p, FIELD_VERSION, str_of(u->version));
     pack_core(&p, u->resource);
-    pack_extensions(&p, r, u->resource, true);
+    pack_extensions(&p, r, shown, true);
     pack_roles(&p, json_object_get(u->resource, "roles"));
     pack_keys(&p, u->resource);
     pack_mails(&p, json_object_get(u->resource, "emails"));

@@ -2,7 +2,6 @@
 #include "scim/shape.h"
 
 #define URN_TYPE "urn:ietf:params:scim:schemas:core:2.0:ResourceType"
-#define URN_SCHEMA "urn:ietf:params:scim:schemas:core:2.0:Schema"
 
 static void put_meta(json_t *resource, const char *type, struct str location)
 {
@@ -203,7 +202,7 @@ static json_t *describe_all(const struct scim_attr *attrs, size_t count, const j
 
 json_t *scim_discovery_schema(const struct scim_schema *schema, struct str base)
 {
-    json_t *out = new_resource(URN_SCHEMA);
+    json_t *out = new_resource(SCIM_URN_SCHEMA);
     json_put_str(out, "id", schema->id);
     json_put_str(out, "name", schema->name);
     if (schema->description.len > 0)

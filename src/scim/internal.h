@@ -11,6 +11,11 @@
 
 /* ---- schema.c */
 
+/* Reads `schema->source`, completing it with what it left to defaults, into the table. Errors:
+ * ERR_CONFIG naming the attribute. */
+MUST_CHECK bool scim_schema_read(struct arena *arena, struct scim_schema *schema,
+                                 struct error *err);
+
 /* Top-level attribute by name in any letter case: common, core, then the extensions in their order
  * (clients say `department` for the enterprise one). `*extension` (may be NULL): where it lives,
  * NULL for common and core. */

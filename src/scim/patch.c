@@ -205,12 +205,13 @@ static bool spread_attr(struct reader *r, const struct shape_key *key, const jso
     return read_only(&path) || read_write(r, &path, value);
 }
 
+/* Also what is required: that is asked of those who use the extension. */
 static bool remove_extension(struct reader *r, const struct scim_schema *extension)
 {
     for (size_t i = 0; i < extension->attr_count; i++) {
         const struct scim_path path = {.extension = extension, .attr = &extension->attrs[i]};
-        if (!read_only(&path) && !read_remove(r, &path, NULL))
-            return false;
+        if (!read_only(&path))
+            append(r, SCIM_PATCH_REMOVE, &path, NULL);
     }
     return true;
 }

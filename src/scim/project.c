@@ -251,3 +251,55 @@ json_t *scim_project(const struct scim_projection *p, const struct scim_resource
         cut_schemas(type, out);
     return out;
 }
+
+/* ---- what is never returned */
+
+static json_t *shown_members(const struct scim_attr *attrs, size_t n, const json_t *object);
+
+static json_t *shown_value(const struct scim_attr *attr, json_t *value)
+{
+    if (json_is_object(value))
+        return shown_members(attr->subs, attr->sub_count, value);
+    if (attr->type != SCIM_COMPLEX || !json_is_array(value))
+        return json_incref(value);
+    json_t *items = json_array();
+    for (size_t i = 0; i < json_array_size(value); i++) {
+        OWNED_JSON json_t *item = shown_value(attr, json_array_get(value, i));
+        if (json_object_size(item) > 0)
+            json_push(items, TAKE(item));
+    }
+    return items;
+}
+
+static json_t *shown_members(const struct scim_attr *attrs, size_t n, const json_t *object)
+{
+    json_t *out = json_object();
+    for (size_t i = 0; i < n; i++) {
+        json_t *value = scim_value(object, &attrs[i]);
+        if (!value || attrs[i].returned == SCIM_NEVER)
+            continue;
+        OWNED_JSON json_t *shown = shown_value(&attrs[i], value);
+        if (scim_is_assigned(shown))
+            shape_put(out, attrs[i].name, TAKE(shown));
+    }
+    return out;
+}
+
+json_t *scim_without_hidden(const struct scim_resource_type *type, json_t *resource)
+{
+    if (!type->hides)
+        return json_incref(resource);
+    json_t *out = json_copy(resource);
+    for (size_t i = 0; i < type->extension_count; i++) {
+        const struct scim_schema *schema = type->extensions[i];
+        const json_t *holder = scim_holder(resource, schema);
+        if (!holder)
+            continue;
+        OWNED_JSON json_t *shown = shown_members(schema->attrs, schema->attr_count, holder);
+        if (json_object_size(shown) > 0)
+            shape_put(out, schema->id, TAKE(shown));
+        else
+            shape_drop(out, schema->id);
+    }
+    return out;
+}

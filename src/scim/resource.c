@@ -65,11 +65,12 @@ static bool is_base64(struct str text)
     return text.len % 4 == 0 && padding <= 2;
 }
 
-/* RFC 7643 means its canonicalValues as suggestions; ours are all there is. */
+/* RFC 7643 means its canonicalValues as suggestions; ours, and an administrator's, are all there
+ * is. */
 static bool is_enumeration(const struct scim_attr *attr)
 {
     return attr->canonical_count > 0 && attr->schema &&
-           str_istarts(attr->schema->id, STR("urn:kiops:"));
+           !str_istarts(attr->schema->id, STR("urn:ietf:"));
 }
 
 static bool check_enumeration(const struct check *c, const struct scim_attr *attr,
@@ -99,8 +100,12 @@ static bool check_instant(const struct check *c, const struct scim_attr *attr, c
 
 static bool check_text(const struct check *c, const struct scim_attr *attr, struct str text)
 {
-    if (text.len > c->in->limits.value_bytes)
-        return refuse(c, attr, "is longer than the server takes");
+    size_t most = c->in->limits.value_bytes;
+    char label[SHAPE_LABEL_MAX];
+    if (text.len > most)
+        return error_set(c->err, ERR_INVALID_VALUE,
+                         "%s is longer than the server takes: %zu bytes of at most %zu",
+                         shape_label(attr, label), text.len, most);
     if (has_prohibited(attr, text))
         return refuse(c, attr, "holds a character that is not allowed (control, private use)");
     if (attr->type == SCIM_BINARY && !is_base64(text))
@@ -207,8 +212,11 @@ static bool check_items(const struct check *c, const struct scim_attr *attr, con
     size_t n = json_array_size(value);
     if (!json_is_array(value))
         return refuse(c, attr, "must be an array");
+    char label[SHAPE_LABEL_MAX];
     if (n > c->in->limits.values_per_attribute && !shape_is_reference(attr))
-        return refuse(c, attr, "has more values than the server takes");
+        return error_set(c->err, ERR_INVALID_VALUE,
+                         "%s has more values than the server takes: %zu of at most %zu",
+                         shape_label(attr, label), n, c->in->limits.values_per_attribute);
     OWNED_JSON json_t *items = json_array();
     struct items_set *seen = items_set_new(c->arena, n);
     for (size_t i = 0; i < n; i++) {
@@ -247,6 +255,12 @@ static bool is_same(const struct scim_attr *attr, const json_t *a, const json_t 
 {
     if (attr->type != SCIM_COMPLEX)
         return json_equal(a, b);
+    if (json_is_array(a)) {
+        bool same = json_array_size(a) == json_array_size(b);
+        for (size_t i = 0; same && i < json_array_size(a); i++)
+            same = is_same(attr, json_array_get(a, i), json_array_get(b, i));
+        return same;
+    }
     for (size_t i = 0; i < attr->sub_count; i++) {
         const json_t *x = scim_value(a, &attr->subs[i]), *y = scim_value(b, &attr->subs[i]);
         if (attr->subs[i].mutability != SCIM_READ_ONLY && (x || y) && !json_equal(x, y))
@@ -267,10 +281,31 @@ static bool keep_immutable(const struct check *c, const struct scim_attr *attr, 
                      shape_label(attr, label));
 }
 
-/* A replacement that says nothing about it must not switch an account off or on. */
+/* A part that is set once: another value needs another object. In lists, every item is an object of
+ * its own. */
+static bool keep_immutable_parts(const struct check *c, const struct scim_attr *attr,
+                                 const json_t *had, json_t *value)
+{
+    char label[SHAPE_LABEL_MAX];
+    for (size_t i = 0; i < attr->sub_count; i++) {
+        const struct scim_attr *sub = &attr->subs[i];
+        json_t *was = scim_value(had, sub), *now = scim_value(value, sub);
+        if (sub->mutability != SCIM_IMMUTABLE || !was || (now && json_equal(was, now)))
+            continue;
+        if (now || c->purpose != SCIM_FOR_REPLACE)
+            return error_set(c->err, ERR_MUTABILITY, "%s cannot be changed once it is set",
+                             shape_label(sub, label));
+        shape_put(value, sub->name, json_incref(was));
+    }
+    return true;
+}
+
+/* A replacement that says nothing about it must not switch an account off or on, nor take what its
+ * sender could not read. */
 static bool stays_when_absent(const struct check *c, const struct scim_attr *attr)
 {
-    return c->purpose == SCIM_FOR_REPLACE && str_eq(attr->name, STR("active"));
+    return c->purpose == SCIM_FOR_REPLACE &&
+           (str_eq(attr->name, STR("active")) || attr->returned == SCIM_NEVER);
 }
 
 /* What a PATCH leaves alone is the directory's own, which may break our rules; a client cannot mend
@@ -292,8 +327,10 @@ static bool check_against(const struct check *c, const struct scim_attr *attr, c
 {
     if (!had || json_is_null(had))
         return true;
-    if (attr->mutability == SCIM_IMMUTABLE && !attr->multi)
+    if (attr->mutability == SCIM_IMMUTABLE)
         return keep_immutable(c, attr, had, value);
+    if (*value && attr->type == SCIM_COMPLEX && !attr->multi)
+        return keep_immutable_parts(c, attr, had, *value);
     if (!*value && stays_when_absent(c, attr))
         return check_value(c, attr, had, value);
     return true;
@@ -308,6 +345,12 @@ struct attr_list {
     bool required;            /* an extension that nobody speaks of requires nothing */
 };
 
+/* Somebody took it out of the directory: a PATCH of something else must still pass. */
+static bool lacked_before(const struct check *c, const struct attr_list *list, const json_t *had)
+{
+    return c->purpose == SCIM_FOR_PATCH && list->had && is_blank(had);
+}
+
 static bool check_attrs(const struct check *c, const struct attr_list *list, json_t *out)
 {
     for (size_t i = 0; i < list->count; i++) {
@@ -318,7 +361,7 @@ static bool check_attrs(const struct check *c, const struct attr_list *list, jso
         const struct subject v = {scim_value(list->sent, attr), scim_value(list->had, attr)};
         if (!check_now(c, attr, &v, &value) || !check_against(c, attr, v.had, &value))
             return false;
-        if (list->required && attr->required && is_blank(value))
+        if (list->required && attr->required && is_blank(value) && !lacked_before(c, list, v.had))
             return refuse(c, attr, "is required");
         if (value)
             shape_put(out, attr->name, TAKE(value));

@@ -2,55 +2,9 @@
 
 #include <string.h>
 
-#define URN_SCHEMA "urn:ietf:params:scim:schemas:core:2.0:Schema"
+#include "base/own.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-
-struct scim_catalog {
-    struct arena *arena;
-    const struct scim_schema **schemas;
-    size_t schema_count, schema_cap;
-    const struct scim_resource_type **types;
-    size_t type_count, type_cap;
-};
-
-/* RFC 7643 3.1 defines these for all resources and no schema lists them. None is `required`: that
- * is asked of clients, and a client need not send them. */
-#define META 3
-static const struct scim_attr common_attrs[META + 1];
-
-#define META_SUB(text, kind)                                                                       \
-    {                                                                                              \
-        .name = STR_INIT(text), .type = (kind), .case_exact = true, .mutability = SCIM_READ_ONLY,  \
-        .parent = &common_attrs[META]                                                              \
-    }
-
-static const struct scim_attr meta_subs[] = {
-    META_SUB("resourceType", SCIM_STRING),   META_SUB("created", SCIM_DATETIME),
-    META_SUB("lastModified", SCIM_DATETIME), META_SUB("location", SCIM_REFERENCE),
-    META_SUB("version", SCIM_STRING),
-};
-
-static const struct scim_attr common_attrs[META + 1] = {
-    /* Without case, unlike a reference: URNs are compared so. */
-    {.name = STR_INIT("schemas"),
-     .type = SCIM_STRING,
-     .multi = true,
-     .mutability = SCIM_READ_ONLY,
-     .returned = SCIM_ALWAYS},
-    {.name = STR_INIT("id"),
-     .type = SCIM_STRING,
-     .case_exact = true,
-     .mutability = SCIM_READ_ONLY,
-     .returned = SCIM_ALWAYS,
-     .uniqueness = SCIM_GLOBAL_UNIQUE},
-    {.name = STR_INIT("externalId"), .type = SCIM_STRING, .case_exact = true},
-    [META] = {.name = STR_INIT("meta"),
-              .type = SCIM_COMPLEX,
-              .mutability = SCIM_READ_ONLY,
-              .subs = meta_subs,
-              .sub_count = COUNT(meta_subs)},
-};
 
 /* ---- one attribute definition */
 
@@ -72,14 +26,16 @@ static const char *const definition_keys[] = {
     "caseExact", "mutability", "returned",    "uniqueness",  "referenceTypes", "subAttributes",
 };
 
+/* Of a name in an error's text, so that the reason behind it fits. */
+#define NAME_SHOWN 40
+
 static bool fail(const struct builder *b, const struct scim_attr *attr, const char *key,
                  const char *what)
 {
     struct str parent = attr->parent ? attr->parent->name : STR_NONE;
-    return error_set(b->err, ERR_CONFIG,
-                     "schema " STR_FMT ": attribute " STR_FMT "%s" STR_FMT ": %s %s",
-                     STR_ARG(b->schema->id), STR_ARG(parent), attr->parent ? "." : "",
-                     STR_ARG(attr->name), key, what);
+    return error_set(b->err, ERR_CONFIG, "attribute " STR_FMT "%s" STR_FMT ": %s %s",
+                     STR_ARG(str_sub(parent, 0, NAME_SHOWN)), attr->parent ? "." : "",
+                     STR_ARG(str_sub(attr->name, 0, NAME_SHOWN)), key, what);
 }
 
 struct vocabulary {
@@ -107,7 +63,12 @@ static bool read_word(const struct builder *b, const struct scim_attr *attr, jso
         *out = i;
         return true;
     }
-    return fail(b, attr, v->key, "is not one of the words of RFC 7643 section 7");
+    OWNED_BUF struct buf list;
+    buf_init(&list, 256);
+    BUF_LIT(&list, "must be one of");
+    for (size_t i = 0; i < v->count; i++)
+        buf_fmt(&list, "%s %s", i ? "," : "", v->words[i]);
+    return fail(b, attr, v->key, list.at);
 }
 
 static bool read_flag(const struct builder *b, const struct scim_attr *attr, json_t *definition,
@@ -181,6 +142,10 @@ static bool read_characteristics(const struct builder *b, struct scim_attr *attr
                                  json_t *definition)
 {
     unsigned type, mutability, returned, uniqueness;
+    /* RFC 7643 7: what only the client may know is not shown; nobody needs to say so twice. */
+    if (str_eq(json_get_str(definition, "mutability"), STR("writeOnly")) &&
+        !json_object_get(definition, "returned"))
+        json_put_str(definition, "returned", STR("never"));
     if (!has_only_known_keys(b, attr, definition) ||
         !read_word(b, attr, definition, VOCABULARY("type", type_words), &type) ||
         !read_flag(b, attr, definition, "multiValued", &attr->multi) ||
@@ -194,6 +159,8 @@ static bool read_characteristics(const struct builder *b, struct scim_attr *attr
     attr->mutability = (enum scim_mutability)mutability;
     attr->returned = (enum scim_returned)returned;
     attr->uniqueness = (enum scim_uniqueness)uniqueness;
+    /* RFC 7643 2.3.6, 2.3.7: their letters tell, whatever the definition says. */
+    attr->case_exact |= attr->type == SCIM_REFERENCE || attr->type == SCIM_BINARY;
     return read_words(b, attr, definition);
 }
 
@@ -212,7 +179,7 @@ static bool read_list(const struct builder *b, struct attr_list *list);
  * that rule once, for attributes.subAttributes. */
 static bool may_nest(const struct builder *b, const struct scim_attr *attr)
 {
-    return !attr->parent || (!attr->parent->parent && str_ieq(b->schema->id, STR(URN_SCHEMA)));
+    return !attr->parent || (!attr->parent->parent && str_ieq(b->schema->id, STR(SCIM_URN_SCHEMA)));
 }
 
 static bool read_subs(const struct builder *b, struct scim_attr *attr, const json_t *definition)
@@ -238,7 +205,10 @@ static bool read_attr(const struct builder *b, struct scim_attr *attr, json_t *d
     attr->name = json_get_str(definition, "name");
     if (!is_attribute_name(attr->name))
         return fail(b, attr, "name", "is not the name of an attribute");
-    return read_characteristics(b, attr, definition) && read_subs(b, attr, definition);
+    if (!read_characteristics(b, attr, definition) || !read_subs(b, attr, definition))
+        return false;
+    return attr->mutability != SCIM_WRITE_ONLY || attr->returned == SCIM_NEVER ||
+           fail(b, attr, "returned", "must be never, for the attribute is writeOnly");
 }
 
 static bool read_list(const struct builder *b, struct attr_list *list)
@@ -257,129 +227,17 @@ static bool read_list(const struct builder *b, struct attr_list *list)
     return true;
 }
 
-/* ---- the catalog */
-
-struct scim_catalog *scim_catalog_new(void)
+bool scim_schema_read(struct arena *arena, struct scim_schema *schema, struct error *err)
 {
-    struct arena *arena = arena_new();
-    struct scim_catalog *c = ARENA_NEW(arena, struct scim_catalog);
-    c->arena = arena;
-    return c;
-}
-
-void scim_catalog_free(struct scim_catalog *c)
-{
-    if (c)
-        arena_free(c->arena);
-}
-
-/* A copy that lives as long as the catalog, so that views into it do. */
-static json_t *keep_copy(struct scim_catalog *c, const json_t *value)
-{
-    json_t *copy = json_copy_deep(value);
-    json_keep(c->arena, copy);
-    json_object_del(copy, "meta");
-    return copy;
-}
-
-bool scim_catalog_add_schema(struct scim_catalog *c, const json_t *schema, struct error *err)
-{
-    struct str id = json_get_str(schema, "id");
-    if (id.len == 0)
-        return error_set(err, ERR_CONFIG, "a schema has no id");
-    if (scim_catalog_schema(c, id))
-        return error_set(err, ERR_CONFIG, "schema " STR_FMT " is there twice", STR_ARG(id));
-    json_t *source = keep_copy(c, schema);
-    struct scim_schema *s = ARENA_NEW(c->arena, struct scim_schema);
-    s->id = json_get_str(source, "id");
-    s->name = json_get_str(source, "name");
-    s->description = json_get_str(source, "description");
-    s->source = source;
-    struct attr_list list = {.definitions = json_object_get(source, "attributes")};
-    if (s->name.len == 0 || json_array_size(list.definitions) == 0)
-        return error_set(err, ERR_CONFIG, "schema " STR_FMT " has no name or no attributes",
-                         STR_ARG(id));
-    if (!read_list(&(struct builder){c->arena, s, err}, &list))
+    struct attr_list list = {.definitions = json_object_get(schema->source, "attributes")};
+    if (json_array_size(list.definitions) == 0)
+        return error_set(err, ERR_CONFIG, "schema " STR_FMT " has no attributes",
+                         STR_ARG(schema->id));
+    if (!read_list(&(struct builder){arena, schema, err}, &list))
         return false;
-    s->attrs = list.attrs;
-    s->attr_count = list.count;
-    c->schemas =
-        arena_grow(c->arena, c->schemas, sizeof(c->schemas[0]), c->schema_count, &c->schema_cap);
-    c->schemas[c->schema_count++] = s;
+    schema->attrs = list.attrs;
+    schema->attr_count = list.count;
     return true;
-}
-
-static bool add_extension(const struct scim_catalog *c, struct scim_resource_type *t,
-                          const json_t *entry, struct error *err)
-{
-    struct str urn = json_get_str(entry, "schema");
-    const struct scim_schema *schema = scim_catalog_schema(c, urn);
-    if (!schema || t->extension_count == SCIM_EXTENSIONS_MAX)
-        return error_set(err, ERR_CONFIG, "resource type " STR_FMT ": extension " STR_FMT ": %s",
-                         STR_ARG(t->name), STR_ARG(urn),
-                         schema ? "there are too many" : "there is no such schema");
-    t->extension_required[t->extension_count] = json_get_bool(entry, "required", false);
-    t->extensions[t->extension_count++] = schema;
-    return true;
-}
-
-bool scim_catalog_add_type(struct scim_catalog *c, const json_t *type, struct error *err)
-{
-    const json_t *source = keep_copy(c, type);
-    struct scim_resource_type *t = ARENA_NEW(c->arena, struct scim_resource_type);
-    t->name = json_get_str(source, "name");
-    t->id = json_get_str(source, "id");
-    if (t->id.len == 0)
-        t->id = t->name;
-    t->endpoint = json_get_str(source, "endpoint");
-    t->description = json_get_str(source, "description");
-    t->core = scim_catalog_schema(c, json_get_str(source, "schema"));
-    t->common = common_attrs;
-    t->common_count = COUNT(common_attrs);
-    if (t->name.len == 0 || t->endpoint.len < 2 || t->endpoint.at[0] != '/')
-        return error_set(err, ERR_CONFIG, "a resource type needs a name and an /endpoint");
-    if (!t->core || scim_catalog_type(c, t->name))
-        return error_set(err, ERR_CONFIG, "resource type " STR_FMT ": %s", STR_ARG(t->name),
-                         t->core ? "it is there twice" : "there is no such schema");
-    size_t i;
-    const json_t *entry;
-    json_array_foreach(json_object_get(source, "schemaExtensions"), i, entry)
-    {
-        if (!add_extension(c, t, entry, err))
-            return false;
-    }
-    c->types = arena_grow(c->arena, c->types, sizeof(c->types[0]), c->type_count, &c->type_cap);
-    c->types[c->type_count++] = t;
-    return true;
-}
-
-const struct scim_schema *scim_catalog_schema(const struct scim_catalog *c, struct str urn)
-{
-    for (size_t i = 0; i < c->schema_count; i++)
-        if (str_ieq(c->schemas[i]->id, urn))
-            return c->schemas[i];
-    return NULL;
-}
-
-const struct scim_resource_type *scim_catalog_type(const struct scim_catalog *c, struct str name)
-{
-    for (size_t i = 0; i < c->type_count; i++)
-        if (str_eq(c->types[i]->name, name))
-            return c->types[i];
-    return NULL;
-}
-
-size_t scim_catalog_schemas(const struct scim_catalog *c, const struct scim_schema *const **out)
-{
-    *out = c->schemas;
-    return c->schema_count;
-}
-
-size_t scim_catalog_types(const struct scim_catalog *c,
-                          const struct scim_resource_type *const **out)
-{
-    *out = c->types;
-    return c->type_count;
 }
 
 /* ---- looking attributes up */

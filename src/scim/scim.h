@@ -26,12 +26,13 @@
 #define SCIM_URN_KIOPS_USER "urn:kiops:params:scim:schemas:extension:2.0:User"
 #define SCIM_URN_KIOPS_ORGANIZATION "urn:kiops:params:scim:schemas:extension:2.0:Organization"
 #define SCIM_URN_MEMBERSHIP "urn:kiops:params:scim:schemas:core:2.0:Membership"
+#define SCIM_URN_SCHEMA "urn:ietf:params:scim:schemas:core:2.0:Schema"
 #define SCIM_URN_ERROR "urn:ietf:params:scim:api:messages:2.0:Error"
 #define SCIM_URN_LIST "urn:ietf:params:scim:api:messages:2.0:ListResponse"
 #define SCIM_URN_PATCH "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 #define SCIM_URN_REFUSAL "urn:kiops:params:scim:api:messages:2.0:Refusal"
 
-/* ---- schema.c: schema text -> attribute tables
+/* ---- catalog.c, schema.c: schema text -> attribute tables
  * ------------------------------------------------------------------- */
 enum scim_type {
     SCIM_STRING,
@@ -80,6 +81,8 @@ struct scim_resource_type {
     const struct scim_schema *extensions[SCIM_EXTENSIONS_MAX];
     bool extension_required[SCIM_EXTENSIONS_MAX];
     size_t extension_count;
+    bool on_request;                /* some attribute is returned on request only */
+    bool hides;                     /* some attribute of an extension is never returned */
     const struct scim_attr *common; /* schemas, id, externalId,
                                        meta{resourceType,created,lastModified,location,version} */
     size_t common_count;
@@ -95,6 +98,10 @@ MUST_CHECK bool scim_catalog_add_schema(struct scim_catalog *c, const json_t *sc
                                         struct error *err);
 MUST_CHECK bool scim_catalog_add_type(struct scim_catalog *c, const json_t *type,
                                       struct error *err);
+/* `schema` extends the resource type of that name, as an administrator wishes: not required, under
+ * a URN of its own, and with nothing that nobody would keep (uniqueness). */
+MUST_CHECK bool scim_catalog_add_extension(struct scim_catalog *c, struct str type,
+                                           const json_t *schema, struct error *err);
 const struct scim_schema *scim_catalog_schema(const struct scim_catalog *c,
                                               struct str urn); /* without case; NULL */
 const struct scim_resource_type *scim_catalog_type(const struct scim_catalog *c,
@@ -351,6 +358,9 @@ MUST_CHECK bool scim_projection_parse(const struct scim_context *in, struct str 
 /* New. Applies returned:always/never/request and the projection. */
 json_t *scim_project(const struct scim_projection *p, const struct scim_resource_type *type,
                      const json_t *resource);
+/* New, or `resource` itself: without what is never returned. For every place that keeps or shows a
+ * resource but the directory. */
+json_t *scim_without_hidden(const struct scim_resource_type *type, json_t *resource);
 /* Will this top-level attribute be in the answer at all (so that members need not be read)? */
 bool scim_projection_wants(const struct scim_projection *p, struct str name);
 

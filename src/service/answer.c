@@ -19,11 +19,12 @@ static const struct scim_resource_type *type_of(const struct service_call *c,
 
 struct str answer_projected(const struct service_call *c, enum replica_kind kind, struct str json)
 {
-    if (!c->projection)
+    const struct scim_resource_type *type = type_of(c, kind);
+    if (!c->projection && !type->on_request)
         return json;
     struct error err = ERROR_INIT;
     OWNED_JSON json_t *whole = json_load_strict(json, (struct json_limits){.depth = 32}, &err);
-    OWNED_JSON json_t *part = whole ? scim_project(c->projection, type_of(c, kind), whole) : NULL;
+    OWNED_JSON json_t *part = whole ? scim_project(c->projection, type, whole) : NULL;
     if (!part)
         return json;
     OWNED_BUF struct buf out;

@@ -78,12 +78,16 @@ bool user_write_intend(struct user_write *w, enum kiops_change_kind kind, const 
     struct kiops_record record = {.actor = c->actor, .kind = kind, .rule = rule, .subject = w->id};
     if (w->intent)
         return true;
+    const struct scim_resource_type *type = scim_catalog_type(c->service->catalog, STR("User"));
     OWNED_BUF struct buf before, after;
     buf_init(&before, 1 << 20);
     buf_init(&after, 1 << 20);
-    if (w->before.resource)
-        json_write(w->before.resource, &before);
-    json_write(w->after, &after);
+    OWNED_JSON json_t *was =
+        w->before.resource ? scim_without_hidden(type, w->before.resource) : NULL;
+    OWNED_JSON json_t *is = scim_without_hidden(type, w->after);
+    if (was)
+        json_write(was, &before);
+    json_write(is, &after);
     record.before = buf_view(&before);
     record.after = buf_view(&after);
     return audit_intent(c->service->audit, &record, c->request_id, &w->intent, err);
