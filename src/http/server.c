@@ -163,9 +163,9 @@ static bool load(struct http_server *h, struct error *err)
         return error_set(err, ERR_CONFIG, "scim.default_profile: there is no profile " STR_FMT,
                          STR_ARG(config->scim.default_profile));
     return http_discovery_load(config, catalog, &h->discovery, err) &&
-           http_peers_start(config, &h->peers, err) &&
-           (!config->server.metrics_listen.len || http_health_start(h, &h->health, err)) &&
-           start_daemons(h, err);
+           http_peers_start(config, &h->peers, err) && start_daemons(h, err) &&
+           /* Last: whoever is told "ready" may connect at once. */
+           (!config->server.metrics_listen.len || http_health_start(h, &h->health, err));
 }
 
 bool http_server_start(const struct config *config, struct service *service,
