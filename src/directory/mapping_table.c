@@ -115,6 +115,8 @@ static bool row_syntax(struct mapping_row *row, struct error *err)
                          "line out, and kiopsResource keeps it",
                          STR_ARG(row->scim.text));
     row->syntax = by_type[attr->type];
+    row->no_equality = row->syntax == MAPPING_BYTES; /* jpegPhoto, audio; certificates have a rule
+                                                        of their own */
     for (size_t i = 0; attr->type == SCIM_STRING && i < COUNT(syntaxes); i++)
         if (str_ieq(str_of(row->ldap), str_of(syntaxes[i].ldap))) {
             row->syntax = syntaxes[i].syntax;

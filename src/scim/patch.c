@@ -129,6 +129,23 @@ static bool read_only(const struct scim_path *path)
            (path->sub && path->sub->mutability == SCIM_READ_ONLY);
 }
 
+/* Writing manager.$ref: it names another target as well as manager.value does. */
+static bool writes_reference(const struct reader *r, const struct scim_path *path)
+{
+    return r->op != SCIM_PATCH_REMOVE && path->sub && !path->attr->multi &&
+           shape_is_reference(path->attr) && str_eq(path->sub->name, STR("$ref"));
+}
+
+static bool read_reference(struct reader *r, const struct scim_path *path, const json_t *sent)
+{
+    const struct scim_path whole = {.extension = path->extension, .attr = path->attr};
+    OWNED_JSON json_t *object = json_object();
+    if (!json_is_string(sent))
+        return refuse(r, path->sub, ERR_INVALID_VALUE, "must be a URI");
+    json_put(object, "$ref", json_incref(shape_iterable(sent)));
+    return read_write(r, &whole, object);
+}
+
 static bool read_target(struct reader *r, struct scim_path path, const json_t *sent)
 {
     if (read_only(&path)) {
@@ -140,6 +157,8 @@ static bool read_target(struct reader *r, struct scim_path path, const json_t *s
     /* RFC 7643 2.2: an item is removed and another one added, but what it is stays. */
     if (path.sub && path.sub->mutability == SCIM_IMMUTABLE && path.attr->multi)
         return refuse(r, path.sub, ERR_MUTABILITY, "cannot be changed once it is set");
+    if (writes_reference(r, &path))
+        return read_reference(r, &path, sent);
     return r->op == SCIM_PATCH_REMOVE ? read_remove(r, &path, sent) : read_write(r, &path, sent);
 }
 
