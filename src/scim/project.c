@@ -209,7 +209,8 @@ static void project_attrs(const struct scim_projection *p, const struct source *
         if (cut.share == NOTHING)
             continue;
         OWNED_JSON json_t *part = cut_value(&cut, value);
-        if (!json_is_object(part) || json_object_size(part) > 0)
+        /* An empty `members` says that the group is empty; what the cut left empty says nothing. */
+        if (part == value || json_object_size(part) + json_array_size(part) > 0)
             shape_put(out, attr->name, TAKE(part));
     }
 }

@@ -45,8 +45,9 @@ static inline void fixture_config(struct config *config)
                                       .placeholder_dn = STR(PLACEHOLDER)};
 }
 
-/* `rows` may be NULL: the preset alone. */
-static inline struct mapping_fixture *fixture_new(const struct config_map *rows, size_t n)
+/* `rows` may be NULL: the preset alone. Takes the catalog. */
+static inline struct mapping_fixture *fixture_new_with(struct scim_catalog *catalog,
+                                                       const struct config_map *rows, size_t n)
 {
     struct mapping_fixture *f = calloc(1, sizeof *f);
     struct error err = ERROR_INIT;
@@ -54,13 +55,18 @@ static inline struct mapping_fixture *fixture_new(const struct config_map *rows,
     fixture_config(&f->config);
     f->config.mapping.user = rows;
     f->config.mapping.user_count = n;
-    f->catalog = fixture_catalog();
+    f->catalog = catalog;
     f->arena = arena_new();
     f->directory.config = &f->config;
     f->directory.catalog = f->catalog;
     fixture_expect(directory_mapping_new(&f->config, f->catalog, &f->directory.mapping, &err),
                    &err);
     return f;
+}
+
+static inline struct mapping_fixture *fixture_new(const struct config_map *rows, size_t n)
+{
+    return fixture_new_with(fixture_catalog(), rows, n);
 }
 
 static inline void fixture_free(struct mapping_fixture *f)

@@ -56,6 +56,18 @@ static inline struct scim_catalog *fixture_catalog(void)
     return c;
 }
 
+#define URN_EVERY_KIND "urn:example:params:scim:schemas:extension:1.0:EveryKind"
+
+/* The same with users extended by every type and characteristic. */
+static inline struct scim_catalog *fixture_extended_catalog(void)
+{
+    struct scim_catalog *c = fixture_catalog();
+    struct error err = ERROR_INIT;
+    OWNED_JSON json_t *schema = fixture_json("tests/data/schemas/every_kind.json");
+    fixture_expect(scim_catalog_add_extension(c, STR("User"), schema, &err), &err);
+    return c;
+}
+
 static inline const struct scim_resource_type *fixture_type(const struct scim_catalog *c,
                                                             const char *name)
 {

@@ -155,7 +155,10 @@ static void what_is_given_arrives_in_its_place(void **state)
     ASSERT_STR(c->directory.users.filter, "(&(objectClass=person)(!(uid=admin\\29)))");
     ASSERT_STR(c->directory.organizations.owner, "2.5.4.32");
     ASSERT_STR(c->directory.jobs_base, "ou=j,dc=example,dc=org");
-    assert_int_equal(c->mapping.user_count, 2);
+    assert_int_equal(c->mapping.user_count, 3);
+    ASSERT_STR(c->mapping.user[2].ldap, "userCertificate;binary");
+    assert_int_equal(c->mapping.extra_schemas.count, 2);
+    ASSERT_STR(c->mapping.extra_schemas.at[0], "badge.json");
     assert_true(c->mapping.user[0].read_only);
     assert_false(c->mapping.user[1].read_only);
     ASSERT_STR(c->mapping.user[1].type, "work");

@@ -274,6 +274,33 @@ static void a_patch_says_what_it_touches(void **state)
     assert_true(scim_patch_touches(patch, &department));
 }
 
+static void a_whole_extension_goes_with_what_it_requires(void **state)
+{
+    (void)state;
+    OWNED_ARENA struct arena *a = arena_new();
+    struct scim_catalog *c = fixture_catalog();
+    struct error err = ERROR_INIT;
+    struct outcome out = {0};
+    OWNED_JSON json_t *schema =
+        json_pack("{s:s,s:s,s:[{s:s,s:b}]}", "id", "urn:example:Badge", "name", "Badge",
+                  "attributes", "name", "number", "required", 1);
+    fixture_expect(scim_catalog_add_extension(c, STR("User"), schema, &err), &err);
+    OWNED_JSON json_t *before =
+        json_pack("{s:s,s:{s:s}}", "userName", "ann", "urn:example:Badge", "number", "1");
+    OWNED_JSON json_t *whole = json_pack("{s:[s],s:[{s:s,s:s}]}", "schemas", SCIM_URN_PATCH,
+                                         "Operations", "op", "remove", "path", "urn:example:Badge");
+    OWNED_JSON json_t *part =
+        json_pack("{s:[s],s:[{s:s,s:s}]}", "schemas", SCIM_URN_PATCH, "Operations", "op", "remove",
+                  "path", "urn:example:Badge:number");
+    struct request r = {fixture_context(a, c, "User"), before, whole};
+    fixture_expect(handle(&r, &out, &err), &err);
+    assert_null(json_object_get(out.after, "urn:example:Badge"));
+    r.patch = part;
+    assert_false(handle(&r, &out, &err));
+    assert_int_equal(err.kind, ERR_MUTABILITY);
+    scim_catalog_free(c);
+}
+
 static void the_result_names_its_schemas(void **state)
 {
     OWNED_ARENA struct arena *a = arena_new();
@@ -300,6 +327,7 @@ int main(void)
         cmocka_unit_test(more_operations_than_the_limit_are_too_large),
         cmocka_unit_test(many_operations_on_many_values_are_cut_off),
         cmocka_unit_test(a_patch_says_what_it_touches),
+        cmocka_unit_test(a_whole_extension_goes_with_what_it_requires),
         cmocka_unit_test(the_result_names_its_schemas),
     };
     return cmocka_run_group_tests(tests, load, unload);

@@ -50,6 +50,56 @@ static void an_answer_holds_what_was_asked_for(void **state)
     assert_int_equal(failures, 0);
 }
 
+static json_t *every_kind(void)
+{
+    return json_pack("{s:s,s:{s:s,s:s,s:s,s:{s:s,s:s,s:s},s:[{s:s}]}}", "userName", "ann",
+                     URN_EVERY_KIND, "text", "t", "asked", "a", "hidden", "h", "box", "inner", "i",
+                     "asked", "a", "hidden", "h", "boxes", "asked", "a");
+}
+
+static void what_is_returned_on_request_is_not_there_by_default(void **state)
+{
+    (void)state;
+    OWNED_ARENA struct arena *a = arena_new();
+    struct scim_catalog *c = fixture_extended_catalog();
+    const struct scim_context in = fixture_context(a, c, "User");
+    const struct scim_projection *p;
+    struct error err = ERROR_INIT;
+    OWNED_JSON json_t *resource = every_kind();
+    OWNED_JSON json_t *answer = scim_project(NULL, in.type, resource);
+    OWNED_JSON json_t *want = json_pack("{s:s,s:{s:s,s:{s:s}}}", "userName", "ann", URN_EVERY_KIND,
+                                        "text", "t", "box", "inner", "i");
+    assert_true(json_equal(answer, want));
+    assert_true(scim_projection_parse(&in, STR(URN_EVERY_KIND ":box.asked"), STR_NONE, &p, &err));
+    OWNED_JSON json_t *asked = scim_project(p, in.type, resource);
+    OWNED_JSON json_t *part = json_pack("{s:{s:{s:s}}}", URN_EVERY_KIND, "box", "asked", "a");
+    assert_true(json_equal(asked, part));
+    scim_catalog_free(c);
+}
+
+static void what_is_hidden_is_left_out_and_nothing_else(void **state)
+{
+    struct scim_catalog *c = fixture_extended_catalog();
+    const struct scim_resource_type *type = fixture_type(c, "User");
+    OWNED_JSON json_t *resource = every_kind();
+    OWNED_JSON json_t *untouched = json_copy_deep(resource);
+    OWNED_JSON json_t *want = json_copy_deep(resource);
+    json_t *extension = json_object_get(want, URN_EVERY_KIND);
+    json_object_del(extension, "hidden");
+    json_object_del(json_object_get(extension, "box"), "hidden");
+    OWNED_JSON json_t *shown = scim_without_hidden(type, resource);
+    assert_true(json_equal(shown, want));
+    assert_true(json_equal(resource, untouched));
+    OWNED_JSON json_t *secret =
+        json_pack("{s:s,s:{s:s}}", "userName", "ann", URN_EVERY_KIND, "secret", "s");
+    OWNED_JSON json_t *rest = scim_without_hidden(type, secret);
+    assert_null(json_object_get(rest, URN_EVERY_KIND));
+    /* Where nothing is hidden, nothing is copied. */
+    OWNED_JSON json_t *same = scim_without_hidden(fixture_type(*state, "User"), resource);
+    assert_ptr_equal(same, resource);
+    scim_catalog_free(c);
+}
+
 static void attributes_and_excluded_attributes_exclude_each_other(void **state)
 {
     OWNED_ARENA struct arena *a = arena_new();
@@ -119,6 +169,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_answer_holds_what_was_asked_for),
+        cmocka_unit_test(what_is_returned_on_request_is_not_there_by_default),
+        cmocka_unit_test(what_is_hidden_is_left_out_and_nothing_else),
         cmocka_unit_test(attributes_and_excluded_attributes_exclude_each_other),
         cmocka_unit_test(no_list_is_no_projection),
         cmocka_unit_test(members_need_not_be_read_when_nobody_asks),

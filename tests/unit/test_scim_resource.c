@@ -92,6 +92,38 @@ static void a_wrong_resource_is_refused_by_the_name_of_the_attribute(void **stat
     run_table(*state, "tests/data/scim/resource_invalid.json");
 }
 
+static void an_extension_is_checked_by_its_own_schema(void **state)
+{
+    (void)state;
+    struct scim_catalog *c = fixture_extended_catalog();
+    run_table(c, "tests/data/scim/resource_extension.json");
+    scim_catalog_free(c);
+}
+
+/* `color` of a badge whose number, which is required, was taken out of the directory. */
+static void what_the_directory_lost_does_not_stand_in_the_way(void **state)
+{
+    (void)state;
+    struct scim_catalog *c = fixture_catalog();
+    struct error err = ERROR_INIT;
+    OWNED_JSON json_t *schema =
+        json_pack("{s:s,s:s,s:[{s:s,s:b},{s:s}]}", "id", "urn:example:Badge", "name", "Badge",
+                  "attributes", "name", "number", "required", 1, "name", "color");
+    fixture_expect(scim_catalog_add_extension(c, STR("User"), schema, &err), &err);
+    OWNED_JSON json_t *before =
+        json_pack("{s:s,s:{s:s}}", "userName", "ann", "urn:example:Badge", "color", "red");
+    OWNED_JSON json_t *blank = json_pack("{s:s}", "userName", "ann");
+    struct scim_context in = fixture_context(NULL, c, "User");
+    struct scim_proposal asked = {.purpose = SCIM_FOR_PATCH, .before = before, .resource = before};
+    json_t *out = NULL;
+    fixture_expect(scim_resource_check(&in, &asked, &out, &err), &err);
+    json_decref(out);
+    asked.before = blank;
+    assert_false(scim_resource_check(&in, &asked, &out, &err));
+    assert_string_equal(err.detail, "number is required");
+    scim_catalog_free(c);
+}
+
 /* New, or NULL. */
 static json_t *create(const struct scim_catalog *c, const char *type, const json_t *resource,
                       struct error *err)
@@ -184,6 +216,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_resource_takes_its_canonical_form),
         cmocka_unit_test(a_wrong_resource_is_refused_by_the_name_of_the_attribute),
+        cmocka_unit_test(an_extension_is_checked_by_its_own_schema),
+        cmocka_unit_test(what_the_directory_lost_does_not_stand_in_the_way),
         cmocka_unit_test(a_value_may_be_as_long_as_the_limit_and_no_longer),
         cmocka_unit_test(values_have_a_limit_and_members_have_none),
         cmocka_unit_test(dates_and_numbers_take_their_canonical_form),
