@@ -80,6 +80,27 @@ static bool check_user_name(const json_t *resource, struct error *err)
     return true;
 }
 
+static bool is_known(const struct directory_mapping *m, struct str name)
+{
+    for (size_t i = 0; i < m->group_count; i++)
+        if (m->groups[i].extension && str_eq(m->groups[i].extension->id, name))
+            return true;
+    return false;
+}
+
+/* What stands under the URN of an extension that this bridge does not have now: it was taken out of
+ * the configuration, by mistake or for a while, or another bridge has it. */
+static void keep_unknown(const struct mapping_write *w)
+{
+    json_t *asserted = w->asserted.resource;
+    for (void *at = json_object_iter(asserted); at; at = json_object_iter_next(asserted, at)) {
+        struct str name = {json_object_iter_key(at), json_object_iter_key_len(at)};
+        size_t colon;
+        if (str_find(name, ':', &colon) && !is_known(w->mapping, name))
+            mapping_put(w->resource, name, json_incref(json_object_iter_value(at)));
+    }
+}
+
 static void begin(struct mapping_write *w, const struct directory *d, struct arena *a,
                   const struct directory_user_edit *edit)
 {
@@ -96,6 +117,7 @@ static void begin(struct mapping_write *w, const struct directory *d, struct are
     w->resource = mapping_stored_part(d->mapping, edit->after);
     json_keep(a, w->resource);
     mapping_asserted_read(a, directory_value(entry, "kiopsResource"), &w->asserted);
+    keep_unknown(w);
 }
 
 /* Version of what a read will give once the changes so far are made. */

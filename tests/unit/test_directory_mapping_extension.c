@@ -119,6 +119,25 @@ static void an_edit_made_in_ldap_shows(void **state)
     fixture_free(f);
 }
 
+static void an_extension_taken_out_keeps_its_values(void **state)
+{
+    (void)state;
+    struct mapping_fixture *f = new_fixture(least, 1), *without = fixture_new(NULL, 0);
+    json_t *resource = fixture_value(f, everything);
+    struct directory_entry e = fixture_post(f, resource);
+    json_t *seen = fixture_value(f, "{'userName':'ann','active':true}");
+    assert_json(fixture_map(without, &e).resource, seen);
+    json_t *changed = fixture_value(f, "{'userName':'ann','active':true,'title':'T'}");
+    fixture_put(without, &e, changed, &writer_okta);
+    assert_json(fixture_map(without, &e).resource, changed);
+    json_t *back = json_copy_deep(resource);
+    json_keep(f->arena, back);
+    json_put_str(back, "title", STR("T"));
+    assert_json(fixture_map(f, &e).resource, back);
+    fixture_free(without);
+    fixture_free(f);
+}
+
 static const struct {
     struct config_map rows[3];
     const char *says;
@@ -190,6 +209,7 @@ int main(void)
         cmocka_unit_test(every_kind_comes_back_from_ldap),
         cmocka_unit_test(ldap_holds_values_in_its_own_form),
         cmocka_unit_test(an_edit_made_in_ldap_shows),
+        cmocka_unit_test(an_extension_taken_out_keeps_its_values),
         cmocka_unit_test(a_row_that_cannot_work_is_refused_at_start),
         cmocka_unit_test(the_printed_table_says_where_everything_is),
     };
