@@ -169,6 +169,28 @@ def test_what_ldap_lost_does_not_stand_in_the_way_of_a_patch(new_lab, tmp_path):
     lab.scim.patch(at, ("remove", "urn:example:Thing0")).expect(200)
 
 
+def test_certificates_live_in_ldap_where_they_are_mapped(new_lab):
+    lab = new_lab(bridge={"mapping": 'user = ( { scim = "x509Certificates"; ldap = "userCertificate;binary"; } );'})
+    view, (first, second) = lab.view(), (DATA / "certificates.txt").read_text().split()
+    sent = [{"value": first, "type": "work", "primary": True}, {"value": second}]
+    user = lab.user(x509Certificates=sent)
+    at, (dn, _) = f"/Users/{user['id']}", view.by_id(user["id"])
+
+    def certificates():
+        entry = view.link.search_s(dn, 0, "(objectClass=*)", ["userCertificate;binary"])[0][1]
+        return {base64.b64encode(value).decode() for value in entry.get("userCertificate;binary", [])}
+
+    assert certificates() == {first, second} and lab.scim.get(at)["x509Certificates"] == sent
+    lab.scim.patch(at, ("remove", f'x509Certificates[value eq "{second}"]')).expect(200)
+    assert certificates() == {first} and lab.scim.get(at)["x509Certificates"] == sent[:1]
+    view.modify(dn, ("add", "userCertificate;binary", base64.b64decode(second)))
+    eventually(lambda: lab.scim.get(at)["x509Certificates"] == sent)
+    answer = lab.scim.patch(at, ("replace", "x509Certificates", [{"value": "AAAA"}])).expect(400)
+    assert answer["scimType"] == "invalidValue" and "userCertificate" in answer["detail"]
+    lab.scim.patch(at, ("remove", "x509Certificates")).expect(200)
+    assert not certificates() and "x509Certificates" not in lab.scim.get(at).json
+
+
 # ---- large values
 
 
