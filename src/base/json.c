@@ -358,3 +358,40 @@ void json_keep(struct arena *a, json_t *value)
 {
     arena_keep(a, value, drop);
 }
+
+/* Behind the value that starts at `i`: at the comma or the closing bracket that follows it. */
+static size_t behind_value(struct str text, size_t i)
+{
+    size_t depth = 0;
+    for (bool quoted = false; i < text.len; i++) {
+        char c = text.at[i];
+        if (c == '"')
+            quoted = !quoted;
+        else if (quoted)
+            i += c == '\\';
+        else if (depth == 0 && (c == ',' || c == '}'))
+            break;
+        else if (c == '{' || c == '[')
+            depth++;
+        else if (c == '}' || c == ']')
+            depth--;
+    }
+    return i;
+}
+
+bool json_text_next(struct str object, size_t *at, struct json_member *out)
+{
+    size_t from = *at ? *at : 1, name_len = 0;
+    if (from + 1 >= object.len)
+        return false;
+    struct str rest = str_sub(object, from + 1, object.len);
+    str_find(rest, '"', &name_len);
+    size_t value = from + 1 + name_len + 2, end = behind_value(object, value);
+    *out = (struct json_member){
+        .name = str_sub(rest, 0, name_len),
+        .value = str_sub(object, value, end - value),
+        .text = str_sub(object, from, end - from),
+    };
+    *at = end + 1;
+    return true;
+}

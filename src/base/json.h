@@ -44,4 +44,10 @@ json_t *json_copy_deep(const json_t *value); /* new, never NULL for a value */
 void json_write(const json_t *value, struct buf *out);
 /* Canonical text: names sorted; equal values give equal bytes. */
 void json_write_canonical(const json_t *value, struct buf *out);
+/* Steps through the members of an object in text that json_write() made: `*at` starts at 0. Nothing
+ * is decoded, and nothing is checked. */
+struct json_member {
+    struct str name, value, text; /* without its quotes; as written; both with the colon between */
+};
+bool json_text_next(struct str object, size_t *at, struct json_member *out);
 void json_keep(struct arena *a, json_t *value); /* the arena takes the reference */

@@ -2,6 +2,7 @@
  * Probe: parsing a whole resource for each candidate of a scan costs several microseconds, and a
  * filter speaks of one or two attributes. So only what it names is rendered, cut out and parsed.
  */
+#include "base/json.h"
 #include "replica/internal.h"
 
 struct walk {
@@ -108,26 +109,6 @@ void probe_of(struct arena *a, const struct replica_query *q, struct probe *out)
     }
 }
 
-/* Behind the value that starts at `i`: at a comma or the closing brace of our own compact text. */
-static size_t behind_value(struct str text, size_t i)
-{
-    size_t depth = 0;
-    for (bool quoted = false; i < text.len; i++) {
-        char c = text.at[i];
-        if (c == '"')
-            quoted = !quoted;
-        else if (quoted)
-            i += c == '\\';
-        else if (depth == 0 && (c == ',' || c == '}'))
-            break;
-        else if (c == '{' || c == '[')
-            depth++;
-        else if (c == '}' || c == ']')
-            depth--;
-    }
-    return i;
-}
-
 static bool is_named(const struct probe *p, struct str name)
 {
     for (size_t i = 0; i < p->name_count; i++)
@@ -141,17 +122,13 @@ json_t *probe_document(const struct probe *p, struct arena *scratch, struct str 
     struct pen cut;
     pen_init(&cut, scratch, resource.len + 2);
     PEN_LIT(&cut, "{");
-    for (size_t i = 1; i + 1 < resource.len;) {
-        struct str rest = str_sub(resource, i + 1, resource.len);
-        size_t name_len = 0;
-        str_find(rest, '"', &name_len);
-        size_t end = behind_value(resource, i + 1 + name_len + 2);
-        if (is_named(p, str_sub(rest, 0, name_len))) {
-            if (cut.at > cut.start + 1)
-                PEN_LIT(&cut, ",");
-            pen_str(&cut, str_sub(resource, i, end - i));
-        }
-        i = end + 1;
+    struct json_member m;
+    for (size_t at = 0; json_text_next(resource, &at, &m);) {
+        if (!is_named(p, m.name))
+            continue;
+        if (cut.at > cut.start + 1)
+            PEN_LIT(&cut, ",");
+        pen_str(&cut, m.text);
     }
     PEN_LIT(&cut, "}");
     struct str text = pen_text(&cut);

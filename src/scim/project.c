@@ -253,6 +253,49 @@ json_t *scim_project(const struct scim_projection *p, const struct scim_resource
     return out;
 }
 
+/* ---- the same on text, attribute by attribute */
+
+static void copy_member(struct buf *out, size_t from, struct str text)
+{
+    if (out->len > from)
+        buf_char(out, ',');
+    buf_str(out, text);
+}
+
+static void cut_extension(const struct scim_projection *p, const struct scim_schema *extension,
+                          const struct json_member *whole, struct buf *out)
+{
+    struct json_member m;
+    buf_fmt(out, "\"" STR_FMT "\":{", STR_ARG(whole->name));
+    size_t from = out->len;
+    for (size_t at = 0; json_text_next(whole->value, &at, &m);) {
+        const struct scim_attr *attr =
+            scim_attr_find(extension->attrs, extension->attr_count, m.name);
+        if (attr && share_of(p, extension, attr) != NOTHING)
+            copy_member(out, from, m.text);
+    }
+    buf_char(out, '}');
+}
+
+void scim_project_text(const struct scim_projection *p, const struct scim_resource_type *type,
+                       struct str json, struct buf *out)
+{
+    struct json_member m;
+    buf_char(out, '{');
+    size_t from = out->len;
+    for (size_t at = 0; json_text_next(json, &at, &m);) {
+        const struct scim_schema *in = NULL, *extension = scim_type_extension(type, m.name);
+        const struct scim_attr *attr = extension ? NULL : scim_type_attr(type, m.name, &in);
+        if (attr && share_of(p, in, attr) != NOTHING)
+            copy_member(out, from, m.text);
+        if (extension && out->len > from)
+            buf_char(out, ',');
+        if (extension)
+            cut_extension(p, extension, &m, out);
+    }
+    buf_char(out, '}');
+}
+
 /* ---- what is never returned */
 
 static json_t *shown_members(const struct scim_attr *attrs, size_t n, const json_t *object);

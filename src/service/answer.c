@@ -23,7 +23,11 @@ struct str answer_projected(const struct service_call *c, enum replica_kind kind
     if (!c->projection && !type->on_request)
         return json;
     struct error err = ERROR_INIT;
-    OWNED_JSON json_t *whole = json_load_strict(json, (struct json_limits){.depth = 32}, &err);
+    OWNED_BUF struct buf cut;
+    buf_init(&cut, json.len + 1024);
+    scim_project_text(c->projection, type, json, &cut);
+    OWNED_JSON json_t *whole =
+        json_load_strict(buf_view(&cut), (struct json_limits){.depth = 32}, &err);
     OWNED_JSON json_t *part = whole ? scim_project(c->projection, type, whole) : NULL;
     if (!part)
         return json;

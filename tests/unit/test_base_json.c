@@ -162,6 +162,25 @@ static void an_arena_takes_a_reference(void **state)
     assert_null(json_copy_deep(NULL));
 }
 
+static void the_members_of_written_text_are_walked_without_a_tree(void **state)
+{
+    (void)state;
+    const struct str text =
+        STR("{\"a\":\"x,}\\\"\",\"urn:x:B\":{\"c\":[1,{\"d\":2}]},\"e\":[],\"f\":true}");
+    static const char *const want[] = {"a", "\"x,}\\\"\"", "urn:x:B", "{\"c\":[1,{\"d\":2}]}",
+                                       "e", "[]",          "f",       "true"};
+    struct json_member m;
+    size_t at = 0;
+    for (size_t i = 0; i < 8; i += 2) {
+        assert_true(json_text_next(text, &at, &m));
+        assert_true(str_eq(m.name, str_of(want[i])) && str_eq(m.value, str_of(want[i + 1])));
+        assert_int_equal(m.text.len, m.name.len + m.value.len + 3);
+    }
+    assert_false(json_text_next(text, &at, &m));
+    at = 0;
+    assert_false(json_text_next(STR("{}"), &at, &m));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -173,6 +192,7 @@ int main(void)
         cmocka_unit_test(text_keeps_the_order_and_canonical_text_sorts),
         cmocka_unit_test(what_is_written_loads_again),
         cmocka_unit_test(an_arena_takes_a_reference),
+        cmocka_unit_test(the_members_of_written_text_are_walked_without_a_tree),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

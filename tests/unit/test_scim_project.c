@@ -1,6 +1,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -19,6 +20,21 @@ static int unload(void **state)
 {
     scim_catalog_free(*state);
     return 0;
+}
+
+/* The text is cut to no less than the answer needs. */
+static void assert_same_from_text(const struct scim_projection *p,
+                                  const struct scim_resource_type *type, const json_t *resource)
+{
+    OWNED_BUF struct buf text, cut;
+    buf_init(&text, 1 << 20);
+    buf_init(&cut, 1 << 20);
+    json_write(resource, &text);
+    scim_project_text(p, type, buf_view(&text), &cut);
+    OWNED_JSON json_t *less = json_loadb(cut.at, cut.len, 0, NULL);
+    OWNED_JSON json_t *answer = scim_project(p, type, resource);
+    OWNED_JSON json_t *from_less = scim_project(p, type, less);
+    assert_true(json_equal(answer, from_less));
 }
 
 /* tests/data/scim/projection.json: `resources` by type; `cases` with the query and the answer. */
@@ -41,6 +57,7 @@ static void an_answer_holds_what_was_asked_for(void **state)
                                           json_get_str(one, "excludedAttributes"), &p, &err));
         OWNED_JSON json_t *answer = scim_project(p, in.type, resource);
         assert_true(json_equal(resource, untouched));
+        assert_same_from_text(p, in.type, resource);
         if (json_equal(answer, json_object_get(one, "answer")))
             continue;
         OWNED_TEXT char *got = json_dumps(answer, 0);
@@ -74,6 +91,14 @@ static void what_is_returned_on_request_is_not_there_by_default(void **state)
     OWNED_JSON json_t *asked = scim_project(p, in.type, resource);
     OWNED_JSON json_t *part = json_pack("{s:{s:{s:s}}}", URN_EVERY_KIND, "box", "asked", "a");
     assert_true(json_equal(asked, part));
+    assert_same_from_text(p, in.type, resource);
+    OWNED_BUF struct buf text, cut;
+    buf_init(&text, 1 << 16);
+    buf_init(&cut, 1 << 16);
+    json_write(resource, &text);
+    scim_project_text(NULL, in.type, buf_view(&text), &cut);
+    assert_null(strstr(cut.at, "\"asked\":\"a\",\"hidden\":\"h\",\"box\""));
+    assert_non_null(strstr(cut.at, "\"text\":\"t\",\"box\""));
     scim_catalog_free(c);
 }
 
@@ -98,6 +123,23 @@ static void what_is_hidden_is_left_out_and_nothing_else(void **state)
     OWNED_JSON json_t *same = scim_without_hidden(fixture_type(*state, "User"), resource);
     assert_ptr_equal(same, resource);
     scim_catalog_free(c);
+}
+
+static void what_is_not_asked_for_is_cut_before_it_is_parsed(void **state)
+{
+    OWNED_ARENA struct arena *a = arena_new();
+    const struct scim_context in = fixture_context(a, *state, "User");
+    const struct scim_projection *p;
+    struct error err = ERROR_INIT;
+    const struct str json =
+        STR("{\"schemas\":[\"x\"],\"userName\":\"ann\",\"photos\":[{\"value\":\"long\"}],"
+            "\"" SCIM_URN_ENTERPRISE "\":{\"division\":\"d\",\"department\":\"e\"}}");
+    assert_true(scim_projection_parse(&in, STR("userName,department"), STR_NONE, &p, &err));
+    OWNED_BUF struct buf cut;
+    buf_init(&cut, 4096);
+    scim_project_text(p, in.type, json, &cut);
+    assert_string_equal(cut.at, "{\"schemas\":[\"x\"],\"userName\":\"ann\","
+                                "\"" SCIM_URN_ENTERPRISE "\":{\"department\":\"e\"}}");
 }
 
 static void attributes_and_excluded_attributes_exclude_each_other(void **state)
@@ -171,6 +213,7 @@ int main(void)
         cmocka_unit_test(an_answer_holds_what_was_asked_for),
         cmocka_unit_test(what_is_returned_on_request_is_not_there_by_default),
         cmocka_unit_test(what_is_hidden_is_left_out_and_nothing_else),
+        cmocka_unit_test(what_is_not_asked_for_is_cut_before_it_is_parsed),
         cmocka_unit_test(attributes_and_excluded_attributes_exclude_each_other),
         cmocka_unit_test(no_list_is_no_projection),
         cmocka_unit_test(members_need_not_be_read_when_nobody_asks),
