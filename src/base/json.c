@@ -359,22 +359,33 @@ void json_keep(struct arena *a, json_t *value)
     arena_keep(a, value, drop);
 }
 
+/* Behind the string whose opening quote stands before `i`. */
+static size_t behind_string(struct str text, size_t i)
+{
+    while (i < text.len) {
+        const char *quote = memchr(text.at + i, '"', text.len - i);
+        if (!quote)
+            return text.len;
+        size_t end = (size_t)(quote - text.at), slashes = 0;
+        while (end - slashes > i && text.at[end - slashes - 1] == '\\')
+            slashes++;
+        i = end + 1;
+        if (slashes % 2 == 0)
+            break;
+    }
+    return i;
+}
+
 /* Behind the value that starts at `i`: at the comma or the closing bracket that follows it. */
 static size_t behind_value(struct str text, size_t i)
 {
-    size_t depth = 0;
-    for (bool quoted = false; i < text.len; i++) {
+    for (size_t depth = 0; i < text.len;) {
         char c = text.at[i];
-        if (c == '"')
-            quoted = !quoted;
-        else if (quoted)
-            i += c == '\\';
-        else if (depth == 0 && (c == ',' || c == '}'))
+        if (depth == 0 && (c == ',' || c == '}'))
             break;
-        else if (c == '{' || c == '[')
-            depth++;
-        else if (c == '}' || c == ']')
-            depth--;
+        depth += c == '{' || c == '[';
+        depth -= c == '}' || c == ']';
+        i = c == '"' ? behind_string(text, i + 1) : i + 1;
     }
     return i;
 }
