@@ -1,7 +1,7 @@
 /* Is the directory fit for the configuration? Root DSE, schema, entries that must be there, and,
  * where cn=config may be read, overlays, indexes and the account. Every finding says what to apply.
  */
-#include "directory/internal.h"
+#include "directory/mapping.h"
 
 struct inspection {
     struct directory *d;
@@ -59,13 +59,53 @@ static const char *const ATTRIBUTES[] = {
     "kiopsTokenAccess", "kiopsTokenProfile",     "kiopsTokenPushMode", "kiopsTokenExpires",
     "kiopsTokenOption", "kiopsTokenOrganization"};
 
-static bool defines(const struct directory_attr *definitions, const char *name, struct arena *a)
+/* The definition of an attribute, by a name of it in any letter case; STR_NONE. */
+static struct str definition_of(const struct directory_attr *types, struct str name,
+                                struct arena *a)
 {
-    struct str quoted = arena_fmt(a, "'%s'", name);
-    for (size_t i = 0; definitions && i < definitions->count; i++)
-        if (memmem(definitions->values[i].at, definitions->values[i].len, quoted.at, quoted.len))
-            return true;
-    return false;
+    struct str quoted = arena_fmt(a, "'" STR_FMT "'", STR_ARG(name));
+    for (size_t i = 0; types && i < types->count; i++) {
+        struct str rest = types->values[i];
+        for (size_t at; str_find(rest, '\'', &at); rest = str_sub(rest, at + 1, rest.len))
+            if (str_istarts(str_sub(rest, at, rest.len), quoted))
+                return types->values[i];
+    }
+    return STR_NONE;
+}
+
+static struct str without_option(struct str ldap)
+{
+    size_t semicolon;
+    return str_find(ldap, ';', &semicolon) ? str_sub(ldap, 0, semicolon) : ldap;
+}
+
+static bool is_single(struct str definition)
+{
+    return memmem(definition.at, definition.len, "SINGLE-VALUE", 12) != NULL;
+}
+
+/* A line that the directory cannot follow would refuse every write of that attribute. */
+static void inspect_mapping(struct inspection *in, const struct directory_attr *types)
+{
+    const struct directory_mapping *m = in->d->mapping;
+    for (size_t i = 0; i < m->row_count; i++) {
+        const struct mapping_row *row = &m->rows[i];
+        struct str ldap = without_option(str_of(row->ldap));
+        struct str definition = definition_of(types, ldap, in->a);
+        bool many = row->scim.attr->multi && !row->scim.sub;
+        if (!definition.at)
+            find_fault(in, true,
+                       arena_fmt(in->a,
+                                 "mapping.user: the server knows no attribute " STR_FMT " (" STR_FMT
+                                 "): load its schema, or leave the line out",
+                                 STR_ARG(ldap), STR_ARG(row->scim.text)));
+        else if (many && is_single(definition))
+            find_fault(in, false,
+                       arena_fmt(in->a,
+                                 "mapping.user: " STR_FMT " takes one value, and " STR_FMT
+                                 " has many: a second one will be refused",
+                                 STR_ARG(ldap), STR_ARG(row->scim.text)));
+    }
 }
 
 static bool inspect_schema(struct inspection *in, struct error *err)
@@ -82,7 +122,7 @@ static bool inspect_schema(struct inspection *in, struct error *err)
         return true;
     }
     for (size_t i = 0; i < sizeof ATTRIBUTES / sizeof *ATTRIBUTES; i++) {
-        if (defines(types, ATTRIBUTES[i], in->a))
+        if (definition_of(types, str_of(ATTRIBUTES[i]), in->a).at)
             continue;
         find_fault(
             in, true,
@@ -92,6 +132,7 @@ static bool inspect_schema(struct inspection *in, struct error *err)
                 ATTRIBUTES[i]));
         return true;
     }
+    inspect_mapping(in, types);
     return true;
 }
 

@@ -169,6 +169,17 @@ def test_what_ldap_lost_does_not_stand_in_the_way_of_a_patch(new_lab, tmp_path):
     lab.scim.patch(at, ("remove", "urn:example:Thing0")).expect(200)
 
 
+def test_check_tells_what_the_server_cannot_hold(bench):
+    rows = {"given": "noSuchName", "texts": "preferredLanguage", "bytes": "userCertificate;binary", "text": "ROOMNUMBER"}
+    user = ", ".join(f'{{ scim = "{EVERY}:{name}"; ldap = "{ldap}"; }}' for name, ldap in rows.items())
+    for name, password in (("ldap", bench.lab.bridge.passwords.bridge), ("operator", bench.lab.bridge.passwords.operator)):
+        (bench.folder / f"{name}.password").write_text(password)
+    told = bench.run([str(DATA / "every_kind.json")], user, command=["check"]).stdout
+    assert f"missing: mapping.user: the server knows no attribute noSuchName ({EVERY}:given)" in told
+    assert f"advice: mapping.user: preferredLanguage takes one value, and {EVERY}:texts has many" in told
+    assert told.count("mapping.user") == 2, told
+
+
 def test_certificates_live_in_ldap_where_they_are_mapped(new_lab):
     lab = new_lab(bridge={"mapping": 'user = ( { scim = "x509Certificates"; ldap = "userCertificate;binary"; } );'})
     view, (first, second) = lab.view(), (DATA / "certificates.txt").read_text().split()
