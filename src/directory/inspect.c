@@ -1,6 +1,8 @@
 /* Is the directory fit for the configuration? Root DSE, schema, entries that must be there, and,
  * where cn=config may be read, overlays, indexes and the account. Every finding says what to apply.
  */
+#include <string.h>
+
 #include "directory/mapping.h"
 
 struct inspection {
@@ -59,18 +61,78 @@ static const char *const ATTRIBUTES[] = {
     "kiopsTokenAccess", "kiopsTokenProfile",     "kiopsTokenPushMode", "kiopsTokenExpires",
     "kiopsTokenOption", "kiopsTokenOrganization"};
 
-/* The definition of an attribute, by a name of it in any letter case; STR_NONE. */
-static struct str definition_of(const struct directory_attr *types, struct str name,
-                                struct arena *a)
+/* Has the definition this name, in any letter case? */
+static bool is_named(struct str definition, struct str name)
 {
-    struct str quoted = arena_fmt(a, "'" STR_FMT "'", STR_ARG(name));
-    for (size_t i = 0; types && i < types->count; i++) {
-        struct str rest = types->values[i];
-        for (size_t at; str_find(rest, '\'', &at); rest = str_sub(rest, at + 1, rest.len))
-            if (str_istarts(str_sub(rest, at, rest.len), quoted))
-                return types->values[i];
+    for (size_t at; str_find(definition, '\'', &at);
+         definition = str_sub(definition, at + 1, definition.len)) {
+        struct str rest = str_sub(definition, at + 1, definition.len);
+        if (str_istarts(rest, name) && rest.len > name.len && rest.at[name.len] == '\'')
+            return true;
     }
+    return false;
+}
+
+/* STR_NONE without one. */
+static struct str definition_of(const struct directory_attr *definitions, struct str name)
+{
+    for (size_t i = 0; definitions && i < definitions->count; i++)
+        if (is_named(definitions->values[i], name))
+            return definitions->values[i];
     return STR_NONE;
+}
+
+/* The next word of a definition (RFC 4512 4.1): a name, one of ( ) $, or a text with its quotes. */
+static bool next_word(struct str *rest, struct str *word)
+{
+    *rest = str_trim(*rest);
+    size_t end = rest->len > 0;
+    if (rest->len && rest->at[0] == '\'')
+        while (end < rest->len && rest->at[end++] != '\'')
+            continue;
+    else if (rest->len && !strchr("()$", rest->at[0]))
+        while (end < rest->len && !strchr(" ()$'", rest->at[end]))
+            end++;
+    *word = str_sub(*rest, 0, end);
+    *rest = str_sub(*rest, end, rest->len);
+    return word->len > 0;
+}
+
+/* Does the class, or one above it, have the attribute among its MUST and MAY? */
+static bool class_allows(const struct directory_attr *classes, struct str class,
+                         struct str attribute, int depth)
+{
+    struct str rest = definition_of(classes, class), word;
+    enum { ELSE, ABOVE, ALLOWED } of = ELSE;
+    bool listed = false;
+    if (depth == 0 || str_ieq(class, STR("extensibleObject")))
+        return depth > 0;
+    while (next_word(&rest, &word)) {
+        if (str_eq(word, STR("SUP")) || str_eq(word, STR("MUST")) || str_eq(word, STR("MAY"))) {
+            of = word.at[0] == 'S' ? ABOVE : ALLOWED;
+            listed = false;
+            continue;
+        }
+        if (of == ABOVE && class_allows(classes, word, attribute, depth - 1))
+            return true;
+        if (of == ALLOWED && is_named(attribute, word))
+            return true;
+        listed = (listed || str_eq(word, STR("("))) && !str_eq(word, STR(")"));
+        of = listed ? of : ELSE;
+    }
+    return false;
+}
+
+/* Unknown classes are the server's to refuse. */
+static bool is_allowed(const struct inspection *in, const struct directory_attr *classes,
+                       struct str attribute)
+{
+    enum { DEPTH_MAX = 16 };
+    const struct config_strings *of_users = &in->d->config->directory.users.object_classes;
+    for (size_t i = 0; i < of_users->count; i++)
+        if (class_allows(classes, of_users->at[i], attribute, DEPTH_MAX))
+            return true;
+    return !classes;
 }
 
 static struct str without_option(struct str ldap)
@@ -84,33 +146,53 @@ static bool is_single(struct str definition)
     return memmem(definition.at, definition.len, "SINGLE-VALUE", 12) != NULL;
 }
 
+/* The mapping compares names; the server knows that `l` and `localityName` are one attribute. */
+static bool is_mapped_before(const struct directory_mapping *m, size_t row, struct str definition)
+{
+    for (size_t i = 0; i < row; i++)
+        if (!m->rows[i].read_only && !m->rows[row].read_only &&
+            is_named(definition, without_option(str_of(m->rows[i].ldap))))
+            return true;
+    return false;
+}
+
+/* What is wrong with one line of the mapping; NULL = nothing. */
+static const char *fault_of(const struct inspection *in, size_t row, struct str definition,
+                            const struct directory_attr *classes)
+{
+    const struct directory_mapping *m = in->d->mapping;
+    const struct mapping_row *r = &m->rows[row];
+    if (!definition.at)
+        return "the server knows no such attribute: load its schema, or leave the line out";
+    if (is_mapped_before(m, row, definition))
+        return "another line has this attribute under another name: leave one out";
+    if (!r->read_only && !is_allowed(in, classes, definition))
+        return "no class of directory.users.object_classes allows it: add one that does, or map "
+               "another";
+    if (r->scim.attr->multi && !r->scim.sub && is_single(definition))
+        return "it takes one value where SCIM has many: a second one will be refused";
+    return NULL;
+}
+
 /* A line that the directory cannot follow would refuse every write of that attribute. */
-static void inspect_mapping(struct inspection *in, const struct directory_attr *types)
+static void inspect_mapping(struct inspection *in, const struct directory_attr *types,
+                            const struct directory_attr *classes)
 {
     const struct directory_mapping *m = in->d->mapping;
     for (size_t i = 0; i < m->row_count; i++) {
         const struct mapping_row *row = &m->rows[i];
-        struct str ldap = without_option(str_of(row->ldap));
-        struct str definition = definition_of(types, ldap, in->a);
-        bool many = row->scim.attr->multi && !row->scim.sub;
-        if (!definition.at)
-            find_fault(in, true,
-                       arena_fmt(in->a,
-                                 "mapping.user: the server knows no attribute " STR_FMT " (" STR_FMT
-                                 "): load its schema, or leave the line out",
-                                 STR_ARG(ldap), STR_ARG(row->scim.text)));
-        else if (many && is_single(definition))
-            find_fault(in, false,
-                       arena_fmt(in->a,
-                                 "mapping.user: " STR_FMT " takes one value, and " STR_FMT
-                                 " has many: a second one will be refused",
-                                 STR_ARG(ldap), STR_ARG(row->scim.text)));
+        struct str definition = definition_of(types, without_option(str_of(row->ldap)));
+        const char *fault = fault_of(in, i, definition, classes);
+        if (fault)
+            find_fault(in, !definition.at,
+                       arena_fmt(in->a, "mapping.user: " STR_FMT " = %s: %s",
+                                 STR_ARG(row->scim.text), row->ldap, fault));
     }
 }
 
 static bool inspect_schema(struct inspection *in, struct error *err)
 {
-    static const char *const attrs[] = {"attributeTypes", NULL};
+    static const char *const attrs[] = {"attributeTypes", "objectClasses", NULL};
     struct directory_entries schema;
     if (!read_base(in, STR("cn=Subschema"), attrs, &schema, err))
         return false;
@@ -122,7 +204,7 @@ static bool inspect_schema(struct inspection *in, struct error *err)
         return true;
     }
     for (size_t i = 0; i < sizeof ATTRIBUTES / sizeof *ATTRIBUTES; i++) {
-        if (definition_of(types, str_of(ATTRIBUTES[i]), in->a).at)
+        if (definition_of(types, str_of(ATTRIBUTES[i])).at)
             continue;
         find_fault(
             in, true,
@@ -132,7 +214,7 @@ static bool inspect_schema(struct inspection *in, struct error *err)
                 ATTRIBUTES[i]));
         return true;
     }
-    inspect_mapping(in, types);
+    inspect_mapping(in, types, directory_attr(&schema.at[0], "objectClasses"));
     return true;
 }
 
