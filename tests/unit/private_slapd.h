@@ -99,7 +99,8 @@ static inline void slapd_wait(struct private_slapd *s)
     directory_close(c);
 }
 
-/* Returns when none of its threads runs any more: the signal alone only says that they will stop. */
+/* Returns when none of its threads runs any more: the signal alone only says that they will stop.
+ */
 static inline void slapd_pause(const struct private_slapd *s)
 {
     int status;
