@@ -14,6 +14,7 @@ struct page {
 /* Rendered at start: discovery cannot change while the bridge runs. */
 struct http_discovery {
     struct arena *arena;
+    struct str base;
     struct page *pages;
     size_t count, cap;
 };
@@ -146,7 +147,7 @@ bool http_discovery_load(const struct config *config, const struct scim_catalog 
         return false;
     struct http_discovery *d = ARENA_NEW(arena, struct http_discovery);
     d->arena = TAKE(arena);
-    struct str base =
+    const struct str base = d->base =
         arena_fmt(d->arena, STR_FMT HTTP_BASE_PATH, STR_ARG(config->server.public_url));
     const struct scim_features features = features_of(config);
     OWNED_JSON json_t *provider = scim_discovery_config(texts, &features, base);
@@ -157,6 +158,11 @@ bool http_discovery_load(const struct config *config, const struct scim_catalog 
     add_schemas(d, catalog, base);
     *out = d;
     return true;
+}
+
+struct str http_discovery_base(const struct http_discovery *d)
+{
+    return d->base;
 }
 
 void http_discovery_free(struct http_discovery *d)

@@ -37,6 +37,7 @@ struct scim_context http_context(const struct http_request *r, const struct http
         .arena = r->arena,
         .type = resource ? type_of(r, resource) : NULL,
         .dialect = r->dialect,
+        .base = http_discovery_base(r->server->discovery),
         .limits = service_limits(r->server->config),
     };
 }
@@ -200,9 +201,9 @@ static bool parse_body(struct http_request *r)
     const json_t *sent = r->document;
     if (r->method == HTTP_PATCH)
         return parse_patch(r);
+    const struct scim_context in = http_context(r, r->route->resource);
     json_t *normal = NULL;
-    if (!scim_dialect_normalise(r->dialect, type_of(r, r->route->resource), sent, &normal,
-                                &r->body_fault))
+    if (!scim_dialect_normalise(&in, sent, &normal, &r->body_fault))
         return false;
     json_keep(r->arena, normal);
     r->document = normal;

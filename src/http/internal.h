@@ -250,6 +250,7 @@ struct http_discovery;
 /* Renders all discovery answers once. Errors: ERR_CONFIG. */
 MUST_CHECK bool http_discovery_load(const struct config *config, const struct scim_catalog *catalog,
                                     struct http_discovery **out, struct error *err);
+struct str http_discovery_base(const struct http_discovery *d); /* public_url + "/scim/v2" */
 void http_discovery_free(struct http_discovery *d);
 
 /* ---- answer.c ---- */

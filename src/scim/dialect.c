@@ -1,69 +1,46 @@
 #include "base/own.h"
 #include "scim/shape.h"
 
+/* The shapes of idp-profiles that harm nobody, and that no identity provider may fail on: all that
+ * sections 12 and 13 list, bodies edited by hand, and attributes that we do not have. */
+#define HARMLESS                                                                                   \
+    .infer_schemas = true, .ignore_unknown = true, .string_booleans = true, .dotted_keys = true,   \
+    .single_as_array = true, .empty_operations = true, .unwrap_value = true
+
+/* Entra and Okta write attributes one by one, each by a path of the administrator's mapping: one
+ * that we lack or that is read-only must not stop the others, and among two primaries the one that
+ * was written last is meant. Both prefer 204 to the members of a large group. */
+#define BY_MAPPED_PATHS                                                                            \
+    .ignore_unknown_path = true, .ignore_readonly_path = true, .last_primary_wins = true,          \
+    .group_patch_204 = true
+
 /* One row per profile; a profile belongs to a token and is never guessed. What a row leaves out is
  * what the RFC says. */
 static const struct scim_dialect dialects[] = {
-    {
-        .name = STR_INIT("default"),
-        .infer_schemas = true,
-        .ignore_unknown = true,
-        .string_booleans = true,
-        .dotted_keys = true,
-        .single_as_array = true,
-        .empty_operations = true,
-        .unwrap_value = true,
-    },
-    {
-        .name = STR_INIT("strict"),
-        .put_clears_members = true,
-    },
-    {
-        .name = STR_INIT("entra"),
-        .infer_schemas = true,
-        .ignore_unknown = true,
-        .ignore_unknown_path = true,
-        .string_booleans = true,
-        .create_on_replace = true,
-        .dotted_keys = true,
-        .single_as_array = true,
-        .empty_operations = true,
-        .last_primary_wins = true,
-        .group_patch_204 = true,
-        .ignore_readonly_path = true,
-        .unwrap_value = true,
-    },
-    /* Equal to `entra`: on-demand provisioning ignores the flag of the tenant's URL, so one tenant
-     * sends both shapes. */
-    {
-        .name = STR_INIT("entra-legacy"),
-        .infer_schemas = true,
-        .ignore_unknown = true,
-        .ignore_unknown_path = true,
-        .string_booleans = true,
-        .create_on_replace = true,
-        .dotted_keys = true,
-        .single_as_array = true,
-        .empty_operations = true,
-        .last_primary_wins = true,
-        .group_patch_204 = true,
-        .ignore_readonly_path = true,
-        .unwrap_value = true,
-    },
-    {
-        .name = STR_INIT("okta"),
-        .infer_schemas = true,
-        .ignore_unknown = true,
-        .ignore_unknown_path = true,
-        .string_booleans = true,
-        .dotted_keys = true,
-        .single_as_array = true,
-        .empty_operations = true,
-        .last_primary_wins = true,
-        .group_patch_204 = true,
-        .ignore_readonly_path = true,
-        .unwrap_value = true,
-    },
+    {.name = STR_INIT("default"), HARMLESS},
+    {.name = STR_INIT("strict"), .put_clears_members = true},
+    /* `emails[type eq "work"].value` is replaced where there is no such e-mail yet. */
+    {.name = STR_INIT("entra"), HARMLESS, BY_MAPPED_PATHS, .create_on_replace = true},
+    /* The same: on-demand provisioning ignores the flag of the tenant's URL, so one tenant sends
+     * both shapes. */
+    {.name = STR_INIT("entra-legacy"), HARMLESS, BY_MAPPED_PATHS, .create_on_replace = true},
+    {.name = STR_INIT("okta"), HARMLESS, BY_MAPPED_PATHS},
+    /* Its template of 1.x has a manager with managerId. The rest of that template, URNs of 1.x,
+     * an object for `emails`, "true", "id": null and an enterprise block that `schemas` does not
+     * name, is harmless. */
+    {.name = STR_INIT("onelogin"), HARMLESS, .manager_id = true},
+    /* Removals by value and repeated additions, which mean the same in every profile. */
+    {.name = STR_INIT("jumpcloud"), HARMLESS},
+    /* PUT alone, `Eq`, `emails eq` and names in lower case, which are legal. */
+    {.name = STR_INIT("ping"), HARMLESS},
+    /* Discovery first, then one PATCH for each member. It reads `schemas` and `members` of the
+     * answers: never 204 unasked. */
+    {.name = STR_INIT("sailpoint"), HARMLESS},
+    /* `userName eq akadmin`. It takes 204, and reads the group itself after a PATCH. */
+    {.name = STR_INIT("authentik"), HARMLESS, .bare_filter_operand = true, .group_patch_204 = true},
+    /* One plugin compares the Content-Type of every answer with the one configured, and a 204 has
+     * none: the resource is answered. */
+    {.name = STR_INIT("keycloak"), HARMLESS},
 };
 
 #define DIALECTS (sizeof(dialects) / sizeof(dialects[0]))
@@ -85,6 +62,7 @@ size_t scim_dialects(const struct scim_dialect **out)
 /* ---- `schemas` of a body */
 
 struct intake {
+    const struct scim_context *context;
     const struct scim_dialect *dialect;
     const struct scim_resource_type *type;
     json_t *out;
@@ -105,7 +83,7 @@ struct claims {
 static bool read_urn(const struct intake *in, const json_t *entry, struct claims *claims,
                      struct error *err)
 {
-    struct str urn = shape_urn(in->type, json_str(entry));
+    struct str urn = shape_urn(in->context, json_str(entry));
     if (!json_is_string(entry))
         return error_set(err, ERR_INVALID_SYNTAX, "schemas must be an array of URNs");
     if (str_ieq(urn, in->type->core->id))
@@ -152,7 +130,7 @@ static bool is_said(const struct scim_attr *attr, const json_t *sent, const json
 static bool take_attr(const struct intake *in, const struct shape_key *key, const json_t *sent,
                       struct error *err)
 {
-    const struct shaping shaping = {.dialect = in->dialect};
+    const struct shaping shaping = {.dialect = in->dialect, .base = in->context->base};
     if (key->attr->mutability == SCIM_READ_ONLY)
         return true;
     OWNED_JSON json_t *value = NULL;
@@ -193,7 +171,7 @@ static bool take_schema(const struct intake *in, const struct scim_schema *exten
 static bool take_member(const struct intake *in, void *member, bool flat, struct error *err)
 {
     const json_t *sent = json_object_iter_value(member);
-    struct shape_key key = shape_key_find(in->type, shape_iter_name(member));
+    struct shape_key key = shape_key_find(in->context, shape_iter_name(member));
     if ((key.kind == SHAPE_FLAT) != flat)
         return true;
     switch (key.kind) {
@@ -213,13 +191,18 @@ static bool take_member(const struct intake *in, void *member, bool flat, struct
     return unknown(in, member, err);
 }
 
-bool scim_dialect_normalise(const struct scim_dialect *d, const struct scim_resource_type *type,
-                            const json_t *body, json_t **out, struct error *err)
+bool scim_dialect_normalise(const struct scim_context *context, const json_t *body, json_t **out,
+                            struct error *err)
 {
     if (!json_is_object(body))
         return error_set(err, ERR_INVALID_SYNTAX, "the body must be a JSON object");
     OWNED_JSON json_t *normal = json_object();
-    const struct intake in = {.dialect = d, .type = type, .out = normal};
+    const struct intake in = {
+        .context = context,
+        .dialect = context->dialect,
+        .type = context->type,
+        .out = normal,
+    };
     if (!check_schemas(&in, body, err))
         return false;
     json_t *members = shape_iterable(body);
@@ -227,7 +210,7 @@ bool scim_dialect_normalise(const struct scim_dialect *d, const struct scim_reso
         for (void *at = json_object_iter(members); at; at = json_object_iter_next(members, at))
             if (!take_member(&in, at, flat == 1, err))
                 return false;
-    scim_resource_schemas(type, normal);
+    scim_resource_schemas(in.type, normal);
     *out = TAKE(normal);
     return true;
 }

@@ -19,6 +19,11 @@ static bool refuse(const struct reader *r, const struct scim_attr *attr, enum er
     return error_set(r->err, kind, "%s %s", shape_label(attr, label), what);
 }
 
+static struct shaping shaping_of(const struct reader *r)
+{
+    return (struct shaping){.dialect = r->in->dialect, .base = r->in->base, .patch = true};
+}
+
 /* ---- one operation with its path and value */
 
 static size_t count_nodes(const struct scim_filter *f)
@@ -50,7 +55,7 @@ static void append(struct reader *r, enum scim_patch_op op, const struct scim_pa
  * never all of them. */
 static bool read_remove(struct reader *r, const struct scim_path *path, const json_t *sent)
 {
-    const struct shaping shaping = {.dialect = r->in->dialect, .patch = true};
+    const struct shaping shaping = shaping_of(r);
     const struct scim_attr *attr = path->attr;
     json_t *items = NULL;
     if (path->sub ? path->sub->required : attr->required && !path->filter)
@@ -68,7 +73,7 @@ static bool read_remove(struct reader *r, const struct scim_path *path, const js
 static bool shape_selected(struct reader *r, const struct scim_attr *attr, const json_t *sent,
                            json_t **out)
 {
-    const struct shaping shaping = {.dialect = r->in->dialect, .patch = true};
+    const struct shaping shaping = shaping_of(r);
     if (json_is_array(sent) && json_array_size(sent) > 1)
         return refuse(r, attr, ERR_INVALID_VALUE, "[...] takes one value");
     if (json_is_array(sent))
@@ -87,7 +92,7 @@ static bool shape_selected(struct reader *r, const struct scim_attr *attr, const
 static bool shape_written(struct reader *r, const struct scim_path *path, const json_t *sent,
                           json_t **out)
 {
-    const struct shaping shaping = {.dialect = r->in->dialect, .patch = true};
+    const struct shaping shaping = shaping_of(r);
     if (path->filter && !path->sub)
         return shape_selected(r, path->attr, sent, out);
     return shape_value(&shaping, path->sub ? path->sub : path->attr, sent, out, r->err);
@@ -274,7 +279,7 @@ static bool spread_member(struct reader *r, void *member)
 {
     struct str name = shape_iter_name(member);
     const json_t *value = json_object_iter_value(member);
-    struct shape_key key = shape_key_find(r->in->type, name);
+    struct shape_key key = shape_key_find(r->in, name);
     switch (key.kind) {
     case SHAPE_ATTR:
         return spread_attr(r, &key, value);

@@ -394,7 +394,7 @@ static bool only_known(const struct check *c, const json_t *resource)
     if (c->in->dialect->ignore_unknown)
         return true;
     for (void *at = json_object_iter(members); at; at = json_object_iter_next(members, at))
-        if (shape_key_find(c->in->type, shape_iter_name(at)).kind == SHAPE_UNKNOWN)
+        if (shape_key_find(c->in, shape_iter_name(at)).kind == SHAPE_UNKNOWN)
             return error_set(c->err, ERR_INVALID_SYNTAX, "a " STR_FMT " has no attribute \"%.60s\"",
                              STR_ARG(c->in->type->name), json_object_iter_key(at));
     return true;

@@ -131,11 +131,12 @@ struct scim_limits {
     size_t values_per_attribute; /* members excepted */
 };
 
-/* Who asks only for order or attributes may leave dialect and limits out. */
+/* Who asks only for order or attributes may leave dialect, base and limits out. */
 struct scim_context {
     struct arena *arena; /* what is parsed lives here */
     const struct scim_resource_type *type;
     const struct scim_dialect *dialect;
+    struct str base; /* public_url + "/scim/v2": whose a `$ref` is that comes without a value */
     struct scim_limits limits;
     /* Filter and order are asked of several types at once: what this type lacks has no value
      * (RFC 7644 3.4.2.1). */
@@ -246,6 +247,7 @@ struct scim_dialect {
     bool ignore_readonly_path; /* PATCH of a readOnly attribute by path is skipped, else
                                   ERR_MUTABILITY */
     bool unwrap_value;       /* "value":[{"value":false}] or {"value":"x"} for a simple attribute */
+    bool manager_id;         /* manager.managerId is manager.value, as in SCIM 1.x */
     bool put_clears_members; /* strict only: absent members in PUT clears */
 };
 
@@ -257,10 +259,9 @@ size_t scim_dialects(const struct scim_dialect **out);
  * string manager -> {"value":..}, $ref-only members -> value, extension attributes given flat or
  * without their URN in `schemas`. readOnly and unassigned ("", null, []) attributes are left out;
  * only a set of references (members, managers) that was sent as [] stays [], for there absence
- * means "leave alone". For POST and PUT bodies (PATCH values go through the same code inside
- * scim_patch_parse). Errors: ERR_INVALID_SYNTAX, ERR_INVALID_VALUE. */
-MUST_CHECK bool scim_dialect_normalise(const struct scim_dialect *d,
-                                       const struct scim_resource_type *type, const json_t *body,
+ * means "leave alone". Needs no arena. For POST and PUT bodies (PATCH values go through the same
+ * code inside scim_patch_parse). Errors: ERR_INVALID_SYNTAX, ERR_INVALID_VALUE. */
+MUST_CHECK bool scim_dialect_normalise(const struct scim_context *in, const json_t *body,
                                        json_t **out, struct error *err);
 
 /* ---- patch.c

@@ -53,10 +53,12 @@ json_t *shape_holder(json_t *resource, const struct scim_schema *extension)
 
 /* ---- names */
 
-struct str shape_urn(const struct scim_resource_type *type, struct str urn)
+struct str shape_urn(const struct scim_context *in, struct str urn)
 {
+    if (!in->dialect->infer_schemas)
+        return urn;
     if (str_ieq(urn, STR("urn:scim:schemas:core:1.0")))
-        return type->core->id;
+        return in->type->core->id;
     if (str_ieq(urn, STR("urn:scim:schemas:extension:enterprise:1.0")))
         return STR(SCIM_URN_ENTERPRISE);
     return urn;
@@ -76,10 +78,11 @@ static struct shape_key key_under_urn(const struct scim_resource_type *type,
     return key;
 }
 
-struct shape_key shape_key_find(const struct scim_resource_type *type, struct str name)
+struct shape_key shape_key_find(const struct scim_context *in, struct str name)
 {
+    const struct scim_resource_type *type = in->type;
     struct str rest;
-    const struct scim_schema *schema = scim_type_urn(type, shape_urn(type, name), &rest);
+    const struct scim_schema *schema = scim_type_urn(type, shape_urn(in, name), &rest);
     if (schema)
         return key_under_urn(type, schema, rest);
     struct shape_key key = {.kind = SHAPE_UNKNOWN};
@@ -156,34 +159,38 @@ static bool shape_leaf(const struct shaping *s, const struct scim_attr *attr, co
 
 /* ---- one object */
 
-/* The id in ".../Users/<id>", whatever stands before: a reference with, without or with another
- * base is the same target, and the caller looks the id up anyway. */
-static struct str id_in_reference(struct str reference)
+/* The value counts where there is one: gateways and old tenants send an address that is not ours
+ * beside it. An address alone must be ours, or an id of another service would be taken for one
+ * here. */
+static bool complete_reference(const struct shaping *s, const struct scim_attr *attr,
+                               json_t *object, struct error *err)
 {
-    size_t slash, before;
-    if (!str_rfind(reference, '/', &slash))
-        return STR_NONE;
-    struct str endpoint = str_sub(reference, 0, slash);
-    if (str_rfind(endpoint, '/', &before))
-        endpoint = str_sub(endpoint, before + 1, endpoint.len);
-    if (!str_ieq(endpoint, STR("Users")) && !str_ieq(endpoint, STR("Groups")))
-        return STR_NONE;
-    return str_sub(reference, slash + 1, reference.len);
+    struct str reference = json_get_str(object, "$ref");
+    if (!shape_is_reference(attr) || reference.len == 0 ||
+        json_is_string(json_object_get(object, "value")))
+        return true;
+    struct str id = shape_reference_id(s->base, reference);
+    if (id.len == 0)
+        return refuse(attr, err, "has a $ref that is not below this service; send its value");
+    json_put_str(object, "value", id);
+    return true;
 }
 
-static void complete_reference(const struct scim_attr *attr, json_t *object)
+/* The schema's sub-attribute of that name, or the one that the dialect means by it. */
+static const struct scim_attr *find_sub(const struct shaping *s, const struct scim_attr *attr,
+                                        struct str name)
 {
-    if (!shape_is_reference(attr) || json_is_string(json_object_get(object, "value")))
-        return;
-    struct str id = id_in_reference(json_get_str(object, "$ref"));
-    if (id.len > 0)
-        json_put_str(object, "value", id);
+    const struct scim_attr *sub = scim_attr_sub(attr, name);
+    if (sub || !s->dialect->manager_id || !str_ieq(name, STR("managerId")) ||
+        !str_eq(attr->name, STR("manager")))
+        return sub;
+    return scim_attr_sub(attr, STR("value"));
 }
 
 static bool shape_member(const struct shaping *s, const struct scim_attr *attr, void *member,
                          json_t *object, struct error *err)
 {
-    const struct scim_attr *sub = scim_attr_sub(attr, shape_iter_name(member));
+    const struct scim_attr *sub = find_sub(s, attr, shape_iter_name(member));
     char label[SHAPE_LABEL_MAX];
     if (!sub && s->dialect->ignore_unknown)
         return true;
@@ -229,7 +236,8 @@ static bool shape_object(const struct shaping *s, const struct scim_attr *attr, 
     for (void *at = json_object_iter(members); at; at = json_object_iter_next(members, at))
         if (!shape_member(s, attr, at, object, err))
             return false;
-    complete_reference(attr, object);
+    if (!complete_reference(s, attr, object, err))
+        return false;
     *out = unassigns(s, attr, object) ? json_null() : TAKE(object);
     return true;
 }
@@ -253,7 +261,7 @@ static const json_t *unwrap(const struct shaping *s, const struct scim_attr *att
 bool shape_item(const struct shaping *s, const struct scim_attr *attr, const json_t *sent,
                 json_t **out, struct error *err)
 {
-    const struct shaping item = {.dialect = s->dialect};
+    const struct shaping item = {.dialect = s->dialect, .base = s->base};
     if (attr->type == SCIM_COMPLEX)
         return shape_object(&item, attr, sent, out, err);
     return shape_leaf(&item, attr, unwrap(&item, attr, sent), out, err);

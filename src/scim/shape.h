@@ -14,6 +14,7 @@
 
 struct shaping {
     const struct scim_dialect *dialect;
+    struct str base; /* as in struct scim_context */
     bool patch; /* a value of a PATCH: one item may stand for a list, and null sub-attributes of a
                    single value stay, because they unassign */
 };
@@ -50,9 +51,9 @@ struct shape_key {
     const struct scim_attr *attr;
 };
 
-struct shape_key shape_key_find(const struct scim_resource_type *type, struct str name);
-/* The URN that a SCIM 1.x one stands for; any other as it is. */
-struct str shape_urn(const struct scim_resource_type *type, struct str urn);
+struct shape_key shape_key_find(const struct scim_context *in, struct str name);
+/* The URN that a SCIM 1.x one stands for, where the dialect infers schemas; any other as it is. */
+struct str shape_urn(const struct scim_context *in, struct str urn);
 
 /* ---- jansson, with our views */
 
@@ -64,6 +65,12 @@ void shape_put(json_t *object, struct str name, json_t *value);
 void shape_drop(json_t *object, struct str name);
 /* The object an attribute lives in, made when it is not there yet. */
 json_t *shape_holder(json_t *resource, const struct scim_schema *extension);
+
+/* ---- reference.c */
+
+/* The id in a `$ref`: below `base` with, without or with another version segment, or relative.
+ * STR_NONE: of another service, or not of a User or Group. */
+struct str shape_reference_id(struct str base, struct str reference);
 
 /* ---- items.c */
 

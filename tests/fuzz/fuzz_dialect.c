@@ -35,8 +35,7 @@ static void check_normal(const struct scim_context *in, const json_t *normal)
 {
     struct error err = ERROR_INIT;
     OWNED_JSON json_t *twice = NULL;
-    demand(scim_dialect_normalise(in->dialect, in->type, normal, &twice, &err),
-           "what was normalised is refused");
+    demand(scim_dialect_normalise(in, normal, &twice, &err), "what was normalised is refused");
     demand(json_equal(normal, twice), "normalising again changes it");
     OWNED_JSON json_t *checked = check(in, normal, &err);
     if (!checked) {
@@ -65,6 +64,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const struct scim_context in = {
         .type = fixture_type(catalog, type_names[data[0] % 3]),
         .dialect = &dialects[data[0] / 3 % n],
+        .base = STR("https://id.example.org/scim/v2"),
         .limits = {.value_bytes = 4096, .values_per_attribute = 100},
     };
     struct error err = ERROR_INIT;
@@ -74,7 +74,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     OWNED_JSON json_t *normal = NULL;
     if (!body)
         return 0;
-    if (scim_dialect_normalise(in.dialect, in.type, body, &normal, &err))
+    if (scim_dialect_normalise(&in, body, &normal, &err))
         check_normal(&in, normal);
     else
         demand_client_fault(&err);

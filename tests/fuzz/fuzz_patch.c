@@ -113,9 +113,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size == 0)
         return 0;
     OWNED_ARENA struct arena *a = arena_new();
-    const struct setting s = {
-        {a, fixture_type(catalog, type_names[data[0] % 3]), &dialects[data[0] / 3 % n], limits},
-        before[data[0] % 3]};
+    const struct setting s = {{.arena = a,
+                               .type = fixture_type(catalog, type_names[data[0] % 3]),
+                               .dialect = &dialects[data[0] / 3 % n],
+                               .base = STR("https://id.example.org/scim/v2"),
+                               .limits = limits},
+                              before[data[0] % 3]};
     struct error err = ERROR_INIT;
     OWNED_JSON json_t *body =
         json_load_strict((struct str){(const char *)data + 1, size - 1},

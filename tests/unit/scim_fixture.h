@@ -79,6 +79,24 @@ static inline const struct scim_resource_type *fixture_type(const struct scim_ca
     return type;
 }
 
+/* Does a case that names `dialects` hold in this one? Profiles that are not named there do what the
+ * default profile does. */
+static inline bool fixture_holds_in(const json_t *one, const struct scim_dialect *d)
+{
+    static const struct str like_default[] = {STR_INIT("onelogin"),  STR_INIT("jumpcloud"),
+                                              STR_INIT("ping"),      STR_INIT("sailpoint"),
+                                              STR_INIT("authentik"), STR_INIT("keycloak")};
+    struct str name = d->name;
+    for (size_t i = 0; i < sizeof(like_default) / sizeof(like_default[0]); i++)
+        if (str_eq(name, like_default[i]))
+            name = STR("default");
+    const json_t *dialects = json_object_get(one, "dialects");
+    for (size_t i = 0; i < json_array_size(dialects); i++)
+        if (str_eq(json_str(json_array_get(dialects, i)), name))
+            return true;
+    return false;
+}
+
 /* The default profile; ceilings as configured by default. */
 static inline struct scim_context fixture_context(struct arena *a, const struct scim_catalog *c,
                                                   const char *type)
@@ -87,6 +105,7 @@ static inline struct scim_context fixture_context(struct arena *a, const struct 
         .arena = a,
         .type = fixture_type(c, type),
         .dialect = scim_dialect_find(STR("default")),
+        .base = STR("https://id.example.org/scim/v2"),
         .limits = {.filter = {.chars = 8192, .nodes = 200, .depth = 32},
                    .operations = 5000,
                    .values = 100000,
