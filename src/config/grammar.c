@@ -43,12 +43,11 @@ static const struct config_word locks[] = {{"none", CONFIG_LOCK_NONE, NULL},
                                            {"attr", CONFIG_LOCK_ATTR, NO_LOCKS},
                                            {0}};
 static const struct config_word directions[] = {{"both", false, NULL}, {"read", true, NULL}, {0}};
-#define NO_PROFILE "this profile is not built yet; use \"default\""
 static const struct config_word profiles[] = {
-    {"default", 0, NULL},         {"strict", 0, NULL},         {"entra", 0, NULL},
-    {"entra-legacy", 0, NULL},    {"okta", 0, NULL},           {"onelogin", 0, NO_PROFILE},
-    {"jumpcloud", 0, NO_PROFILE}, {"ping", 0, NO_PROFILE},     {"sailpoint", 0, NO_PROFILE},
-    {"authentik", 0, NO_PROFILE}, {"keycloak", 0, NO_PROFILE}, {0}};
+    {"default", 0, NULL},      {"strict", 0, NULL},   {"entra", 0, NULL},
+    {"entra-legacy", 0, NULL}, {"okta", 0, NULL},     {"onelogin", 0, NULL},
+    {"jumpcloud", 0, NULL},    {"ping", 0, NULL},     {"sailpoint", 0, NULL},
+    {"authentik", 0, NULL},    {"keycloak", 0, NULL}, {0}};
 static const struct config_word syncs[] = {
     {"batch", CONFIG_SYNC_BATCH, NULL}, {"none", CONFIG_SYNC_NONE, NULL}, {0}};
 static const struct config_word levels[] = {{"error", LOG_LEVEL_ERROR, NULL},
