@@ -9,7 +9,7 @@ class Tenant:
     """A token of its own client and profile. `entry` and `members` read slapd, not the bridge."""
 
     def __init__(self, lab, profile, *options):
-        self.lab, self.client, self.view = lab, f"{profile}-{lab.number()}", lab.view()
+        self.lab, self.profile, self.client, self.view = lab, profile, f"{profile}-{lab.number()}", lab.view()
         self.token = lab.new_token(self.client, "PlatformAdmin", "--profile", profile, *options,
                                    client=self.client)
         self.scim = lab.client(self.token)

@@ -5,9 +5,9 @@ import json
 
 import pytest
 from scim import GROUP, USER
+from story import PROFILES
 from tenant import Tenant
 
-PROFILES = ["default", "strict", "entra", "entra-legacy", "okta"]
 CLIENT_SENT = {"$ref": None, "display": "sent by the client", "type": "User"}
 
 

@@ -5,6 +5,7 @@ import json
 
 import pytest
 from scim import GROUP, USER
+from story import OTHERWISE, SAME, Oddity, Story, in_operation
 from tenant import Tenant
 
 
@@ -35,7 +36,20 @@ def lookup(okta, user_name):
 # ---- a working life
 
 
-def test_a_person_is_assigned_grouped_renamed_moved_deactivated_and_assigned_again(okta):
+ODDITIES = (
+    Oddity("89: groups and a password in a create", lambda s: s.is_on("POST", "Users") and s.body["groups"] == [] and
+           "password" in s.body, SAME),
+    Oddity("90: our own representation in a PUT", lambda s: s.is_on("PUT", "Users") and {"id", "meta"} <= set(s.body), SAME),
+    Oddity("90: a replace without path", in_operation(lambda o: "path" not in o and "active" in o["value"]), SAME),
+    Oddity("94: the id inside the value", in_operation(lambda o: "path" not in o and "id" in o["value"]), SAME),
+    Oddity("95: a member with display", in_operation(lambda o: "display" in str(o.get("value")) and
+           o.get("path") == "members"), SAME),
+    Oddity("181: a PATCH of a group is 204", lambda s: s.is_on("PATCH", "Groups"), OTHERWISE),
+)
+
+
+def test_a_person_is_assigned_grouped_renamed_moved_deactivated_and_assigned_again(lab):
+    okta = Story(lab, "okta", ODDITIES)
     body = person(okta)
     # 88: nobody of that name; 89: created, with `groups` and a password.
     assert lookup(okta, body["userName"]) == []
@@ -62,9 +76,14 @@ def test_a_person_is_assigned_grouped_renamed_moved_deactivated_and_assigned_aga
     assert lookup(okta, "new." + body["userName"]) == [user]
     okta.scim.patch(f"/Users/{user}", {"op": "replace", "value": {"active": True}}).expect(200, 204)
     assert okta.entry(user).get("kiopsActive", ["TRUE"]) == ["TRUE"]
+    # 94: renamed, with its id inside the value.
+    new_name = okta.name("Deck ")
+    okta.scim.patch(f"/Groups/{second}", {"op": "replace", "value": {"id": second, "displayName": new_name}}).expect(204)
+    assert (okta.entry(second)["cn"], okta.members(second)) == ([new_name], {user})
     # 94: unlink and delete; the person stays.
     okta.scim.delete(f"/Groups/{second}").expect(204)
     assert okta.entry(second) is None and okta.entry(user) is not None
+    okta.finish()
 
 
 def test_saving_the_integration_lists_users_and_groups(okta):
