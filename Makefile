@@ -130,13 +130,14 @@ analyze: ## gcc's static analyzer over every file
 	@$(MAKE) --no-print-directory -j2 FLAVOR=analyze $(SRC:%.c=$(BUILD)/analyze/%.o)
 
 PREFIX ?= /usr
-install: ## program, schemas, LDAP texts, example and unit; DESTDIR and PREFIX as usual
+install: ## program, schemas, LDAP texts, pages, example and unit; DESTDIR and PREFIX as usual
 	@$(MAKE) --no-print-directory FLAVOR=release all
 	install -D -m 0755 $(BUILD)/release/kiops-bridge $(DESTDIR)$(PREFIX)/bin/kiops-bridge
 	for d in schemas resource-types examples; do install -d $(DESTDIR)$(PREFIX)/share/kiops-bridge/scim-schema/$$d && \
 	install -m 0644 scim-schema/$$d/*.json $(DESTDIR)$(PREFIX)/share/kiops-bridge/scim-schema/$$d; done
 	install -m 0644 scim-schema/*.json $(DESTDIR)$(PREFIX)/share/kiops-bridge/scim-schema
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/kiops-bridge/ldap conf/kiops.schema conf/acl.conf
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/doc/kiops-bridge/providers conf/providers/*.md
 	install -D -m 0640 conf/kiops-bridge.conf $(DESTDIR)/etc/kiops-bridge/kiops-bridge.conf
 	install -D -m 0644 -t $(DESTDIR)/lib/systemd/system systemd/kiops-bridge.service
 

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""Layers, banned symbols, sizes and headers of src/ (STYLE 2 and 9). usage: lint.py OBJECT_DIR [layers|symbols|sizes|nesting|headers]..."""
+"""Layers, banned symbols, sizes and headers of src/ (STYLE 2 and 9), pages and stories of the profiles.
+usage: lint.py OBJECT_DIR [layers|symbols|sizes|nesting|headers|profiles]..."""
 import pathlib
 import re
 import subprocess
@@ -89,10 +90,29 @@ def check_headers():
             yield f"{path}: does not compile alone\n{done.stderr}"
 
 
+def check_profiles():
+    """Each profile of an identity provider can be configured, has its page and its story."""
+    names = re.findall(r'\.name = STR_INIT\("([\w-]+)"\)', (SRC / "scim/dialect.c").read_text())
+    grammar = (SRC / "config/grammar.c").read_text()
+    words = re.search(r"profiles\[\] = \{(.*?)\{0\}\}", grammar, re.S)[1]
+    if re.findall(r'\{"([\w-]+)", 0, NULL\}', words) != names:
+        yield "src/config/grammar.c: scim.default_profile does not take the profiles of src/scim/dialect.c"
+    same = {"entra-legacy": "entra", "default": "others", "strict": "others"}
+    for name in names:
+        page = same.get(name, name)
+        text = ROOT / f"conf/providers/{page}.md"
+        if page != "others" and not (ROOT / f"tests/e2e/test_story_{page}.py").is_file():
+            yield f"src/scim/dialect.c: profile {name} has no tests/e2e/test_story_{page}.py"
+        if not text.is_file() or f"`{name}`" not in text.read_text():
+            yield f"conf/providers/{page}.md: does not speak of the profile {name}"
+        if f"(conf/providers/{page}.md)" not in (ROOT / "README.md").read_text():
+            yield f"README.md: does not link conf/providers/{page}.md"
+
+
 def main():
-    objects, wanted = sys.argv[1], sys.argv[2:] or ["layers", "symbols", "sizes", "nesting", "headers"]
+    objects, wanted = sys.argv[1], sys.argv[2:] or ["layers", "symbols", "sizes", "nesting", "headers", "profiles"]
     checks = {"layers": check_layers, "symbols": lambda: check_symbols(objects), "sizes": check_sizes,
-              "nesting": check_nesting, "headers": check_headers}
+              "nesting": check_nesting, "headers": check_headers, "profiles": check_profiles}
     findings = [finding for name in wanted for finding in checks[name]()]
     print("\n".join(findings) if findings else f"lint: {' '.join(wanted)} clean")
     return 1 if findings else 0
