@@ -161,13 +161,16 @@ def test_lines_63_and_217_groups_are_computed(ground):
 @pytest.mark.parametrize("member, status", lines(
     (64, {"value": "{user}"}, 201), (65, {"$ref": "{url}/Users/{user}"}, 201), (65, {"$ref": "../Users/{user}"}, 201),
     (65, {"value": "{user}", "$ref": None, "display": "x"}, 201), (64, {"value": str(uuid.uuid4())}, 400),
+    (65, {"$ref": "https://elsewhere.example/scim/v2/Users/{user}"}, 400), (65, {"$ref": "{host}/other/Users/{user}"}, 400),
+    (216, {"$ref": "{host}/scim/v1/Users/{user}"}, 201), (216, {"$ref": "{host}/scim/Users/{user}"}, 201),
+    (65, {"value": "{user}", "$ref": "https://elsewhere.example/scim/v2/Users/{user}"}, 201),  # the value counts
     (65, {"$ref": "{url}/Nope/{user}"}, 400), (66, {"$ref": "{url}/Groups/{group}"}, 400),
     (66, {"value": "{group}"}, 400),
     (66, {"value": "{group}", "type": "Group"}, 400), ("U8", {}, 400), ("U8", {"value": None}, 400),
     ("U8", {"value": ""}, 400)))
 def test_a_member_exists_or_nothing_is_made(ground, member, status):
     user, group, name = ground.hire(), ground.group(), ground.name("Bay ")
-    names = {"user": user, "group": group, "url": ground.scim.url}
+    names = {"user": user, "group": group, "url": ground.scim.url, "host": ground.scim.url.removesuffix("/scim/v2")}
     member = {key: value and value.format(**names) for key, value in member.items()}
     answer = ground.scim.post("/Groups", {"schemas": [GROUP], "displayName": name, "members": [member]})
     if status == 201:

@@ -50,6 +50,7 @@ static void a_reference_to_anybody_else_is_none(void **state)
         "https://id.example.org/scim/v2/Users/u1", /* another port is another service */
         "http://id.example.org:8443/scim/v2/Users/u1",
         "https://elsewhere.example/scim/v2/Users/u1",
+        "https://is.example.org:8443/scim/v2/Users/u1",
         "https://id.example.org:8443.elsewhere.example/scim/v2/Users/u1",
         "https://ann@id.example.org:8443/scim/v2/Users/u1",
         "//id.example.org:8443/scim/v2/Users/u1",
