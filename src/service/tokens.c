@@ -85,6 +85,16 @@ static bool check_name(struct str name, struct error *err)
                      "a token's name is 1 to %d letters, digits, '-', '_' or '.'", NAME_MAX_BYTES);
 }
 
+static const char *profile_names(struct arena *a)
+{
+    const struct scim_dialect *dialects;
+    size_t n = scim_dialects(&dialects);
+    struct str names = dialects[0].name;
+    for (size_t i = 1; i < n; i++)
+        names = arena_fmt(a, STR_FMT ", " STR_FMT, STR_ARG(names), STR_ARG(dialects[i].name));
+    return arena_cstr(a, names);
+}
+
 static bool check(struct directory_conn *conn, struct arena *a,
                   const struct service_token_request *t, struct error *err)
 {
@@ -99,9 +109,7 @@ static bool check(struct directory_conn *conn, struct arena *a,
         return error_set(err, ERR_INVALID_VALUE,
                          "--role: one of PlatformAdmin, Manager, Member (KB-R01)");
     if (!scim_dialect_find(t->profile))
-        return error_set(err, ERR_INVALID_VALUE,
-                         "--profile: \"" STR_FMT "\" is not a profile that exists",
-                         STR_ARG(t->profile));
+        return error_set(err, ERR_INVALID_VALUE, "--profile: one of %s", profile_names(a));
     if (role != KIOPS_PLATFORM_ADMIN && t->organization_count == 0)
         return error_set(err, ERR_INVALID_VALUE, "a token with that role needs --organization ID");
     if (t->expires != INSTANT_NONE && t->expires <= clock_now())

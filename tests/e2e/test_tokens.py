@@ -76,3 +76,8 @@ def test_a_token_that_lost_hash_or_role_is_nobody(view, token, lost):
     client.get(USERS).expect(200)
     view.modify(dn, ("delete", lost, None))
     eventually(lambda: client.get(USERS).status == 401)
+
+
+def test_a_profile_that_is_none_is_answered_with_those_there_are(lab):
+    with pytest.raises(RuntimeError, match="default, strict, entra, .*, keycloak"):
+        lab.new_token(f"odd{lab.number()}", "PlatformAdmin", "--profile", "azure")
