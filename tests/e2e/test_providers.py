@@ -9,7 +9,8 @@ import subprocess
 import pytest
 from kiopslab.bridge import REPOSITORY
 from scim import USER
-from story import OTHERWISE, REFUSED, SAME, Oddity, Story
+from story import OTHERWISE, PROFILES, REFUSED, SAME, Oddity, Story
+from tenant import Tenant
 
 PAGES = sorted((REPOSITORY / "conf/providers").glob("*.md"))
 
@@ -49,6 +50,17 @@ def test_a_page_says_what_every_page_says(page):
     text = page.read_text()
     assert all(f"\n## {title}\n" in text for title in ("Here", "There", "What to expect", "Try it"))
     assert "https://HOST/scim/v2" in text and max(map(len, text.splitlines())) < 150
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_with_push_mode_request_an_addition_waits_for_a_manager(lab, profile):
+    """What the pages say of --push-mode request: the same again, as a provider that compares sends it, is no error."""
+    tenant, asking = Tenant(lab, profile), Tenant(lab, profile, "--push-mode", "request")
+    user, group = tenant.hire(), tenant.group()
+    for _ in range(2):
+        asking.scim.patch(f"/Groups/{group}", ("add", "members", [{"value": user}])).expect(200, 204)
+        assert (tenant.members(group), len(tenant.entry(user)["kiopsRequest"])) == (set(), 1)
+        assert asking.scim.get(f"/Groups/{group}")["members"] == []
 
 
 # ---- the teller of stories can say no

@@ -1,8 +1,10 @@
 """JumpCloud's custom SCIM integration (idp-profiles.md section 7). Every request quotes its line; what it did is read
 from slapd."""
 
+from faults import SHORT
 from scim import GROUP, USER
 from story import SAME, Oddity, Story, in_operation, removes_by_value
+from tenant import Tenant
 
 ODDITIES = (
     Oddity("136: a removal by value, without a filter", in_operation(removes_by_value), SAME),
@@ -77,3 +79,18 @@ def test_a_person_from_activation_to_removal(lab):
     j.scim.delete(f"/Groups/{deck}").expect(204)
     assert j.entry(deck) is None and j.members(hull) == {kim}
     j.finish()
+
+
+def test_a_test_user_whose_deletion_fails_is_deactivated_and_deleted_later(new_lab):
+    """Line 135: JumpCloud deactivates its test user when DELETE fails, here because the directory is away."""
+    lab = new_lab(proxied=True, bridge={"directory": SHORT})
+    j = Tenant(lab, "jumpcloud")
+    body = person(j.name("jumpcloud-test"))
+    tester = j.scim.post("/Users", body).expect(201)["id"]
+    lab.proxy.stall()
+    assert int(j.scim.delete(f"/Users/{tester}").expect(503).headers["Retry-After"]) > 0
+    lab.proxy.resume()
+    j.scim.put(f"/Users/{tester}", body | {"active": False}).expect(200)
+    assert j.entry(tester)["kiopsActive"] == ["FALSE"]
+    j.scim.delete(f"/Users/{tester}").expect(204)
+    assert j.entry(tester) is None

@@ -3,8 +3,10 @@ suvera/keycloak-scim2-storage. What each request did is read from slapd."""
 
 from concurrent.futures import ThreadPoolExecutor
 
-from scim import GROUP, PATCH, USER
+import pytest
+from scim import GROUP, PATCH, USER, Scim
 from story import SAME, Oddity, Story, in_operation
+from tenant import Tenant
 
 MITODL = (
     Oddity("116: members, displayName and externalId replaced in one PATCH", lambda s: {"members", "displayName",
@@ -102,6 +104,30 @@ def test_mitodl_ten_tries_at_once_make_one_person(lab):
     assert sorted(a.status for a in answers) == [201] + [409] * 9
     assert {a["scimType"] for a in answers if a.status == 409} == {"uniqueness"}
     assert len(k.view.find("dc=example,dc=org", f"(uid={body['userName']})")) == 1
+
+
+@pytest.mark.parametrize("how", ["stalled", "answer lost"])
+def test_mitodl_a_post_that_ran_out_of_time_is_repeated_and_makes_one_person(new_lab, how):
+    """Line 116: the client gives up, whatever became of its request, and sends it again."""
+    lab = new_lab(proxied=True)
+    k = Tenant(lab, "keycloak")
+    body = person(k.name())
+    impatient = Scim(k.scim.url, k.token, timeout=0.5)
+    if how == "stalled":
+        lab.proxy.stall()
+    else:
+        lab.proxy.lose_answer("add")
+    try:
+        impatient.post("/Users", body)
+    except TimeoutError:
+        pass
+    lab.proxy.resume()
+    answers = [k.scim.post("/Users", body).expect(201, 409) for _ in range(2)]
+    assert answers[1].status == 409 and answers[1]["scimType"] == "uniqueness"
+    found = k.view.find("dc=example,dc=org", f"(uid={body['userName']})")
+    assert len(found) == 1
+    listed = [u["id"] for u in k.scim.get("/Users", filter=f'externalId eq "{body["externalId"]}"')["Resources"]]
+    assert listed == next(iter(found.values()))["entryUUID"]
 
 
 SUVERA = (
