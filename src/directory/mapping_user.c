@@ -28,8 +28,11 @@ void directory_map_person(struct arena *a, const struct directory_entry *e,
     };
 }
 
+#define SECOND_US 1000000
+
 /* lastModified speaks of content: joins and roles move the entry's own time stamp too. Content
- * without a time is what the entry was made with. */
+ * without a time is what the entry was made with. In whole seconds, as the directory's own times
+ * are: who reads on from the latest lastModified would miss what comes later in the same second. */
 static instant_t modified(const struct directory_entry *e, const struct mapping_asserted *asserted,
                           const char version[17])
 {
@@ -38,7 +41,7 @@ static instant_t modified(const struct directory_entry *e, const struct mapping_
     if (holds && asserted->time.len == 0)
         return mapping_instant(e, "createTimestamp");
     if (holds && clock_parse_rfc3339(asserted->time, &at))
-        return at;
+        return at - at % SECOND_US;
     return mapping_instant(e, "modifyTimestamp");
 }
 
