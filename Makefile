@@ -8,7 +8,7 @@ PYTHON := /usr/bin/python3
 # Debian 12. The first list builds and runs, the second one is for the tests.
 DEPS := gcc libc6-dev libldap-dev libcurl4-openssl-dev libjansson-dev libconfig-dev libmicrohttpd-dev libjose-dev libsodium-dev \
         libunistring-dev libsystemd-dev uthash-dev slapd slapd-contrib ldap-utils curl python3
-DEPS_CHECK := libcmocka-dev python3-ldap python3-pytest python3-hypothesis clang-14 clang-format-14 clang-tidy-14 \
+DEPS_CHECK := libcmocka-dev python3-ldap python3-pytest python3-hypothesis nginx-light clang-14 clang-format-14 clang-tidy-14 \
         libclang-rt-14-dev
 
 SRC   := $(sort $(wildcard src/*/*.c))
@@ -89,7 +89,11 @@ E2E ?= tests/e2e
 # Killing and stopping at every step: part of check, not of the developer's loop.
 LONG := test_kill.py test_crash_points.py test_run.py
 e2e: $(B)/kiops-bridge $(patsubst tests/tools/%.c,$(B)/tools/%,$(wildcard tests/tools/*.c)) ## real slapd, real bridge of this FLAVOR
-	@KIOPS_BIN=$(abspath $(B))/kiops-bridge KIOPS_TOOLS=$(abspath $(B))/tools $(PYTHON) -m pytest -q -p no:cacheprovider $(E2E)
+	@KIOPS_BIN=$(abspath $(B))/kiops-bridge KIOPS_TOOLS=$(abspath $(B))/tools \
+	PYTHONPATH=tests/conformance $(PYTHON) -m pytest -q -p no:cacheprovider $(E2E)
+
+conformance: deps-check ## each line of tests/conformance/checklist.md: passed, excused, FAILED or no test
+	@$(MAKE) --no-print-directory -j2 FLAVOR=asan E2E="-p conformance -m line tests/e2e" e2e
 
 run: deps ## slapd + bridge + sample data in the foreground
 	@$(MAKE) --no-print-directory FLAVOR=release all
@@ -104,7 +108,7 @@ check: deps-check ## everything: what .ci/run calls
 	@$(MAKE) --no-print-directory -j2 FLAVOR=tsan unit
 	@$(MAKE) --no-print-directory -j2 FLAVOR=clang all unit
 	@$(MAKE) --no-print-directory -j2 FLAVOR=release all unit
-	@$(MAKE) --no-print-directory -j2 FLAVOR=asan e2e
+	@$(MAKE) --no-print-directory -j2 FLAVOR=asan E2E="-p conformance tests/e2e" e2e # with the table of `make conformance`
 
 bench: deps-check ## the table of speeds and build/bench.json
 	@$(MAKE) --no-print-directory -j2 FLAVOR=release all $(patsubst tests/bench/%.c,$(BUILD)/release/bench/%,$(wildcard tests/bench/*.c))
@@ -146,4 +150,4 @@ help:
 clean:
 	@rm -rf $(BUILD)
 
-.PHONY: all deps deps-check unit replay format lint e2e run quick check bench soak mutants fuzz analyze install help clean
+.PHONY: all deps deps-check unit replay format lint e2e run quick conformance check bench soak mutants fuzz analyze install help clean

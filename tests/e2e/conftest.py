@@ -10,6 +10,10 @@ import pytest  # noqa: E402
 from lab import Lab  # noqa: E402
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "line(number, ...): the lines of tests/conformance/checklist.md that it covers")
+
+
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory):
     """The directory and the bridge that most tests share: leave it running and healthy."""

@@ -1,13 +1,14 @@
-"""scim-conformance.md, L to O: replace, patch, delete, versions. The number in a case's id is its line there; what a
+"""conformance/checklist.md, L to O: replace, patch, delete, versions. The number in a case's id is its line there; what a
 request did is read from slapd."""
 
 import uuid
 
 import pytest
+from checklist import lines
 from scim import ENTERPRISE, GROUP, KIOPS_ORGANIZATION, PATCH, USER
 from tenant import Tenant, without_server_parts
 from test_races import at_once
-from test_scim_transport import is_error, lines
+from test_scim_transport import is_error
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +44,8 @@ def shown(tenant, user):
 # ---- L. replace
 
 
-def test_line_143_a_put_clears_what_it_does_not_say_but_active_and_password(ground):
+@pytest.mark.line(143)
+def test_a_put_clears_what_it_does_not_say_but_active_and_password(ground):
     user = ground.hire(active=False, password="Kept-5ecret", **BASE)
     name, dn = ground.entry(user)["uid"][0], ground.dn(user)
     before = ground.scim.get(f"/Users/{user}")
@@ -54,13 +56,15 @@ def test_line_143_a_put_clears_what_it_does_not_say_but_active_and_password(grou
     ground.lab.view(dn, "Kept-5ecret")
 
 
-def test_line_144_a_put_to_an_unknown_id_makes_nothing(ground):
+@pytest.mark.line(144)
+def test_a_put_to_an_unknown_id_makes_nothing(ground):
     name = ground.name()
     is_error(ground.scim.put(f"/Users/{uuid.uuid4()}", {"schemas": [USER], "userName": name}), 404)
     assert ground.scim.find("Users", f'userName eq "{name}"') == []
 
 
-def test_line_145_a_put_keeps_the_name_unique(ground):
+@pytest.mark.line(145)
+def test_a_put_keeps_the_name_unique(ground):
     user, other = ground.hire(), ground.hire()
     name = ground.entry(user)["uid"][0]
     bad(ground.scim.put(f"/Users/{user}", {"schemas": [USER]}), "invalidValue")
@@ -71,7 +75,8 @@ def test_line_145_a_put_keeps_the_name_unique(ground):
     assert ground.entry(user)["uid"] == [name.upper()]
 
 
-def test_lines_146_147_149_what_was_read_can_be_sent_back(ground):
+@pytest.mark.line(146, 147, 149)
+def test_what_was_read_can_be_sent_back(ground):
     user = ground.hire(**BASE)
     ground.group([user])
     read = ground.scim.get(f"/Users/{user}")
@@ -82,7 +87,8 @@ def test_lines_146_147_149_what_was_read_can_be_sent_back(ground):
     assert ground.entry(user) == entry
 
 
-def test_line_150_a_put_renames_and_keeps_id_and_memberships(ground):
+@pytest.mark.line(150)
+def test_a_put_renames_and_keeps_id_and_memberships(ground):
     user = ground.hire()
     group = ground.lab.organization(managers=[user])["id"]
     ground.scim.put(f"/Users/{user}", {"schemas": [USER], "userName": ground.name("renamed, ")}).expect(200)
@@ -92,7 +98,8 @@ def test_line_150_a_put_renames_and_keeps_id_and_memberships(ground):
     assert ground.scim.get(f"/Users/{user}")["groups"][0]["display"] == ground.entry(group)["cn"][0]
 
 
-def test_line_56_a_put_of_members_is_judged_by_value(ground):
+@pytest.mark.line(56)
+def test_a_put_of_members_is_judged_by_value(ground):
     user = ground.hire()
     group = ground.group([user])
     body = ground.scim.get(f"/Groups/{group}").json
@@ -207,13 +214,15 @@ def test_a_patch_body_is_taken_or_refused_by_profile(ground, strict, body, lenie
         assert wanted or answer["scimType"] == "invalidSyntax"
 
 
-def test_line_181_too_many_operations_are_413(ground):
+@pytest.mark.line(181)
+def test_too_many_operations_are_413(ground):
     operation = {"op": "add", "path": "title", "value": "x"}
     is_error(ground.scim.patch(f"/Users/{ground.hire()}", *[operation] * 5001), 413)
 
 
 @pytest.mark.parametrize("profile, status", [("default", 200), ("entra", 204)])
-def test_lines_153_and_87_the_answer_to_a_patch(ground, entra, profile, status):
+@pytest.mark.line(153, 87)
+def test_the_answer_to_a_patch(ground, entra, profile, status):
     tenant = ground if profile == "default" else entra
     group, user = tenant.group(), tenant.hire()
     add = ("add", "members", [{"value": user}])
@@ -227,7 +236,8 @@ def test_lines_153_and_87_the_answer_to_a_patch(ground, entra, profile, status):
         assert (minimal.text, minimal.headers["Preference-Applied"]) == (b"", "return=minimal") and minimal.etag
 
 
-def test_line_159_a_typed_value_that_is_not_there_is_made_for_entra_alone(ground, entra):
+@pytest.mark.line(159)
+def test_a_typed_value_that_is_not_there_is_made_for_entra_alone(ground, entra):
     operation = ("replace", 'emails[type eq "work"].value', "n@x")
     bad(ground.scim.patch(f"/Users/{ground.hire()}", operation), "noTarget")
     user = entra.hire()
@@ -235,20 +245,23 @@ def test_line_159_a_typed_value_that_is_not_there_is_made_for_entra_alone(ground
     assert entra.entry(user)["mail"] == ["n@x"]
 
 
-def test_line_171_an_unknown_path_is_ignored_for_entra_alone(entra):
+@pytest.mark.line(171)
+def test_an_unknown_path_is_ignored_for_entra_alone(entra):
     user = entra.hire()
     entra.scim.patch(f"/Users/{user}", ("Add", "shoeSize", "43"), ("Add", "title", "x"), ("Add", "groups", "y")).expect(200)
     assert entra.entry(user)["title"] == ["x"]
 
 
-def test_line_174_one_primary(ground):
+@pytest.mark.line(174)
+def test_one_primary(ground):
     user = ground.hire(emails=[{"value": "a@x", "primary": True}, {"value": "b@x"}])
     ground.scim.patch(f"/Users/{user}", ("replace", 'emails[value eq "b@x"].primary', True)).expect(200)
     emails = ground.scim.get(f"/Users/{user}")["emails"]
     assert [item.get("primary", False) for item in emails] == [False, True]
 
 
-def test_line_178_a_patched_name_stays_unique(ground):
+@pytest.mark.line(178)
+def test_a_patched_name_stays_unique(ground):
     user, other = ground.hire(), ground.hire()
     name, taken = ground.entry(user)["uid"][0], ground.entry(other)["uid"][0]
     bad(ground.scim.patch(f"/Users/{user}", ("replace", "userName", taken.upper())), "uniqueness", 409)
@@ -259,7 +272,8 @@ def test_line_178_a_patched_name_stays_unique(ground):
 
 
 @pytest.mark.parametrize("body", [b"{", b'{"Operations":[{"op":"x"}]}', None])
-def test_line_179_an_unknown_id_is_404_before_the_body_is_judged(ground, body):
+@pytest.mark.line(179)
+def test_an_unknown_id_is_404_before_the_body_is_judged(ground, body):
     for kind in ("Users", "Groups"):
         is_error(ground.scim.call("PATCH", f"/{kind}/{uuid.uuid4()}", body or {"schemas": [PATCH], "Operations": []}), 404)
 
@@ -276,7 +290,8 @@ def test_a_patch_without_effect_moves_no_version(ground, operations):
 # ---- N. delete
 
 
-def test_line_183_a_deleted_user_is_gone_everywhere(ground):
+@pytest.mark.line(183)
+def test_a_deleted_user_is_gone_everywhere(ground):
     user = ground.hire()
     group = ground.group([user])
     path = f"/Users/{user}"
@@ -288,7 +303,8 @@ def test_line_183_a_deleted_user_is_gone_everywhere(ground):
     assert ground.members(group) == set()
 
 
-def test_line_185_a_deleted_group_leaves_its_members(ground):
+@pytest.mark.line(185)
+def test_a_deleted_group_leaves_its_members(ground):
     users = [ground.hire() for _ in range(3)]
     group = ground.lab.organization(members=users[1:], managers=users[:1])["id"]
     ground.scim.delete(f"/Groups/{group}").expect(204)
@@ -311,7 +327,8 @@ def versioned(request, ground):
     return f"/Groups/{ground.group()}", lambda: ("replace", f"{KIOPS_ORGANIZATION}:description", ground.name())
 
 
-def test_line_186_a_version_moves_with_every_change(ground):
+@pytest.mark.line(186)
+def test_a_version_moves_with_every_change(ground):
     user, group = ground.hire(), ground.group()
     tags = [ground.scim.get(f"/Groups/{group}").etag]
     user_tag = ground.scim.get(f"/Users/{user}").etag
@@ -346,7 +363,8 @@ def test_if_match_guards_a_patch(ground, versioned, tag, status):
     assert status == 200 or (is_error(answer, answer.status) and ground.scim.get(path).json == current.json)
 
 
-def test_lines_184_188_191_if_match_guards_put_and_delete(ground, versioned):
+@pytest.mark.line(184, 188, 191)
+def test_if_match_guards_put_and_delete(ground, versioned):
     path, operation = versioned
     old = ground.scim.get(path)
     fresh = ground.scim.patch(path, operation()).expect(200)
@@ -361,19 +379,22 @@ def test_lines_184_188_191_if_match_guards_put_and_delete(ground, versioned):
     is_error(ground.scim.patch(path, operation(), headers={"If-Match": "*"}), ground.scim.get(path).status)
 
 
-def test_line_190_of_two_with_one_if_match_one_wins(ground, versioned):
+@pytest.mark.line(190)
+def test_of_two_with_one_if_match_one_wins(ground, versioned):
     path, operation = versioned
     tag = {"If-Match": ground.scim.get(path).etag}
     answers = at_once(*[lambda: ground.scim.patch(path, operation(), headers=tag)] * 4)
     assert sorted(a.status for a in answers) == [200, 412, 412, 412], [a.text for a in answers]
 
 
-def test_line_191_if_match_on_a_post_is_ignored(ground):
+@pytest.mark.line(191)
+def test_if_match_on_a_post_is_ignored(ground):
     body = {"schemas": [USER], "userName": ground.name()}
     ground.scim.post("/Users", body, headers={"If-Match": 'W/"x"'}).expect(201)
 
 
-def test_line_190_members_and_a_version_are_compared_too(ground):
+@pytest.mark.line(190)
+def test_members_and_a_version_are_compared_too(ground):
     """A membership change of a group moves its version: a PATCH that saw the old one is refused whole."""
     users, group = [ground.hire() for _ in range(2)], ground.group()
     tag = {"If-Match": ground.scim.get(f"/Groups/{group}").etag}

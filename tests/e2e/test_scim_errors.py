@@ -1,4 +1,4 @@
-"""scim-conformance.md, R, S2 and samples of T: every error says what it is and nothing more; what is too much is
+"""conformance/checklist.md, R, S2 and samples of T: every error says what it is and nothing more; what is too much is
 refused and the next request is served. The number in a case's id is its line there."""
 
 import json
@@ -8,9 +8,10 @@ import time
 import uuid
 
 import pytest
+from checklist import lines
 from scim import GROUP, JSON, PATCH, USER
 from tenant import Tenant
-from test_scim_transport import is_error, lines
+from test_scim_transport import is_error
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +96,8 @@ def test_a_long_head_is_refused_and_the_next_request_served(ground, path, header
     ground.scim.get("/Users?count=1").expect(200)
 
 
-def test_line_206_a_body_above_the_limit_is_413(ground):
+@pytest.mark.line(206)
+def test_a_body_above_the_limit_is_413(ground):
     big = b'{"userName":"' + b"x" * (17 << 20) + b'"}'
     assert refused_or_closed(ground, "POST", "/Users", {"Content-Type": JSON}, big) in (413, None)
     ground.scim.get("/Users?count=1").expect(200)
@@ -114,7 +116,8 @@ def test_a_patch_that_explodes_is_bounded(ground, operations):
     ground.scim.get("/Users?count=1").expect(200)
 
 
-def test_line_207_too_many_requests_are_429_with_a_time(new_lab):
+@pytest.mark.line(207)
+def test_too_many_requests_are_429_with_a_time(new_lab):
     lab = new_lab()
     lab.bridge.process.stop()
     lab.bridge.conf.write_text(lab.bridge.configuration.replace("requests_per_s = 0;", "requests_per_s = 1; burst = 5;"))
@@ -165,7 +168,8 @@ def test_a_crooked_request_is_refused_and_the_connection_closed(ground, request_
     ground.scim.get("/Users?count=1").expect(200)
 
 
-def test_a17_requests_behind_each_other_are_answered_in_order(ground):
+@pytest.mark.line("A17")
+def test_requests_behind_each_other_are_answered_in_order(ground):
     user = ground.hire()
     host, port = ground.scim.address.split(":")
     head = HEAD.format(token=ground.token)
@@ -179,7 +183,8 @@ def test_a17_requests_behind_each_other_are_answered_in_order(ground):
     assert re.findall(rb"HTTP/1\.1 (\d+)", answer) == [b"200", b"404"]
 
 
-def test_a17_a_body_may_wait_to_be_asked_for(ground):
+@pytest.mark.line("A17")
+def test_a_body_may_wait_to_be_asked_for(ground):
     host, port = ground.scim.address.split(":")
     body = json.dumps({"schemas": [USER], "userName": ground.name()}).encode()
     head = (f"POST {ground.scim.base}/Users HTTP/1.1\r\n{HEAD.format(token=ground.token)}Content-Type: {JSON}\r\n"

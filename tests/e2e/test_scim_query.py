@@ -1,11 +1,12 @@
-"""scim-conformance.md, G to I: filters, sorting, index pages, end to end. The number in a case's id is its line there.
+"""conformance/checklist.md, G to I: filters, sorting, index pages, end to end. The number in a case's id is its line there.
 Everything runs among five people that this file makes; `userType` keeps the others out."""
 
 import pytest
+from checklist import lines
 from lab import eventually
 from scim import ENTERPRISE, KIOPS_ORGANIZATION, USER
 from tenant import Tenant
-from test_scim_transport import is_error, lines
+from test_scim_transport import is_error
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +101,8 @@ def test_what_is_no_filter_is_said_to_be_none(ground, text):
     assert is_error(ground.scim.get("/Users", filter=text), 400)["scimType"] == "invalidFilter"
 
 
-def test_line_89_no_match_is_an_empty_list(ground):
+@pytest.mark.line(89)
+def test_no_match_is_an_empty_list(ground):
     answer = ground.scim.get("/Users", filter='userName eq "nobody"').expect(200).json
     assert (answer["totalResults"], answer["Resources"], answer["itemsPerPage"], answer["startIndex"]) == (0, [], 0, 1)
 
@@ -193,7 +195,8 @@ def test_pages_show_everybody_exactly_once(ground, crew, count, query):
     assert seen == everybody and sorted(seen) == sorted(crew[name] for name in ("ann", "ben", "cho", "dee", "eve"))
 
 
-def test_line_126_without_parameters_a_first_page_comes(new_lab):
+@pytest.mark.line(126)
+def test_without_parameters_a_first_page_comes(new_lab):
     lab = new_lab(users=130, organizations=3)
     for kind, total, items in (("Users", 138, 100), ("Groups", 5, 5)):
         page = lab.scim.get(f"/{kind}").expect(200).json

@@ -1,13 +1,14 @@
-"""scim-conformance.md, D to F: attributes and schema rules, create, read and projection. The number in a case's id is
+"""conformance/checklist.md, D to F: attributes and schema rules, create, read and projection. The number in a case's id is
 its line there; what a write did is read from slapd."""
 
 import uuid
 
 import pytest
+from checklist import lines
 from scim import ENTERPRISE, GROUP, KIOPS_ORGANIZATION, USER
 from tenant import Tenant
 from test_races import at_once
-from test_scim_transport import is_error, lines
+from test_scim_transport import is_error
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,8 @@ def bad(answer, scim_type, status=400):
 # ---- D. identity
 
 
-def test_line_44_an_id_is_ours_and_stays(ground):
+@pytest.mark.line(44)
+def test_an_id_is_ours_and_stays(ground):
     sent = str(uuid.uuid4())
     made = post(ground, id=sent).expect(201)
     assert made["id"] != sent and made["id"] == ground.entry(made["id"])["entryUUID"][0]
@@ -40,7 +42,8 @@ def test_line_44_an_id_is_ours_and_stays(ground):
     is_error(ground.scim.get(f"/Users/{made['id'].upper()}"), 404)  # line 83: caseExact
 
 
-def test_line_45_external_ids_belong_to_their_client(lab, ground):
+@pytest.mark.line(45)
+def test_external_ids_belong_to_their_client(lab, ground):
     other = Tenant(lab, "default")
     user = ground.hire(externalId="A")
     assert "externalId" not in other.scim.get(f"/Users/{user}").json
@@ -127,13 +130,15 @@ def test_a_name_is_read_in_any_letters_and_answered_in_the_schemas(ground, name)
     assert made["title"] == "T" and ground.entry(made["id"])["title"] == ["T"]
 
 
-def test_line_51_what_is_unassigned_is_left_out(ground):
+@pytest.mark.line(51)
+def test_what_is_unassigned_is_left_out(ground):
     made = post(ground, title=None, emails=[], name={"givenName": None}, **{ENTERPRISE: {}}).expect(201)
     assert set(made.json) == {"schemas", "id", "userName", "active", "meta"} and made["schemas"] == [USER]
     assert ground.scim.get(f"/Groups/{ground.group()}")["members"] == []  # line 64
 
 
-def test_lines_57_and_219_a_password_is_never_shown(ground):
+@pytest.mark.line(57, 219)
+def test_a_password_is_never_shown(ground):
     made = post(ground, password="Very-5ecret").expect(201)
     path = f"/Users/{made['id']}"
     for answer in (made, ground.scim.get(path), ground.scim.get(path + "?attributes=password"),
@@ -144,13 +149,15 @@ def test_lines_57_and_219_a_password_is_never_shown(ground):
     assert made.etag == ground.scim.get(path).etag  # nor part of the version
 
 
-def test_line_61_the_same_value_is_stored_once(ground):
+@pytest.mark.line(61)
+def test_the_same_value_is_stored_once(ground):
     made = post(ground, emails=[{"value": "a@x", "type": "work"}, {"value": "a@x", "type": "work"},
                                 {"value": "A@X", "type": "work"}]).expect(201)
     assert [e["value"] for e in made["emails"]] == ["a@x"] and ground.entry(made["id"])["mail"] == ["a@x"]
 
 
-def test_lines_63_and_217_groups_are_computed(ground):
+@pytest.mark.line(63, 217)
+def test_groups_are_computed(ground):
     user = ground.hire()
     group = ground.group([user])
     shown, = ground.scim.get(f"/Users/{user}")["groups"]
@@ -180,7 +187,8 @@ def test_a_member_exists_or_nothing_is_made(ground, member, status):
         assert ground.scim.find("Groups", f'displayName eq "{name}"') == []
 
 
-def test_lines_70_and_225_active_is_true_unless_said(ground):
+@pytest.mark.line(70, 225)
+def test_active_is_true_unless_said(ground):
     user = post(ground).expect(201)
     assert user["active"] is True and "kiopsActive" not in ground.entry(user["id"])
     assert ground.scim.find("Users", f'active eq true and id eq "{user["id"]}"')
@@ -204,12 +212,14 @@ def test_one_name_is_one_entry_however_it_is_spelled(ground, scim_path, attribut
 # ---- E. create
 
 
-def test_line_72_a_minimal_user(ground):
+@pytest.mark.line(72)
+def test_a_minimal_user(ground):
     made = post(ground).expect(201)
     assert made.etag == made["meta"]["version"] and made.headers["Location"] == made["meta"]["location"]
 
 
-def test_line_73_a_repeated_post_is_409_and_names_no_foreign_data(ground):
+@pytest.mark.line(73)
+def test_a_repeated_post_is_409_and_names_no_foreign_data(ground):
     body = {"schemas": [USER], "userName": ground.name(), "title": "Kept"}
     first = ground.scim.post("/Users", body).expect(201)
     again = ground.scim.post("/Users", body | {"title": "Lost"})
@@ -219,18 +229,21 @@ def test_line_73_a_repeated_post_is_409_and_names_no_foreign_data(ground):
 
 
 @pytest.mark.parametrize("kind, attribute", [("Users", "userName"), ("Groups", "displayName")])
-def test_line_74_of_many_parallel_posts_one_wins(ground, kind, attribute):
+@pytest.mark.line(74)
+def test_of_many_parallel_posts_one_wins(ground, kind, attribute):
     name = ground.name("same")
     body = {"schemas": [USER if kind == "Users" else GROUP], attribute: name}
     answers = at_once(*[lambda: ground.scim.post(f"/{kind}", body)] * 6)
     assert sorted(a.status for a in answers) == [201] + [409] * 5, [a.text for a in answers]
 
 
-def test_line_78_a_post_to_an_item_is_405(ground):
+@pytest.mark.line(78)
+def test_a_post_to_an_item_is_405(ground):
     is_error(ground.scim.post(f"/Users/{ground.hire()}", {"schemas": [USER], "userName": "x"}), 405)
 
 
-def test_line_79_a_deleted_name_is_free_again(ground):
+@pytest.mark.line(79)
+def test_a_deleted_name_is_free_again(ground):
     name = ground.name()
     first = ground.hire(userName=name)
     ground.scim.delete(f"/Users/{first}").expect(204)
@@ -288,7 +301,8 @@ def test_both_projections_at_once_are_refused(ground, rich, method, path):
     bad(ground.scim.call(method, path.format(id=rich) + query, body), "invalidValue")
 
 
-def test_line_80_a_create_is_projected_too(ground):
+@pytest.mark.line(80)
+def test_a_create_is_projected_too(ground):
     made = ground.scim.post("/Users?attributes=userName", {"schemas": [USER], "userName": ground.name(), "title": "T"})
     assert set(made.expect(201).json) == ALWAYS | {"userName"}
 
@@ -302,7 +316,8 @@ def test_an_id_of_another_kind_is_nothing(ground, path):
     assert ground.scim.get(path).status in (404, 400, 414)
 
 
-def test_line_88_every_member_of_a_group_is_there(ground):
+@pytest.mark.line(88)
+def test_every_member_of_a_group_is_there(ground):
     users = [ground.hire() for _ in range(30)]
     group = ground.group(users)
     shown = ground.scim.get(f"/Groups/{group}").json
@@ -311,7 +326,8 @@ def test_line_88_every_member_of_a_group_is_there(ground):
     assert shown[KIOPS_ORGANIZATION]["memberCount"] == 30
 
 
-def test_line_222_a_filter_on_one_resource_is_decided(ground):
+@pytest.mark.line(222)
+def test_a_filter_on_one_resource_is_decided(ground):
     """RFC 7644 3.4.2.1 allows it; here the resource is answered and the filter ignored."""
     user = ground.hire()
     assert ground.scim.get(f"/Users/{user}?filter=title%20pr").expect(200)["id"] == user

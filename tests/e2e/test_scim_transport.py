@@ -1,4 +1,4 @@
-"""scim-conformance.md, A to C: media types, versions and methods, who may enter, discovery. The number in a case's id
+"""conformance/checklist.md, A to C: media types, versions and methods, who may enter, discovery. The number in a case's id
 is its line there."""
 
 import json
@@ -7,6 +7,7 @@ import urllib.parse
 import uuid
 
 import pytest
+from checklist import lines
 from lab import eventually
 from scim import ENTERPRISE, GROUP, JSON, KIOPS_ORGANIZATION, KIOPS_USER, USER, Scim
 
@@ -16,11 +17,6 @@ CORE = "urn:ietf:params:scim:schemas:core:2.0:"
 USER_METHODS = "GET, HEAD, POST, OPTIONS"
 ITEM_METHODS = "GET, HEAD, PUT, PATCH, DELETE, OPTIONS"
 READ_METHODS = "GET, HEAD, OPTIONS"
-
-
-def lines(*cases):
-    """Rows of (line, ...) as parameters whose ids begin with the line."""
-    return [pytest.param(*case[1:], id=f"{case[0]}: {' '.join(map(str, case[1:]))[:70]}") for case in cases]
 
 
 @pytest.fixture
@@ -64,7 +60,8 @@ def test_what_a_body_may_be(lab, scim, bearer, content_type, status):
     assert answer.headers["Content-Type"] == JSON and answer.status == status, answer.text
 
 
-def test_line_8_a_packed_body_is_415_and_named_so(lab, scim, bearer):
+@pytest.mark.line(8)
+def test_a_packed_body_is_415_and_named_so(lab, scim, bearer):
     answer = scim.bare("POST", "/Users", bearer | {"Content-Encoding": "gzip"}, body(lab))
     assert is_error(answer, 415).headers["Accept-Encoding"] == "identity"
 
@@ -88,7 +85,8 @@ def test_versions_and_slashes(lab, bearer, path, status):
 # ---- A. what every answer carries
 
 
-def test_lines_13_14_15_a_created_user_says_where_it_is(lab):
+@pytest.mark.line(13, 14, 15)
+def test_a_created_user_says_where_it_is(lab):
     sent = {"resourceType": "Nonsense", "created": "1999-01-01T00:00:00Z", "version": "x", "location": "http://evil/"}
     made = lab.scim.post("/Users", {"schemas": [USER], "userName": f"transport{lab.number()}", "meta": sent}).expect(201)
     meta = made["meta"]
@@ -101,7 +99,8 @@ def test_lines_13_14_15_a_created_user_says_where_it_is(lab):
     assert shown.headers["Content-Location"] == shown["meta"]["location"] == where
 
 
-def test_line_16_times_move_only_with_a_change(lab):
+@pytest.mark.line(16)
+def test_times_move_only_with_a_change(lab):
     for path, made in (("/Users/", lab.user(title="T")), ("/Groups/", lab.organization())):
         path += made["id"]
         assert made["meta"]["lastModified"] == made["meta"]["created"]
@@ -141,7 +140,8 @@ def test_methods_are_named_and_no_others_run(scim, path, allowed):
         assert set(refused.headers["Allow"].split(", ")) == set(allowed.split(", "))
 
 
-def test_line_22_an_answer_is_not_kept_and_its_id_is_in_the_log(lab, scim):
+@pytest.mark.line(22)
+def test_an_answer_is_not_kept_and_its_id_is_in_the_log(lab, scim):
     """A read that went well is a line of the level debug only."""
     user = lab.user()["id"]
     read, refused, written = (scim.get(f"/Users/{user}"), scim.get("/Users", filter="JOHN"),
@@ -207,7 +207,8 @@ def test_discovery_is_open_to_everybody(scim, path):
     scim.bare("GET", path, {}).expect(200)
 
 
-def test_line_28_a_reading_token_writes_nothing(lab, view):
+@pytest.mark.line(28)
+def test_a_reading_token_writes_nothing(lab, view):
     reader = lab.client(lab.new_token("reads", "PlatformAdmin", "--access", "read"))
     user = lab.user(title="Kept")
     reader.get(f"/Users/{user['id']}").expect(200)
@@ -221,7 +222,8 @@ def test_line_28_a_reading_token_writes_nothing(lab, view):
     assert view.by_id(user["id"])[1]["title"] == ["Kept"] and view.members(group) == set()
 
 
-def test_line_33_tokens_live_side_by_side_and_end_when_revoked(lab):
+@pytest.mark.line(33)
+def test_tokens_live_side_by_side_and_end_when_revoked(lab):
     old, new = (lab.client(lab.new_token(f"rotation-{n}", client="rotating")) for n in (1, 2))
     user = old.post("/Users", {"schemas": [USER], "userName": f"rotated{lab.number()}", "externalId": "mine"}).expect(201)
     assert new.get(f"/Users/{user['id']}")["externalId"] == "mine"
@@ -233,7 +235,8 @@ def test_line_33_tokens_live_side_by_side_and_end_when_revoked(lab):
 # ---- C. discovery
 
 
-def test_lines_34_to_36_the_configuration_is_true(scim):
+@pytest.mark.line(34, 35, 36)
+def test_the_configuration_is_true(scim):
     config = scim.get("/ServiceProviderConfig").expect(200).json
     assert config["schemas"] == [CORE + "ServiceProviderConfig"]
     assert config["meta"] | {"version": ""} == {"resourceType": "ServiceProviderConfig", "version": "",
@@ -254,7 +257,8 @@ def test_what_is_not_advertised_is_501(scim, method, path):
     is_error(scim.call(method, path, {"schemas": []} if method != "GET" else None), 501)
 
 
-def test_lines_37_38_the_resource_types(scim):
+@pytest.mark.line(37, 38)
+def test_the_resource_types(scim):
     listed = scim.get("/ResourceTypes").expect(200).json
     assert listed["schemas"] == [LIST] and listed["totalResults"] == len(listed["Resources"]) == 2
     user, group = listed["Resources"]
@@ -267,7 +271,8 @@ def test_lines_37_38_the_resource_types(scim):
     is_error(scim.get("/ResourceTypes/Nope"), 404)
 
 
-def test_lines_39_to_41_and_221_the_schemas(scim):
+@pytest.mark.line(39, 40, 41, 221)
+def test_the_schemas(scim):
     listed = scim.get("/Schemas").expect(200).json
     known = {schema["id"]: schema for schema in listed["Resources"]}
     assert listed["totalResults"] == len(known)
@@ -308,7 +313,8 @@ def test_discovery_takes_no_filter(scim, path, status):
     assert status == 403 or answer["totalResults"] == len(answer["Resources"]) > 1
 
 
-def test_line_30_an_unknown_id_and_a_hidden_entry_look_alike(scim, view):
+@pytest.mark.line(30)
+def test_an_unknown_id_and_a_hidden_entry_look_alike(scim, view):
     hidden = view.get("cn=kiops-bridge,ou=services,dc=example,dc=org")["entryUUID"][0]
     answers = [is_error(scim.get(f"/Users/{one}"), 404).json for one in (hidden, str(uuid.uuid4()), "kim")]
     assert answers[0] == answers[1] == answers[2]

@@ -1,0 +1,14 @@
+"""Which lines of tests/conformance/checklist.md a test covers: the marker `line`, and this for tables of cases."""
+
+import pytest
+
+
+def lines(*cases):
+    """Rows of (line, ...) as parameters: each is marked with its line, and its id begins with it. A row of several
+    lines begins with a tuple."""
+    return [row(case[0] if isinstance(case[0], tuple) else (case[0],), case[1:]) for case in cases]
+
+
+def row(numbers, values):
+    name = f"{' '.join(map(str, numbers))}: {' '.join(map(str, values))[:70]}"
+    return pytest.param(*values, id=name, marks=pytest.mark.line(*numbers))
