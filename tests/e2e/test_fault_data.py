@@ -49,6 +49,7 @@ def remove(lab, group, user):
     return lab.scim.patch(f"/Groups/{group['id']}", ("remove", f'members[value eq "{user["id"]}"]'))
 
 
+@pytest.mark.line("A27")
 def test_14_a_read_that_is_cut_off_is_no_read(new_lab):
     """A size limit while the bridge is at work: it keeps what it had. At its start: it is not ready, and says so."""
     lab = new_lab(users=50, organizations=20, proxied=True)
@@ -117,6 +118,7 @@ def test_21_a_member_without_an_entry_is_hidden_and_hinders_nobody(ground, admin
     admin.modify(dn_of(admin, group), ("delete", "member", site.user_dn(gone["userName"])))
 
 
+@pytest.mark.line(81)
 def test_24_a_name_that_is_taken_elsewhere_is_409_uniqueness(ground, admin):
     """Not the DN but the overlay finds it: the other stands in another container."""
     admin.add(f"ou=branch,{site.PEOPLE}", objectClass="organizationalUnit", ou="branch")
@@ -129,6 +131,7 @@ def test_24_a_name_that_is_taken_elsewhere_is_409_uniqueness(ground, admin):
     assert ground.scim.get(f"/Users/{user['id']}")["userName"] == user["userName"]
 
 
+@pytest.mark.line(81)
 def test_24_a_constraint_of_the_directory_is_400_invalid_value(ground, admin):
     user = ground.user()
     answer = ground.scim.patch(f"/Users/{user['id']}", ("replace", "title", "x" * 21)).expect(400)
@@ -225,6 +228,7 @@ NASTY = ["line\r\nlevel=error event=forged", "\x1b[31mred\x1b[0m", "a\u202egnp.e
          'quote" event=forged x="', "back\\event=forged", "\u200bzero width", "x" * 70000]
 
 
+@pytest.mark.line("A7")
 def test_45_what_is_sent_stays_inside_its_line(ground):
     for text in NASTY:
         ground.scim.post("/Users", {"schemas": [USER], "userName": text}).expect(201, 400)
@@ -267,6 +271,7 @@ def round_trip(lab, name):
 
 
 @pytest.mark.parametrize("name", SAMPLES)
+@pytest.mark.line("A8", "A9")
 def test_46_text_is_never_a_filter_or_a_dn(ground, name):
     before = len(ground.view().find(site.PEOPLE, "(uid=*)"))
     assert round_trip(ground, name) is not None
@@ -284,6 +289,7 @@ def test_46_any_name_goes_round(ground):
     assert taken > 50
 
 
+@pytest.mark.line("A10")
 def test_46_an_id_reaches_nothing_outside(ground):
     for wanted in ("*", "*)(objectClass=*", "../Groups", site.ADMINS, "%2a", "0" * 36, "\u0661" * 36):
         path = "/Users/" + "".join(f"%{b:02x}" for b in wanted.encode())

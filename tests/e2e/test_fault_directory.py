@@ -119,6 +119,7 @@ def test_04_slow_but_in_time_is_served(ground, proxy):
     assert set_name(ground, user, "Slowly").expect(200)["displayName"] == "Slowly"
 
 
+@pytest.mark.line("A27")
 def test_04_slower_than_the_deadline_is_503_in_time(ground, proxy):
     user = ground.user()
     proxy.latency = 30
@@ -227,6 +228,7 @@ def answers_with(lab, code, operation, user):
 
 
 @pytest.mark.parametrize("code", [51, 52])
+@pytest.mark.line(81, 208, "A27")
 def test_10_busy_and_unavailable_are_503(ground, proxy, code):
     user = ground.user()
     dn = answers_with(ground, code, "modify", user)
@@ -238,6 +240,7 @@ def test_10_busy_and_unavailable_are_503(ground, proxy, code):
     assert ground.view().get(dn).get("displayName") is None
 
 
+@pytest.mark.line("A27")
 def test_10_searches_that_are_refused_are_no_absence(ground, proxy):
     """What the server does not let the bridge look for is 503: never 404, never an empty list."""
     user = ground.user()
@@ -253,6 +256,7 @@ def test_10_searches_that_are_refused_are_no_absence(ground, proxy):
     live(ground)
 
 
+@pytest.mark.line(208)
 def test_11_unwilling_is_503_without_a_second_try(ground, proxy):
     user = ground.user()
     answers_with(ground, 53, "modify", user)
@@ -262,6 +266,7 @@ def test_11_unwilling_is_503_without_a_second_try(ground, proxy):
     assert proxy.seen.count("modify") == sent + 1
 
 
+@pytest.mark.line("A27")
 def test_11_a_read_only_database_refuses_every_write(ground, proxy):
     user, keeper = ground.user(), ground.user()["id"]
     group = ground.organization(managers=[keeper])["id"]

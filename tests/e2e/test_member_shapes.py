@@ -56,6 +56,7 @@ def filled(operation, names):
 
 @pytest.mark.parametrize("row, operation, meant", MEMBERS,
                          ids=[f"row {row}: {json.dumps(operation)}" for row, operation, _ in MEMBERS])
+@pytest.mark.line(158, 169, 170)
 def test_a_shape_has_exactly_its_meaning(tenant, row, operation, meant):
     users = {letter: tenant.hire() for letter in "ABC"}
     group = tenant.group([users["A"], users["B"]])
@@ -73,6 +74,7 @@ def test_a_shape_has_exactly_its_meaning(tenant, row, operation, meant):
     assert joined == set(meant)  # the person's side goes and comes with it
 
 
+@pytest.mark.line(148)
 def test_row_12_a_put_of_the_whole_group_means_exactly_these(tenant):
     users = [tenant.hire() for _ in range(3)]
     group = tenant.group(users[:2])
@@ -83,6 +85,7 @@ def test_row_12_a_put_of_the_whole_group_means_exactly_these(tenant):
         assert tenant.members(group) == set(members)
 
 
+@pytest.mark.line(148)
 def test_members_absent_in_a_put_stay_but_in_the_strict_profile(tenant):
     """Absent is not empty (conformance U 2); `strict` follows the RFC (line 148)."""
     user = tenant.hire()
@@ -105,6 +108,7 @@ FAULTS = [
 
 
 @pytest.mark.parametrize("operation, scim_type", FAULTS, ids=[json.dumps(f[0]) for f in FAULTS])
+@pytest.mark.line(154)
 def test_a_wrong_one_changes_nothing_at_all(tenant, operation, scim_type):
     """Conformance 154 and U 3: everything is resolved first, then written. A good operation stands before it."""
     users = {letter: tenant.hire() for letter in "ABC"}
@@ -126,6 +130,7 @@ def test_adds_and_removes_of_one_request_run_in_their_order(tenant):
     assert tenant.members(group) == {users[0], users[2]}
 
 
+@pytest.mark.line(181)
 def test_a_thousand_members_go_in_with_one_operation(lab):
     """Conformance 181."""
     tenant = Tenant(lab, "entra")
@@ -151,6 +156,7 @@ DEACTIVATE = [
 
 
 @pytest.mark.parametrize("operation", DEACTIVATE, ids=[json.dumps(o) for o in DEACTIVATE])
+@pytest.mark.line(175, 176)
 def test_a_deactivation_in_any_shape_stands_in_slapd(tenant, operation):
     user = tenant.hire()
     answer = tenant.scim.patch(f"/Users/{user}", operation)
@@ -163,6 +169,7 @@ def test_a_deactivation_in_any_shape_stands_in_slapd(tenant, operation):
     assert tenant.scim.get(f"/Users/{user}")["active"] is False
 
 
+@pytest.mark.line(70)
 def test_a_put_with_active_false_stands_in_slapd_and_one_without_active_keeps_it(tenant):
     user = tenant.hire()
     body = {"schemas": [USER], "userName": tenant.entry(user)["uid"][0]}

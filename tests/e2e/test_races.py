@@ -127,6 +127,7 @@ def test_add_against_remove_of_one_member(pair):
         assert not list(same_everywhere(pair, group).findings(managed=[group])), [a.text for a in answers]
 
 
+@pytest.mark.line("A26")
 def test_adds_against_adds(pair):
     """faults 39: many parallel PATCH add on one group through two bridges; all of them are there."""
     keeper = pair.user()["id"]
@@ -151,6 +152,7 @@ def test_the_same_member_added_many_times_at_once(pair):
     assert not list(same_everywhere(pair, group).findings(managed=[group]))
 
 
+@pytest.mark.line(74, "A26")
 def test_one_user_name_created_many_times_at_once(pair):
     """Line 74: exactly one 201."""
     for n in range(max(3, ROUNDS // 5)):
@@ -159,6 +161,7 @@ def test_one_user_name_created_many_times_at_once(pair):
         assert sorted(a.status for a in answers) == [201] + [409] * 7, [a.text for a in answers]
 
 
+@pytest.mark.line("A26")
 def test_user_deleted_against_added(pair):
     keeper = pair.user()["id"]
     group = pair.organization(managers=[keeper])["id"]

@@ -111,6 +111,7 @@ def outside(ground):
 
 @pytest.mark.parametrize("kind", ["Users", "Groups"])
 @pytest.mark.parametrize("which", range(5))
+@pytest.mark.line("A10")
 def test_an_id_does_not_reach_an_entry_outside_the_base(ground, outside, kind, which):
     path = f"/{kind}/{outside[which]}"
     before = ground.entry(outside[which])
@@ -131,6 +132,7 @@ def test_an_entry_outside_the_base_does_not_become_a_member(ground, outside):
 
 @pytest.mark.parametrize("kind", ["Users", "Groups"])
 @pytest.mark.parametrize("tail", ["*", "%2A", "*)(uid=*", f"uid=kim,{site.PEOPLE}", "kim", "%00", "../Users/kim"])
+@pytest.mark.line("A10")
 def test_an_id_is_a_key_and_not_a_search(ground, kind, tail):
     path = tail.replace(" ", "%20").replace("(", "%28").replace(")", "%29")
     ground.scim.get(f"/{kind}/{path}").expect(404, 400)
@@ -141,6 +143,7 @@ STARS = ["*", "k*", "*)(uid=*", "a)(|(objectClass=*)", "\\\\2a", ")(cn=))", "ki%
 
 @pytest.mark.parametrize("star", STARS)
 @pytest.mark.parametrize("attribute", ["userName", "externalId", "emails.value", "id", "displayName", "name.familyName"])
+@pytest.mark.line(108, "A8")
 def test_a_star_in_a_lookup_is_a_star(ground, attribute, star):
     """Who is found has these letters; the eight of the sample have none of them."""
     literal = star.replace("\\\\", "\\").lower()
@@ -150,6 +153,7 @@ def test_a_star_in_a_lookup_is_a_star(ground, attribute, star):
         assert not {"kim", "mina", "ada"} & {user["userName"] for user in found}
 
 
+@pytest.mark.line("A8")
 def test_a_person_named_like_a_pattern_is_found_alone(ground):
     name = f"{ground.name()}*"
     user = ground.hire(userName=name)
@@ -162,6 +166,7 @@ ODD_NAMES = ["a,b", "a/b", "a%b", "a+b=c", " lead", "trail ", "#x", "a\\,b", '"q
 
 
 @pytest.mark.parametrize("stem", ODD_NAMES)
+@pytest.mark.line("A9")
 def test_an_odd_user_name_is_one_entry_one_level_down(ground, stem):
     """Made, looked up, renamed, put into a group and removed like any other."""
     number = ground.lab.number()
@@ -180,6 +185,7 @@ def test_an_odd_user_name_is_one_entry_one_level_down(ground, stem):
 
 
 @pytest.mark.parametrize("stem", ODD_NAMES)
+@pytest.mark.line("A9")
 def test_an_odd_group_name_is_one_entry_one_level_down(ground, stem):
     name = f"{ground.lab.number()}{stem}x"
     user = ground.hire()
@@ -194,6 +200,7 @@ def test_an_odd_group_name_is_one_entry_one_level_down(ground, stem):
 # ---- answers
 
 
+@pytest.mark.line(207, "A27")
 def test_a_directory_that_is_down_is_503_and_never_404_or_400(new_lab):
     lab = new_lab()
     user, group = lab.user()["id"], lab.organization()["id"]
@@ -211,6 +218,7 @@ def test_a_directory_that_is_down_is_503_and_never_404_or_400(new_lab):
 
 
 @pytest.mark.parametrize("kind", ["Users", "Groups"])
+@pytest.mark.line(190)
 def test_of_two_parallel_writes_with_one_if_match_one_wins(ground, kind):
     for _ in range(5):
         target = ground.hire() if kind == "Users" else ground.group()
@@ -245,6 +253,7 @@ def test_an_attribute_without_ldap_attribute_is_kept(ground):
 
 
 @pytest.mark.parametrize("way", ["POST", "PATCH", "PUT"])
+@pytest.mark.line(177, 219, "A13")
 def test_a_password_is_stored_hashed_and_nowhere_else(ground, way):
     secret = f"Zq-{uuid.uuid4().hex}"
     user = ground.hire(**({"password": secret} if way == "POST" else {}))

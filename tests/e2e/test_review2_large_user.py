@@ -1,6 +1,7 @@
 """A user may hold much, but not more than a later change of it can carry: a modify names the old and the new
 kiopsResource, and slapd closes the connection on a message over 16 MB. Nor may one PATCH keep a writer for a minute."""
 
+import pytest
 from faults import timed
 from scim import USER
 
@@ -9,6 +10,7 @@ def names(count, size, mark=""):
     return [{"value": f"{mark}{n}-" + "x" * size, "type": str(n)} for n in range(count)]
 
 
+@pytest.mark.line("A19")
 def test_a_user_larger_than_a_change_can_carry_is_refused(lab):
     user = lab.user(ims=names(100, 10_000))["id"]
     huge = names(250, 60_000)
@@ -19,6 +21,7 @@ def test_a_user_larger_than_a_change_can_carry_is_refused(lab):
     lab.scim.delete(f"/Users/{user}").expect(204)
 
 
+@pytest.mark.line("A21")
 def test_many_operations_on_long_values_are_refused_soon(lab):
     user = lab.user()["id"]
     adds = [("add", "ims", [value]) for value in names(250, 60_000)]

@@ -3,6 +3,7 @@
 import socket
 from pathlib import Path
 
+import pytest
 from faults import metric
 from kiopslab import site
 from lab import eventually
@@ -16,6 +17,7 @@ def resident_mb(bridge):
     return next(int(line.split()[1]) // 1024 for line in status.splitlines() if line.startswith("VmRSS"))
 
 
+@pytest.mark.line("A2")
 def test_a_body_of_many_small_values_is_refused_before_it_is_a_tree(new_lab):
     lab = new_lab()
     before = resident_mb(lab.bridge)
@@ -27,6 +29,7 @@ def test_a_body_of_many_small_values_is_refused_before_it_is_a_tree(new_lab):
     lab.scim.get("/Users", count=0).expect(200)
 
 
+@pytest.mark.line("A20")
 def test_a_replacement_of_a_hundred_thousand_members_is_no_such_body(new_lab):
     """As a client that sends everything it got: value, type, display and $ref. What is wrong is the id, not the size."""
     lab = new_lab()
@@ -36,6 +39,7 @@ def test_a_replacement_of_a_hundred_thousand_members_is_no_such_body(new_lab):
     assert answer.expect(400)["scimType"] == "invalidValue", answer.text
 
 
+@pytest.mark.line("A16")
 def test_large_answers_that_nobody_reads_have_a_budget(new_lab):
     """A16: each connection may ask for a list of large groups; together they hold a budget, not the memory."""
     lab = new_lab(users=12_000)

@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 
+import pytest
 from faults import configure
 from kiopslab.bridge import THREADS
 from lab import eventually
@@ -33,6 +34,7 @@ def test_requests_behind_a_long_search_are_answered(new_lab):
     assert max(taken) > 1, "nobody has waited for longer than the header may take"
 
 
+@pytest.mark.line("A16")
 def test_who_sends_a_header_line_by_line_is_still_cut_off(new_lab):
     lab = new_lab(bridge={"limits": "header_timeout_s = 1; idle_timeout_s = 60;"})
     host, port = lab.scim.address.split(":")

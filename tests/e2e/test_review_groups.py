@@ -281,6 +281,7 @@ def test_demoting_with_a_lost_answer_takes_both_sides(pair):
     sound(pair, group)
 
 
+@pytest.mark.line("A26")
 def test_joining_an_organization_that_is_renamed_meanwhile(pair):
     group, _, _ = team(pair)
     user, view = pair.user()["id"], pair.view()

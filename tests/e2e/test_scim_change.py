@@ -185,6 +185,7 @@ REFUSED = [  # line, operation, scimType
 
 
 @pytest.mark.parametrize("operation, scim_type", lines(*REFUSED))
+@pytest.mark.line(154)
 def test_one_bad_operation_undoes_the_good_ones(ground, operation, scim_type):
     """Line 154: nothing is changed, neither in the answer nor in slapd."""
     user = ground.hire(**BASE)
@@ -290,7 +291,7 @@ def test_a_patch_without_effect_moves_no_version(ground, operations):
 # ---- N. delete
 
 
-@pytest.mark.line(183)
+@pytest.mark.line(183, 69)
 def test_a_deleted_user_is_gone_everywhere(ground):
     user = ground.hire()
     group = ground.group([user])

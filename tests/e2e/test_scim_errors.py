@@ -43,6 +43,7 @@ FAULTS = [  # line, method, path, body, status, scimType
 
 
 @pytest.mark.parametrize("method, path, body, status, scim_type", lines(*FAULTS))
+@pytest.mark.line(208, 209)
 def test_an_error_names_its_kind_and_no_insides(ground, method, path, body, status, scim_type):
     path = path.format(user=ground.hire(), none=uuid.uuid4())
     answer = is_error(ground.scim.call(method, path, body), status)
@@ -54,6 +55,7 @@ def test_an_error_names_its_kind_and_no_insides(ground, method, path, body, stat
 
 
 @pytest.mark.parametrize("text", ["a\r\nX-Evil: 1", "\x1b[31m", "\u202ereversed", "a\u200bb"])
+@pytest.mark.line(209, "A7", "A30")
 def test_what_is_echoed_cannot_break_out(lab, ground, text):
     """Lines 209, A7, A30: neither an answer's headers nor a line of the log."""
     known = len(lab.bridge.process.log_text().splitlines())
@@ -67,6 +69,7 @@ def test_what_is_echoed_cannot_break_out(lab, ground, text):
 
 
 @pytest.mark.parametrize("text", ["${jndi:ldap://x}", "%n%s%x", "'; DROP TABLE users; --", "<script>", "😀" * 64, "{}[]\\\"'"])
+@pytest.mark.line("A19", "A28")
 def test_text_is_text(ground, text):
     """A28, A19: stored and answered as it is."""
     user = ground.hire(displayName=text, nickName=text)

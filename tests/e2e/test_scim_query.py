@@ -136,6 +136,7 @@ SORTS = [  # line, sortBy, sortOrder, the order of first letters
 
 
 @pytest.mark.parametrize("by, order, wanted", lines(*SORTS))
+@pytest.mark.line(118)
 def test_a_list_is_sorted(ground, crew, by, order, wanted):
     """A dot is anybody: those without a value, or equal ones, in the order of their ids (line 118)."""
     query = {"sortBy": by} | ({"sortOrder": order} if order else {})
@@ -185,6 +186,7 @@ def test_a_number_too_large_does_not_wrap(ground, query):
     {}, {"sortBy": "title"}, {"sortBy": "title", "sortOrder": "descending"}, {"attributes": "userName"},
     {"sortBy": "active", "excludedAttributes": "emails"}))))
 @pytest.mark.parametrize("count", [1, 2, 4, 5, 6])
+@pytest.mark.line(118)
 def test_pages_show_everybody_exactly_once(ground, crew, count, query):
     """Lines 118, 124; U 42: with and without sort and projection."""
     seen, start = [], 1

@@ -32,7 +32,7 @@ def bad(answer, scim_type, status=400):
 # ---- D. identity
 
 
-@pytest.mark.line(44)
+@pytest.mark.line(44, 83)
 def test_an_id_is_ours_and_stays(ground):
     sent = str(uuid.uuid4())
     made = post(ground, id=sent).expect(201)
@@ -42,7 +42,7 @@ def test_an_id_is_ours_and_stays(ground):
     is_error(ground.scim.get(f"/Users/{made['id'].upper()}"), 404)  # line 83: caseExact
 
 
-@pytest.mark.line(45)
+@pytest.mark.line(45, 211)
 def test_external_ids_belong_to_their_client(lab, ground):
     other = Tenant(lab, "default")
     user = ground.hire(externalId="A")
@@ -130,14 +130,14 @@ def test_a_name_is_read_in_any_letters_and_answered_in_the_schemas(ground, name)
     assert made["title"] == "T" and ground.entry(made["id"])["title"] == ["T"]
 
 
-@pytest.mark.line(51)
+@pytest.mark.line(51, 64)
 def test_what_is_unassigned_is_left_out(ground):
     made = post(ground, title=None, emails=[], name={"givenName": None}, **{ENTERPRISE: {}}).expect(201)
     assert set(made.json) == {"schemas", "id", "userName", "active", "meta"} and made["schemas"] == [USER]
     assert ground.scim.get(f"/Groups/{ground.group()}")["members"] == []  # line 64
 
 
-@pytest.mark.line(57, 219)
+@pytest.mark.line(57, 219, 177)
 def test_a_password_is_never_shown(ground):
     made = post(ground, password="Very-5ecret").expect(201)
     path = f"/Users/{made['id']}"
@@ -156,7 +156,7 @@ def test_the_same_value_is_stored_once(ground):
     assert [e["value"] for e in made["emails"]] == ["a@x"] and ground.entry(made["id"])["mail"] == ["a@x"]
 
 
-@pytest.mark.line(63, 217)
+@pytest.mark.line(63, 217, 216)
 def test_groups_are_computed(ground):
     user = ground.hire()
     group = ground.group([user])
@@ -198,6 +198,7 @@ def test_active_is_true_unless_said(ground):
 @pytest.mark.parametrize("twist", lines((73, str.upper), (59, lambda n: n.replace(" ", "  ")),
                                         (59, lambda n: n.replace("a", "ａ")),
                                         ("A18", lambda n: n.replace("å", "a\u030a"))))
+@pytest.mark.line(71)
 def test_one_name_is_one_entry_however_it_is_spelled(ground, scim_path, attribute, twist):
     schemas = [USER] if attribute == "userName" else [GROUP]
     name = ground.name("a å x")
@@ -212,7 +213,7 @@ def test_one_name_is_one_entry_however_it_is_spelled(ground, scim_path, attribut
 # ---- E. create
 
 
-@pytest.mark.line(72)
+@pytest.mark.line(72, 82)
 def test_a_minimal_user(ground):
     made = post(ground).expect(201)
     assert made.etag == made["meta"]["version"] and made.headers["Location"] == made["meta"]["location"]

@@ -129,7 +129,7 @@ METHODS = [("/Users", USER_METHODS), ("/Groups", USER_METHODS), ("/Users/x", ITE
            ("/Users/.search", "POST, OPTIONS")]
 
 
-@pytest.mark.parametrize("path, allowed", lines(*((18, *row) for row in METHODS)))
+@pytest.mark.parametrize("path, allowed", lines(*(((18, 19), *row) for row in METHODS)))
 def test_methods_are_named_and_no_others_run(scim, path, allowed):
     """Lines 18, 19."""
     options = scim.call("OPTIONS", path).expect(204)
@@ -192,6 +192,7 @@ def test_who_has_no_token_is_told_how_to_come_in(lab, scim, headers, error):
     (30, "POST", "/Users", b"{ not json"), (30, "PATCH", "/Users/{user}", b"[]"), (30, "DELETE", "/Users/{user}", None),
     (29, "GET", "/Users?access_token={token}", None), ("U30", "GET", "/%55sers", None),
     ("U30", "GET", "/Users;x=y", None), ("U30", "GET", "/Users/..%2fUsers", None), (30, "GET", "/Nope", None)))
+@pytest.mark.line("A14")
 def test_without_a_token_everything_is_401(lab, scim, method, path, sent):
     path = path.format(user=lab.user()["id"], token=lab.token)
     is_error(scim.bare(method, path, {}, sent), 401)
@@ -313,7 +314,7 @@ def test_discovery_takes_no_filter(scim, path, status):
     assert status == 403 or answer["totalResults"] == len(answer["Resources"]) > 1
 
 
-@pytest.mark.line(30)
+@pytest.mark.line(30, "A14")
 def test_an_unknown_id_and_a_hidden_entry_look_alike(scim, view):
     hidden = view.get("cn=kiops-bridge,ou=services,dc=example,dc=org")["entryUUID"][0]
     answers = [is_error(scim.get(f"/Users/{one}"), 404).json for one in (hidden, str(uuid.uuid4()), "kim")]

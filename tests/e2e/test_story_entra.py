@@ -184,6 +184,7 @@ MANAGER = [
 
 
 @pytest.mark.parametrize("line, op, path, value", MANAGER)
+@pytest.mark.line(68)
 def test_a_manager_is_set_and_taken_away_in_every_shape(entra, line, op, path, value):
     boss, other = hire(entra), hire(entra)
     user = hire(entra, **{ENTERPRISE: {"manager": {"value": other}}})

@@ -58,6 +58,7 @@ def test_a_reading_token_writes_nothing(lab):
 
 
 @pytest.mark.parametrize("role", ["Manager", "Member"])
+@pytest.mark.line(211)
 def test_a_token_of_one_organization_sees_no_other(lab, role):
     inside, outside = lab.user()["id"], lab.user()["id"]
     own, other = lab.organization(members=[inside])["id"], lab.organization(members=[outside])["id"]
