@@ -47,7 +47,7 @@ static bool scan_byte(struct scan *s, struct cursor *c, struct error *err)
             return true;
         struct str escape = {c->at, (size_t)(c->end - c->at)};
         if (str_starts(escape, STR("u0000")))
-            return error_set(err, ERR_INVALID_SYNTAX, "a string holds U+0000");
+            return error_set(err, ERR_INVALID_VALUE, "a string holds U+0000");
         c->at++;
         return true;
     }

@@ -20,8 +20,8 @@ struct json_limits {
 };
 
 /* New. RFC 8259 text, one value, no duplicate names (neither letter for letter nor, within one
- * object, by ASCII case), no NUL in strings, no BOM, no trailing bytes. Numbers beyond 64 bits or
- * double are ERR_INVALID_SYNTAX. */
+ * object, by ASCII case), no NUL in strings (ERR_INVALID_VALUE), no BOM, no trailing bytes. Numbers
+ * beyond 64 bits or double are ERR_INVALID_SYNTAX. */
 json_t *json_load_strict(struct str text, struct json_limits limits, struct error *err);
 
 struct str json_str(const json_t *value); /* view of a string value; STR_NONE for anything else */

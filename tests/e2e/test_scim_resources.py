@@ -88,7 +88,7 @@ BODIES = [  # line, what is sent, default, strict
     (62, {"x509Certificates": [{"value": "not base64!"}]}, "invalidValue", "invalidValue"),
     (62, {"x509Certificates": [{"value": "_-8="}]}, "invalidValue", "invalidValue"),
     (218, {"addresses": [{"country": "Belize"}]}, 201, 201),
-    ("A6", {"userName": "a\0b"}, "invalidSyntax", "invalidSyntax"),
+    ("A6", {"userName": "a\0b"}, "invalidValue", "invalidValue"), ("A6", {"x\0y": 1}, "invalidValue", "invalidValue"),
     ("A7", {"displayName": "a\x1bb"}, "invalidValue", "invalidValue"),
     ("A11", {"objectClass": ["x"], "userPassword": "x", "memberOf": ["y"], "cn;binary": "z"}, 201, "invalidSyntax"),
     ("A19", {"title": "x" * 70000}, "invalidValue", "invalidValue"),
