@@ -44,6 +44,16 @@ static bool take_target(struct http_request *r, struct str raw)
     return http_target_parse(r->arena, arena_str(r->arena, raw), &r->target, &r->target_fault);
 }
 
+/* The library would keep every parameter of the query in the connection's memory, and hang up
+ * without an answer when some hundreds fill it. Ours are taken from the copy: it is shown none. */
+static void hide_query(const char *target)
+{
+    char *query =
+        strchr((char *)(uintptr_t)target, '?'); /* the library's own buffer, not constant */
+    if (query)
+        query[1] = '\0';
+}
+
 /* The library decodes the target in its own buffer later on: what it gives here is copied. */
 void *http_on_target(void *server, const char *target, struct MHD_Connection *connection)
 {
@@ -66,6 +76,7 @@ void *http_on_target(void *server, const char *target, struct MHD_Connection *co
     http_head_init(&r->head);
     buf_init(&r->body, h->body_max);
     r->target_good = take_target(r, str_of(target));
+    hide_query(target);
     return r;
 }
 
