@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -14,6 +15,8 @@
 #define ANSWER_HEADERS (4UL * 1024) /* of a connection's memory, left for our own header lines */
 #define STOP_PATIENCE_MS 10000
 #define STOP_LOOK_MS 100
+#define OWN_FILES 64 /* log, audit, listeners, health, connections to the directory in passing */
+#define FILES_PER_THREAD 4
 
 /* ---- listening ---- */
 
@@ -99,13 +102,37 @@ static size_t leave_escapes(void *server, struct MHD_Connection *connection, cha
     return strlen(text);
 }
 
+/* Where accept() gets no descriptor the library tries again at once and for ever. So there are
+ * never more connections than files: those above wait in the listener's queue until one is closed.
+ */
+static size_t connections_within_files(const struct config *config)
+{
+    size_t wanted = config->limits.connections, listeners = config->server.listen.count;
+    size_t own = OWN_FILES + FILES_PER_THREAD * (config->server.threads + config->server.writers);
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+        return wanted;
+    if (files.rlim_cur < own + wanted * listeners) {
+        files.rlim_cur = own + wanted * listeners;
+        if (files.rlim_cur > files.rlim_max)
+            files.rlim_cur = files.rlim_max;
+        if (setrlimit(RLIMIT_NOFILE, &files) != 0)
+            getrlimit(RLIMIT_NOFILE, &files);
+    }
+    size_t room = files.rlim_cur > own ? (files.rlim_cur - own) / listeners : 0;
+    if (room >= wanted)
+        return wanted;
+    LOG_WARN("connections_reduced", LOG_I("wanted", (int64_t)wanted), LOG_I("have", (int64_t)room),
+             LOG_C("reason", "the process may not open so many files; raise LimitNOFILE"));
+    return room;
+}
+
 static bool start_daemon(struct http_server *h, int fd)
 {
     const struct config *config = h->config;
     unsigned threads = config->server.threads > 1 ? config->server.threads : 0;
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
-    unsigned connections =
-        config->limits.connections > threads ? config->limits.connections : threads;
+    size_t connections = h->connections > threads ? h->connections : threads + 1;
     /* One head at most, with the target in it, and room for the answer's. */
     size_t memory = config->limits.header_kb * 1024 + ANSWER_HEADERS;
     struct MHD_OptionItem options[] = {
@@ -135,6 +162,7 @@ static bool start_daemons(struct http_server *h, struct error *err)
     h->daemons = calloc(listen_on->count, sizeof(struct MHD_Daemon *));
     if (!h->daemons)
         abort();
+    h->connections = connections_within_files(h->config);
     for (size_t i = 0; i < listen_on->count; i++) {
         int fd = -1;
         if (!http_listen(listen_on->at[i], &fd, err))
