@@ -10,7 +10,7 @@ HERE = Path(__file__).resolve().parent
 LINE = re.compile(r"([AU]?\d+)\. (?:\(.*?\) )?(.*)")
 DEMAND = re.compile(r"(^|[.;] )M ")
 EXCUSE = re.compile(r"\| (A?\d+) \| ")
-MOST_EXCUSES = 16
+MOST_EXCUSES = 15
 # The only lines that an RFC demands and that may be excused in part; each is settled at the head of checklist.md.
 EXCUSED_DEMANDS = {"9", "59", "195"}
 TITLE = 96

@@ -90,6 +90,8 @@ def idle(tmp_path_factory):
     ('start_tls = "off"', 'start_tls = "maybe"', "start_tls"),
     ("ldap://127", "http://127", "uris"),
     ('listen = [ "127.0.0.1:', 'listen = [ "nowhere at all:', "listen"),
+    pytest.param('public_url = "', 'public_url = "http://id.example.org/?tenant=1";#', "public_url", marks=pytest.mark.line(224)),
+    pytest.param('public_url = "', 'public_url = "http://id.example.org/#top";#', "public_url", marks=pytest.mark.line(224)),
     (f'"{site.PEOPLE}"; create_in', '"not a dn"; create_in', "base"),
     ("console = { enabled = false; };", "unheard = { of = 1; }; console = { enabled = false; };", "unheard"),
 ])

@@ -1,6 +1,7 @@
 """conformance/checklist.md, D to F: attributes and schema rules, create, read and projection. The number in a case's id is
 its line there; what a write did is read from slapd."""
 
+import re
 import uuid
 
 import pytest
@@ -208,6 +209,77 @@ def test_one_name_is_one_entry_however_it_is_spelled(ground, scim_path, attribut
     bad(ground.scim.post(scim_path, {"schemas": schemas, attribute: twist(name)}), "uniqueness", 409)
     found = ground.scim.find(scim_path[1:], f'{attribute} eq "{twist(name)}"')
     assert [f["id"] for f in found] == [first["id"]] and found[0][attribute] == name
+
+
+@pytest.mark.line(69)
+def test_who_is_inactive_is_read_listed_and_found(ground):
+    user = ground.hire(title="Idle")
+    ground.scim.patch(f"/Users/{user}", ("replace", "active", False)).expect(200)
+    shown = ground.scim.get(f"/Users/{user}").expect(200)
+    assert (shown["active"], shown["title"]) == (False, "Idle")
+    for text in (f'id eq "{user}"', f'userName eq "{shown["userName"]}"', f'active eq false and id eq "{user}"'):
+        assert [found["id"] for found in ground.scim.find("Users", text)] == [user]
+    assert ground.scim.find("Users", f'active eq true and id eq "{user}"') == []
+    ground.scim.patch(f"/Users/{user}", ("replace", "active", True)).expect(200)
+    assert ground.scim.get(f"/Users/{user}")["active"] is True
+
+
+@pytest.mark.line(82)
+def test_one_resource_is_itself_and_no_list(ground):
+    for path, made in (("/Users/", ground.hire()), ("/Groups/", ground.group())):
+        shown = ground.scim.get(path + made).expect(200)
+        assert shown["id"] == made and "Resources" not in shown.json and "totalResults" not in shown.json
+        assert shown.etag == shown["meta"]["version"]
+
+
+@pytest.mark.line(213)
+def test_the_order_of_names_and_urns_does_not_matter(ground):
+    rich = {"title": "T", "name": {"familyName": "F", "givenName": "G"}, ENTERPRISE: {"division": "D", "department": "H"}}
+    first = post(ground, **rich, schemas=[USER, ENTERPRISE]).expect(201).json
+    turned = {name: dict(reversed(value.items())) if isinstance(value, dict) else value for name, value in reversed(rich.items())}
+    second = post(ground, **turned, schemas=[ENTERPRISE, USER, USER]).expect(201).json
+    for made in (first, second):
+        assert sorted(made["schemas"]) == sorted([USER, ENTERPRISE])
+        assert {name: made[name] for name in rich} == rich
+    for made in [*ground.scim.find("Users", f'id eq "{first["id"]}"'), ground.scim.get(f"/Groups/{ground.group()}").json]:
+        assert len(made["schemas"]) == len(set(made["schemas"])) and all("schemas:" in urn for urn in made["schemas"])
+
+
+@pytest.mark.line(215)
+def test_a_whole_number_has_no_fraction(ground):
+    """The integers of Users and Groups are ours alone: nobody sends one that is kept."""
+    group = ground.group([ground.hire(), ground.hire()])
+    for text in (ground.scim.get(f"/Groups/{group}").text, ground.scim.get("/Groups", filter=f'id eq "{group}"').text):
+        assert re.search(rb'"memberCount":2[,}]', text)
+    for number in (b"1.0", b"1e0", b'"1"'):
+        body = b'{"schemas":["%s"],"displayName":"%s","%s":{"memberCount":%s}}' % (
+            GROUP.encode(), ground.name("Whole ").encode(), KIOPS_ORGANIZATION.encode(), number)
+        made = ground.scim.call("POST", "/Groups", body)
+        assert made.status == 400 or made.expect(201)[KIOPS_ORGANIZATION]["memberCount"] == 0
+
+
+@pytest.mark.line(216)
+def test_every_reference_that_is_answered_can_be_read(ground):
+    boss = ground.hire()
+    user = ground.hire(**{ENTERPRISE: {"manager": {"value": boss}}})
+    group = ground.group([user])
+    shown = ground.scim.get(f"/Users/{user}").json
+    references = {shown[ENTERPRISE]["manager"]["$ref"]: boss, shown["groups"][0]["$ref"]: group,
+                  ground.scim.get(f"/Groups/{group}")["members"][0]["$ref"]: user}
+    for reference, target in references.items():
+        assert reference.startswith(ground.scim.url + "/")
+        assert ground.scim.get(reference.removeprefix(ground.scim.url)).expect(200)["id"] == target
+
+
+@pytest.mark.line(65, 216)
+@pytest.mark.parametrize("reference", ["{url}/Users/{user}", "/scim/v2/Users/{user}", "Users/{user}", "../Users/{user}",
+                                       "{root}/scim/Users/{user}", "{root}/scim/v1/Users/{user}"])
+def test_a_reference_of_any_version_is_the_same_user(ground, reference):
+    user, group = ground.hire(), ground.group()
+    root = ground.scim.url.removesuffix("/scim/v2")
+    sent = {"$ref": reference.format(url=ground.scim.url, root=root, user=user)}
+    ground.scim.patch(f"/Groups/{group}", ("add", "members", [sent])).expect(200)
+    assert ground.members(group) == {user}
 
 
 # ---- E. create

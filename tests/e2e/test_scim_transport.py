@@ -153,6 +153,18 @@ def test_an_answer_is_not_kept_and_its_id_is_in_the_log(lab, scim):
         eventually(lambda answer=answer: answer.headers["X-Request-Id"] in lab.bridge.process.log_text())
 
 
+@pytest.mark.line(142)
+def test_what_is_searched_for_is_not_in_the_log(new_lab):
+    """A filter holds names and addresses; here the log is as talkative as it gets."""
+    lab = new_lab(bridge={"more": 'log = { level = "debug"; };'})
+    for text in ('userName eq "Secret.Name"', 'userName lk "Secret.Name"', 'password eq "Secret.Name"'):
+        lab.scim.get("/Users", filter=text).expect(200, 400)
+    lab.scim.get("/Users?filter=userName%20eq%20%22Secret.Name").expect(400)
+    marked = lab.scim.get("/Users/nobody").headers["X-Request-Id"]
+    log = eventually(lambda: marked in (text := lab.bridge.process.log_text()) and text)
+    assert "path=/scim/v2/Users " in log and "Secret" not in log and "filter=" not in log
+
+
 @pytest.mark.parametrize("query, status", lines(
     (23, "filter=userName+eq+%22kim%22", 200), (23, "filter=userName%20eq%20%22kim%22", 200),
     (24, "FILTER=userName%20eq%20%22kim%22", 200), (24, "startindex=0&COUNT=1&filter=userName+eq+%22kim%22", 200),
