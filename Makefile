@@ -142,6 +142,7 @@ install: ## program, schemas, LDAP texts, pages, example and unit; DESTDIR and P
 	install -m 0644 scim-schema/*.json $(DESTDIR)$(PREFIX)/share/kiops-bridge/scim-schema
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/kiops-bridge/ldap conf/kiops.schema conf/acl.conf
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/doc/kiops-bridge/providers conf/providers/*.md
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/doc/kiops-bridge conf/nginx.conf.example
 	install -D -m 0640 conf/kiops-bridge.conf $(DESTDIR)/etc/kiops-bridge/kiops-bridge.conf
 	install -D -m 0644 -t $(DESTDIR)/lib/systemd/system systemd/kiops-bridge.service
 

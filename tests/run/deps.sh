@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the Debian packages named on the command line; says nothing when they are all there.
-# A slapd that comes with them is neither configured nor started: ours are private ones.
+# A slapd or nginx that comes with them is neither configured nor started: ours are private ones.
 set -eu
 
 missing=
