@@ -340,7 +340,7 @@ struct http_server {
     struct http_metrics metrics;
     struct MHD_Daemon **daemons;
     size_t daemon_count;
-    size_t connections; /* of each daemon at most */
+    size_t connections;           /* of each daemon at most */
     size_t body_max, body_budget; /* of one request; of all together */
     enum log_level log_level;
     atomic_uint_fast64_t id_next;
