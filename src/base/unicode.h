@@ -3,7 +3,9 @@
  *
  * Source:  measured against slapd's caseIgnoreMatch over the whole BMP: capital and title letters
  * to lower case one by one, then NFKC (whose new capitals stay: a roman numeral is no letter), runs
- * of spaces squeezed to one, spaces at both ends dropped. Threads: pure.
+ * of spaces squeezed to one, spaces at both ends dropped. slapd's tables are of Unicode 3.1: what
+ * came later is folded here and not there, so our key may hold more equal than the directory, never
+ * less. Threads: pure.
  */
 #pragma once
 
@@ -16,7 +18,7 @@ size_t utf8_width(struct str s); /* bytes of the first character; 0 when s is em
  * private use of planes 15/16, non-characters) counts too. */
 bool utf8_has_prohibited(struct str s);
 
-/* Key under caseIgnoreMatch: two directory strings match exactly when their keys are equal bytes.
+/* Key under caseIgnoreMatch: two directory strings that match have equal bytes as keys.
  * ASCII input takes a fast path. Invalid UTF-8 is compared as bytes. */
 struct str unicode_key(struct arena *a, struct str s);
 /* The same into a buffer (appended). */

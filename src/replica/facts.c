@@ -150,11 +150,24 @@ size_t replica_organizations_of(struct replica *r, struct arena *a, struct str u
     return n;
 }
 
-bool replica_organization_named(struct replica *r, struct arena *a, struct str name, struct str *id)
+bool replica_user_named(struct replica *r, struct arena *a, const struct replica_name *wanted,
+                        struct str *id)
 {
-    struct str key = unicode_key(a, name);
+    struct str key = unicode_key(a, wanted->name);
     replica_read(r);
-    const struct organization *o = store_organization_named(r, key);
+    const struct user *u = store_user_named(r, key, wanted->except);
+    if (u)
+        *id = arena_str(a, record_field(user_record(u), FIELD_ID));
+    replica_unlock(r);
+    return u;
+}
+
+bool replica_organization_named(struct replica *r, struct arena *a,
+                                const struct replica_name *wanted, struct str *id)
+{
+    struct str key = unicode_key(a, wanted->name);
+    replica_read(r);
+    const struct organization *o = store_organization_named(r, key, wanted->except);
     if (o)
         *id = arena_str(a, record_field(organization_record(o), FIELD_ID));
     replica_unlock(r);

@@ -307,7 +307,9 @@ struct user *store_user_of_dn(const struct replica *r, struct str key, uint32_t 
 struct organization *store_organization(const struct replica *r, struct str id);
 struct organization *store_organization_of_dn(const struct replica *r, struct str key,
                                               uint32_t hash);
-struct organization *store_organization_named(const struct replica *r, struct str name_key);
+struct user *store_user_named(const struct replica *r, struct str name_key, struct str except);
+struct organization *store_organization_named(const struct replica *r, struct str name_key,
+                                              struct str except);
 /* Its node under all its keys, but the DN of a user: that is claimed (apply.c). */
 void store_index(struct replica *r, const struct record *rec, bool add);
 void order_add(struct order *o, struct record *rec, bool append);

@@ -77,6 +77,13 @@ bool replica_person(struct replica *r, struct arena *a, struct str id,
                     struct directory_person *out);
 bool replica_person_by_dn(struct replica *r, struct arena *a, struct str dn,
                           struct directory_person *out);
+/* A user with this userName by our key (unicode.h), which may be more than the directory holds
+ * equal; `except` (may be empty) is passed over. */
+struct replica_name {
+    struct str name, except;
+};
+bool replica_user_named(struct replica *r, struct arena *a, const struct replica_name *wanted,
+                        struct str *id);
 bool replica_user_name(struct replica *r, struct arena *a, struct str id, struct str *user_name,
                        struct str *display);
 
@@ -108,9 +115,9 @@ size_t replica_members(struct replica *r, struct arena *a, struct str organizati
 size_t replica_admins(struct replica *r, struct arena *a, struct str **ids);
 /* In the platform group and says so itself (3.2), activity aside. */
 bool replica_is_admin(struct replica *r, struct str user_id);
-/* Organization by exact displayName (unique, folded). */
-bool replica_organization_named(struct replica *r, struct arena *a, struct str name,
-                                struct str *id);
+/* The same for an organization and its displayName. */
+bool replica_organization_named(struct replica *r, struct arena *a,
+                                const struct replica_name *wanted, struct str *id);
 bool replica_token(struct replica *r, struct arena *a, struct str hash_hex,
                    struct directory_token *out);
 /* Of each token, for metrics. `used`: when it came last, to the second; INSTANT_NONE: not since the

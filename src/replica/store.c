@@ -170,11 +170,23 @@ struct organization *store_organization_of_dn(const struct replica *r, struct st
     return NULL;
 }
 
-struct organization *store_organization_named(const struct replica *r, struct str name_key)
+struct user *store_user_named(const struct replica *r, struct str name_key, struct str except)
+{
+    struct index_probe p = index_probe(&r->user_name, index_hash(name_key));
+    for (struct user *u; (u = index_next(&r->user_name, &p));)
+        if (str_eq(record_name_key(user_record(u)), name_key) &&
+            !str_eq(record_field(user_record(u), FIELD_ID), except))
+            return u;
+    return NULL;
+}
+
+struct organization *store_organization_named(const struct replica *r, struct str name_key,
+                                              struct str except)
 {
     struct index_probe p = index_probe(&r->organization_name, index_hash(name_key));
     for (struct organization *o; (o = index_next(&r->organization_name, &p));)
-        if (str_eq(record_name_key(organization_record(o)), name_key))
+        if (str_eq(record_name_key(organization_record(o)), name_key) &&
+            !str_eq(record_field(organization_record(o), FIELD_ID), except))
             return o;
     return NULL;
 }

@@ -98,6 +98,20 @@ bool group_write_name_taken(struct error *err)
                      "displayName is taken by another group; choose another one");
 }
 
+/* Memory knows what is free; that something is taken is asked of the directory. */
+bool group_write_name_unknown(const struct group_write *w, struct error *err)
+{
+    const struct service_call *c = w->call;
+    const struct replica_name wanted = {json_get_str(w->after, "displayName"), w->id};
+    struct replica *r = c->service->replica;
+    struct str taken;
+    if (!replica_organization_named(r, c->arena, &wanted, &taken))
+        return true;
+    if (!service_refresh_organization(c->service, c->conn, c->arena, taken, err))
+        return false;
+    return !replica_organization_named(r, c->arena, &wanted, &taken) || group_write_name_taken(err);
+}
+
 bool group_write_name_free(const struct group_write *w, struct error *err)
 {
     const struct service_call *c = w->call;
@@ -110,5 +124,5 @@ bool group_write_name_free(const struct group_write *w, struct error *err)
     for (size_t i = 0; i < found.count; i++)
         if (!str_eq(found.at[i].id, w->id))
             return group_write_name_taken(err);
-    return true;
+    return group_write_name_unknown(w, err);
 }

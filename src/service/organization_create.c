@@ -43,19 +43,6 @@ static bool judge_people(const struct group_write *w, struct error *err)
     return true;
 }
 
-/* Memory knows what is free; that something is taken is asked of the directory. */
-static bool name_is_free(const struct group_write *w, struct error *err)
-{
-    const struct service_call *c = w->call;
-    struct replica *r = c->service->replica;
-    struct str taken, name = json_get_str(w->after, "displayName");
-    if (!replica_organization_named(r, c->arena, name, &taken))
-        return true;
-    if (!service_refresh_organization(c->service, c->conn, c->arena, taken, err))
-        return false;
-    return !replica_organization_named(r, c->arena, name, &taken) || group_write_name_taken(err);
-}
-
 static bool find_own_add(struct group_write *w, struct error *err)
 {
     const struct service_call *c = w->call;
@@ -120,7 +107,8 @@ static bool create_group(struct group_write *w, struct error *err)
         return false;
     json_keep(c->arena, w->after);
     group_write_take_sets(w, SCIM_DELTA_ADD);
-    if (!members_exist(c, &w->wishes, err) || !judge_people(w, err) || !name_is_free(w, err))
+    if (!members_exist(c, &w->wishes, err) || !judge_people(w, err) ||
+        !group_write_name_unknown(w, err))
         return false;
     directory_mods_init(&w->mods, c->arena);
     const struct directory_organization_edit edit = {.after = w->after, .writer = &w->writer};

@@ -17,7 +17,9 @@ bool user_rename_claim(struct user_write *w, struct str new_rdn, struct error *e
 {
     struct str dn = dn_with(w->call->arena, w->entry.dn, new_rdn);
     /* Another spelling of the same name is no other DN. */
-    return is_same_dn(w->call, dn, w->entry.dn) || naming_claim(w->call, dn, err);
+    return is_same_dn(w->call, dn, w->entry.dn) ||
+           (user_write_name_is_free(w->call, json_get_str(w->after, "userName"), w->id, err) &&
+            naming_claim(w->call, dn, err));
 }
 
 enum step user_rename(struct user_write *w, struct directory_target *target, struct error *err)

@@ -100,3 +100,18 @@ bool user_write_password(struct user_write *w, struct str dn, struct error *err)
         return true;
     return directory_set_password(w->call->conn, dn, w->password, &result, err);
 }
+
+/* Memory knows what is free; that something is taken is asked of the directory. */
+bool user_write_name_is_free(const struct service_call *c, struct str name, struct str except,
+                             struct error *err)
+{
+    const struct replica_name wanted = {name, except};
+    struct replica *r = c->service->replica;
+    struct str taken;
+    if (!replica_user_named(r, c->arena, &wanted, &taken))
+        return true;
+    if (!service_refresh_user(c->service, c->conn, c->arena, taken, err))
+        return false;
+    return !replica_user_named(r, c->arena, &wanted, &taken) ||
+           error_set(err, ERR_UNIQUENESS, "userName is taken by another user; choose another one");
+}

@@ -41,6 +41,11 @@ MUST_CHECK bool user_write_intend(struct user_write *w, enum kiops_change_kind k
                                   const char *rule, struct error *err);
 MUST_CHECK bool user_write_password(struct user_write *w, struct str dn, struct error *err);
 
+/* ERR_UNIQUENESS when another user than `except` (may be empty) has this name by our key. The
+ * directory's own rule comes on top: it refuses what it holds equal. */
+MUST_CHECK bool user_write_name_is_free(const struct service_call *c, struct str name,
+                                        struct str except, struct error *err);
+
 /* What an answer to a write of the entry means. */
 enum step user_write_step(struct user_write *w, bool answered, const struct directory_result *r,
                           struct error *err);

@@ -106,7 +106,8 @@ static bool create_user(struct user_write *w, const json_t *body, struct error *
         !directory_unmap_new_user(c->service->directory, &edit, &dn, &attrs, err) ||
         !access_confirm(c, STR_NONE, err) || !user_write_intend(w, KIOPS_CREATE_USER, rule, err))
         return false;
-    return naming_claim(c, dn, err) && add_user(w, dn, &attrs, err) && set_first_password(w, err);
+    return user_write_name_is_free(c, json_get_str(w->after, "userName"), STR_NONE, err) &&
+           naming_claim(c, dn, err) && add_user(w, dn, &attrs, err) && set_first_password(w, err);
 }
 
 enum service_status service_user_create(const struct service_call *c, const json_t *body,

@@ -330,9 +330,13 @@ static void the_facts_of_a_person_are_whole(void **state)
     assert_int_equal(replica_members(w.replica, w.arena, STR("org-beta"), &ids), 2);
     assert_true(str_eq(ids[0], STR("user-choi")) && str_eq(ids[1], STR("user-kim")));
     assert_int_equal(replica_members(w.replica, w.arena, STR("org-none"), &ids), 0);
-    assert_true(replica_organization_named(w.replica, w.arena, STR("PROJECT  Alpha"), &id));
+    assert_true(replica_organization_named(
+        w.replica, w.arena, &(const struct replica_name){.name = STR("PROJECT  Alpha")}, &id));
     assert_true(str_eq(id, STR("org-alpha")));
-    assert_false(replica_organization_named(w.replica, w.arena, STR("Project"), &id));
+    assert_false(replica_organization_named(
+        w.replica, w.arena, &(const struct replica_name){STR("PROJECT Alpha"), id}, &id));
+    assert_false(replica_organization_named(
+        w.replica, w.arena, &(const struct replica_name){.name = STR("Project")}, &id));
     world_free(&w);
 }
 
