@@ -38,7 +38,9 @@ static enum MHD_Result answer_metrics(const struct http_health *health,
 static enum MHD_Result answer_ready(const struct http_health *health,
                                     struct MHD_Connection *connection)
 {
-    bool ready = service_ready(health->server->service) && !atomic_load(&health->server->stopping);
+    const struct http_server *h = health->server;
+    bool ready =
+        service_ready(h->service) && atomic_load(&h->listening) && !atomic_load(&h->stopping);
     return ready ? answer(connection, MHD_HTTP_OK, STR("ready\n"))
                  : answer(connection, MHD_HTTP_SERVICE_UNAVAILABLE, STR("not ready\n"));
 }

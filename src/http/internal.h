@@ -348,7 +348,7 @@ struct http_server {
     atomic_size_t answer_bytes; /* large answers not yet read whole */
     atomic_size_t running; /* requests received whole, the last byte of their answer not yet sent */
     atomic_size_t away;    /* of these: suspended */
-    atomic_bool stopping;
+    atomic_bool listening, stopping;
     pthread_mutex_t idle_lock; /* for idle_wake alone */
     pthread_cond_t idle_wake;  /* while stopping: a request has ended */
 };

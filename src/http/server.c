@@ -173,6 +173,7 @@ static bool start_daemons(struct http_server *h, struct error *err)
                              STR_ARG(listen_on->at[i]));
         }
     }
+    atomic_store(&h->listening, true);
     return true;
 }
 
