@@ -9,6 +9,7 @@ import pytest
 HERE = Path(__file__).resolve().parent
 LINE = re.compile(r"([AU]?\d+)\. (?:\(.*?\) )?(.*)")
 DEMAND = re.compile(r"(^|[.;] )M ")
+NAMED = re.compile(r"test_(lines?_\d|a\d+_)")
 EXCUSE = re.compile(r"\| (A?\d+) \| ")
 MOST_EXCUSES = 15
 # The only lines that an RFC demands and that may be excused in part; each is settled at the head of checklist.md.
@@ -28,8 +29,10 @@ class Checklist:
         self.excused = [found[1] for found in numbered(HERE / "README.md", EXCUSE)]
         self.tests = {number: set() for number in self.titles}
         self.outcomes = {}
+        self.unmarked = []
 
-    def wrong_excuses(self):
+    def complaints(self):
+        yield from (f"{test}: its line is no part of its name, but of the marker `line`" for test in self.unmarked)
         for number in self.excused:
             demanded = DEMAND.search(self.titles.get(number, "M "))
             if (demanded and number not in EXCUSED_DEMANDS) or self.excused.count(number) > 1:
@@ -63,6 +66,8 @@ def pytest_configure(config):
 def pytest_collection_modifyitems(config, items):
     checklist = config.stash[CHECKLIST]
     for item in items:
+        if NAMED.match(item.name) and not item.get_closest_marker("line"):
+            checklist.unmarked.append(item.nodeid)
         for number in (str(n) for marker in item.iter_markers("line") for n in marker.args):
             if number in checklist.lessons:
                 continue
@@ -89,7 +94,7 @@ def pytest_sessionstart(session):
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session):
     checklist = session.config.stash[CHECKLIST]
-    if session.exitstatus == pytest.ExitCode.OK and (checklist.broken() or [*checklist.wrong_excuses()]):
+    if session.exitstatus == pytest.ExitCode.OK and (checklist.broken() or [*checklist.complaints()]):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
@@ -100,7 +105,7 @@ def pytest_terminal_summary(terminalreporter, config):
     for number, result in results.items():
         count = len(checklist.tests[number])
         terminalreporter.write_line(f"{number:>4} {result:<8} {count:>3} tests  {checklist.titles[number][:TITLE]}")
-    for complaint in checklist.wrong_excuses():
+    for complaint in checklist.complaints():
         terminalreporter.write_line(complaint)
     kinds = ("passed", "excused", "FAILED", "no test")
     counts = ", ".join(f"{[*results.values()].count(kind)} {kind}" for kind in kinds)

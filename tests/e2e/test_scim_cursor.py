@@ -1,4 +1,4 @@
-"""scim-conformance.md, J: paging by cursor (RFC 9865), and walks while people come and go."""
+"""conformance/checklist.md, J: paging by cursor (RFC 9865), and walks while people come and go."""
 
 import base64
 import re
@@ -48,7 +48,8 @@ ORDERS = [{}, {"sortBy": "userName"}, {"sortBy": "nickName"}, {"sortBy": "nickNa
 
 @pytest.mark.parametrize("count", [1, 3, PAGE, 10, 20, 21])
 @pytest.mark.parametrize("order", ORDERS, ids=lambda o: "-".join(o.values()) or "id")
-def test_lines_127_128_136_a_walk_lists_each_once_in_order(ground, crew, order, count):
+@pytest.mark.line(127, 128, 136)
+def test_a_walk_lists_each_once_in_order(ground, crew, order, count):
     whole = [one["id"] for one in ground.scim.find("Users", crew, count=100, **order)]
     pages = walk(ground.scim, filter=crew, count=count, **order)
     assert listed(pages) == whole and len(whole) == 20
@@ -58,14 +59,16 @@ def test_lines_127_128_136_a_walk_lists_each_once_in_order(ground, crew, order, 
     assert len(pages) == -(-20 // count)
 
 
-def test_lines_127_129_a_cursor_is_made_of_unreserved_characters(ground, crew):
+@pytest.mark.line(127, 129)
+def test_a_cursor_is_made_of_unreserved_characters(ground, crew):
     for parameter in ("cursor", "cursor="):
         answer = ground.scim.call("GET", f"/Users?{parameter}&count={PAGE}")
         cursor = answer.expect(200)["nextCursor"]
         assert re.fullmatch(r"[A-Za-z0-9._~-]+", cursor)
 
 
-def test_line_130_counts_at_the_edge(ground, crew):
+@pytest.mark.line(130)
+def test_counts_at_the_edge(ground, crew):
     for count in (0, -3):
         page = ground.scim.get("/Users", cursor="", count=count, filter=crew).expect(200).json
         assert page["totalResults"] == 20 and page["Resources"] == [] and "nextCursor" not in page
@@ -84,19 +87,22 @@ CHANGES = [{"filter": "userName pr"}, {"sortBy": "nickName"}, {"sortBy": None}, 
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=str)
-def test_line_131_another_question_is_no_continuation(ground, crew, change):
+@pytest.mark.line(131)
+def test_another_question_is_no_continuation(ground, crew, change):
     query, cursor = begin(ground, crew)
     query = {name: value for name, value in (query | change).items() if value is not None}
     is_error(ground.scim.get("/Users", cursor=cursor, **query), 400, "invalidCursor")
 
 
-def test_line_131_another_count_is_refused(ground, crew):
+@pytest.mark.line(131)
+def test_another_count_is_refused(ground, crew):
     query, cursor = begin(ground, crew)
     is_error(ground.scim.get("/Users", cursor=cursor, **(query | {"count": PAGE + 1})), 400, "invalidCount")
     ground.scim.get("/Users", cursor=cursor, **query).expect(200)
 
 
-def test_line_132_a_cursor_serves_nobody_else_and_no_other_list(lab, ground, crew):
+@pytest.mark.line(132)
+def test_a_cursor_serves_nobody_else_and_no_other_list(lab, ground, crew):
     query, cursor = begin(ground, crew)
     other = lab.client(lab.new_token(f"other{lab.number()}", client=ground.client))
     texts = {is_error(other.get("/Users", cursor=cursor, **query), 400, "invalidCursor")["detail"]}
@@ -114,7 +120,8 @@ def test_line_132_a_cursor_serves_nobody_else_and_no_other_list(lab, ground, cre
         is_error(ground.scim.get("/Users", cursor=one, **query), 400, "invalidCursor")
 
 
-def test_line_132_rights_are_asked_again_with_every_page(lab, ground, crew):
+@pytest.mark.line(132)
+def test_rights_are_asked_again_with_every_page(lab, ground, crew):
     name = f"walker{lab.number()}"
     scim = lab.client(lab.new_token(name))
     query, _ = begin(ground, crew)
@@ -123,11 +130,13 @@ def test_line_132_rights_are_asked_again_with_every_page(lab, ground, crew):
     eventually(lambda: scim.get("/Users", cursor=cursor, **query).status == 401)
 
 
-def test_line_134_cursor_and_start_index_exclude_each_other(ground):
+@pytest.mark.line(134)
+def test_cursor_and_start_index_exclude_each_other(ground):
     is_error(ground.scim.get("/Users", cursor="", startIndex=1), 400, "invalidValue")
 
 
-def test_line_133_an_old_cursor_has_expired(new_lab):
+@pytest.mark.line(133)
+def test_an_old_cursor_has_expired(new_lab):
     lab = new_lab(users=20, bridge={"scim": "cursor_timeout_s = 1;"})
     assert lab.scim.get("/ServiceProviderConfig")["pagination"]["cursorTimeout"] == 1
     cursor = lab.scim.get("/Users", cursor="", count=5).expect(200)["nextCursor"]
@@ -135,7 +144,8 @@ def test_line_133_an_old_cursor_has_expired(new_lab):
     is_error(answer, 400, "expiredCursor")
 
 
-def test_line_138_a_walk_goes_on_after_a_restart_and_on_another_bridge(new_lab):
+@pytest.mark.line(138)
+def test_a_walk_goes_on_after_a_restart_and_on_another_bridge(new_lab):
     lab = new_lab(users=20, bridges=2)
     whole = [one["id"] for one in lab.scim.get("/Users", count=100)["Resources"]]
     page = lab.scim.get("/Users", cursor="", count=5).expect(200).json
@@ -153,7 +163,8 @@ def test_line_138_a_walk_goes_on_after_a_restart_and_on_another_bridge(new_lab):
 
 @pytest.mark.parametrize("order", [{}, {"sortBy": "userName"}, {"sortBy": "userName", "sortOrder": "descending"}],
                          ids=["id", "ascending", "descending"])
-def test_line_138_survivors_come_once_while_others_come_and_go(lab, ground, order):
+@pytest.mark.line(138)
+def test_survivors_come_once_while_others_come_and_go(lab, ground, order):
     """Small; the walk over 20,000 people is in test_scim_walk.py."""
     kind = ground.name("churn")
     people = [ground.hire(userName=f"{kind}-{n:02}", userType=kind) for n in range(30)]
@@ -179,7 +190,8 @@ def test_a_walk_in_a_manager_s_view_shows_only_that_view(lab, ground):
     assert {page["totalResults"] for page in pages} == {6}
 
 
-def test_a23_many_first_pages_and_long_keys_cost_nothing(lab, ground):
+@pytest.mark.line("A23")
+def test_many_first_pages_and_long_keys_cost_nothing(lab, ground):
     """Nothing is kept for a cursor; a value as long as it may be fits into one."""
     kind = ground.name("long")
     for letter in "ab":

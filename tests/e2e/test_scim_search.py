@@ -1,9 +1,10 @@
-"""scim-conformance.md, K: POST .search (RFC 7644 3.4.3), lists over all resource types (3.4.2.1), and /Me."""
+"""conformance/checklist.md, K: POST .search (RFC 7644 3.4.3), lists over all resource types (3.4.2.1), and /Me."""
 
 import pytest
+from checklist import lines
 from scim import ENTERPRISE, GROUP, USER
 from tenant import Tenant
-from test_scim_transport import LIST, is_error, lines
+from test_scim_transport import LIST, is_error
 
 SEARCH = "urn:ietf:params:scim:api:messages:2.0:SearchRequest"
 
@@ -39,7 +40,8 @@ QUERIES = [
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=str)
-def test_line_139_a_post_finds_what_a_get_finds(ground, crew, query):
+@pytest.mark.line(139)
+def test_a_post_finds_what_a_get_finds(ground, crew, query):
     asked = {"filter": f'userType eq "{crew["stem"]}"', **query}
     inline = {name: ",".join(value) if isinstance(value, list) else value for name, value in asked.items()}
     posted = search(ground.scim, "/Users/.search", **asked).expect(200)
@@ -77,7 +79,8 @@ def test_a_search_with_no_body_or_another_type_of_it(ground):
 
 
 @pytest.mark.parametrize("asking", ["post", "get"])
-def test_line_140_all_types_in_one_list(ground, crew, asking):
+@pytest.mark.line(140)
+def test_all_types_in_one_list(ground, crew, asking):
     def ask(**query):
         if asking == "post":
             return search(ground.scim, "/.search", **query).expect(200).json
@@ -114,7 +117,8 @@ def test_a_filter_over_all_types(ground, crew, text, people, groups):
     assert (kinds.count("User"), kinds.count("Group")) == (people, groups)
 
 
-def test_line_137_a_walk_by_post_over_all_types(ground, crew):
+@pytest.mark.line(137)
+def test_a_walk_by_post_over_all_types(ground, crew):
     for sort in ({}, {"sortBy": "displayName"}, {"sortBy": "userName"}, {"sortBy": "userName", "sortOrder": "descending"}):
         whole = ids(search(ground.scim, "/.search", filter=crew["only"], **sort))
         seen, cursor = [], ""
@@ -125,7 +129,8 @@ def test_line_137_a_walk_by_post_over_all_types(ground, crew):
         assert seen == whole and len(whole) == 6
 
 
-def test_line_140_who_may_not_list_people_finds_the_groups(lab, ground, crew):
+@pytest.mark.line(140)
+def test_who_may_not_list_people_finds_the_groups(lab, ground, crew):
     token = lab.new_token(f"member{lab.number()}", "Member", "--organization", crew["groups"][0])
     scim = lab.client(token)
     is_error(scim.get("/Users"), 403)
@@ -143,7 +148,8 @@ def test_paths_of_searches(ground, method, path, status):
         assert answer.headers["Allow"] == ("GET, HEAD, OPTIONS" if path == "/" else "POST, OPTIONS")
 
 
-def test_line_142_a_search_by_get_is_not_refused_and_its_filter_is_in_no_log(lab, ground, crew):
+@pytest.mark.line(142)
+def test_a_search_by_get_is_not_refused_and_its_filter_is_in_no_log(lab, ground, crew):
     ground.scim.get("/Users", filter='userName eq "very-private-name"').expect(200)
     assert "very-private-name" not in lab.bridge.process.log_text()
 
@@ -153,7 +159,8 @@ def test_a_read_only_token_may_search(lab, crew):
     assert len(ids(search(scim, "/.search", filter=crew["only"]))) == 6
 
 
-def test_line_204_a_token_is_nobody(ground):
+@pytest.mark.line(204)
+def test_a_token_is_nobody(ground):
     for method, body in (("GET", None), ("PATCH", {}), ("PUT", {}), ("POST", {}), ("DELETE", None)):
         is_error(ground.scim.call(method, "/Me", body), 501)
     assert ground.scim.call("OPTIONS", "/Me").expect(204).headers["Allow"].startswith("GET, HEAD")

@@ -1,4 +1,4 @@
-"""scim-conformance.md 138: a walk over 20,000 people while 500 are deleted and 500 created skips no survivor and repeats none."""
+"""conformance/checklist.md 138: a walk over 20,000 people while 500 are deleted and 500 created skips no survivor and repeats none."""
 
 import threading
 
@@ -27,7 +27,8 @@ def walk(scim, **query):
 
 @pytest.mark.parametrize("order", [{}, {"sortBy": "userName"}, {"sortBy": "userName", "sortOrder": "descending"}],
                          ids=["id", "ascending", "descending"])
-def test_line_138_a_long_walk_among_people_who_come_and_go(crowd, order):
+@pytest.mark.line(138)
+def test_a_long_walk_among_people_who_come_and_go(crowd, order):
     before = {one["id"] for one in walk(crowd.scim)}
     goes = sorted(before)[:: len(before) // CHURN][:CHURN]
     halfway, failed = threading.Event(), []
