@@ -208,13 +208,14 @@ json_t *json_string_safe(struct str s)
 {
     if (s.len == 0)
         s.at = "";
-    json_t *value = json_stringn(s.at, s.len);
+    size_t nul;
+    json_t *value = str_find(s, '\0', &nul) ? NULL : json_stringn(s.at, s.len);
     if (value)
         return value;
     struct buf repaired;
     buf_init(&repaired, s.len * 3); /* each wrong byte becomes three */
     while (s.len > 0) {
-        size_t width = utf8_width(s);
+        size_t width = *s.at ? utf8_width(s) : 0;
         if (width > 0)
             buf_add(&repaired, s.at, width);
         else

@@ -31,7 +31,8 @@ struct str json_get_str(const json_t *object, const char *name); /* the same for
 json_t *json_get_icase(const json_t *object, struct str name, const char **spelled);
 bool json_get_bool(const json_t *object, const char *name, bool fallback);
 
-/* New string; invalid UTF-8 is replaced by U+FFFD, so never NULL. */
+/* New string; invalid UTF-8 and NUL, which json_load_strict() would not take back, are replaced by
+ * U+FFFD, so never NULL. */
 json_t *json_string_safe(struct str s);
 /* Sets a member; `value` is taken (new reference); NULL value or failure ends the process (our own
  * bug). */

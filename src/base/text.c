@@ -273,7 +273,7 @@ void buf_json_string(struct buf *b, struct str s)
     size_t i = 0;
     while (i < s.len) {
         unsigned char c = (unsigned char)s.at[i];
-        size_t width = c < 0x80 ? 1 : utf8_width(str_sub(s, i, 4));
+        size_t width = c < 0x80 ? c != '\0' : utf8_width(str_sub(s, i, 4));
         if (width > 0 && c >= 0x20 && c != '"' && c != '\\') {
             i += width;
             continue;

@@ -76,7 +76,7 @@ void buf_add(struct buf *b, const char *bytes, size_t len);
 void buf_str(struct buf *b, struct str s);
 void buf_char(struct buf *b, char c);
 void buf_fmt(struct buf *b, const char *format, ...) PRINTF_LIKE(2, 3);
-/* A JSON string with its quotes; invalid UTF-8 becomes U+FFFD. */
+/* A JSON string with its quotes; invalid UTF-8 and NUL become U+FFFD. */
 void buf_json_string(struct buf *b, struct str s);
 void buf_hex(struct buf *b, const void *bytes, size_t len);
 struct str buf_view(const struct buf *b);

@@ -104,9 +104,11 @@ static void members_are_found_without_case(void **state)
     assert_true(json_get_bool(o, "n", true));
 }
 
-static void wrong_utf8_becomes_a_replacement_character(void **state)
+static void what_no_reader_takes_becomes_a_replacement_character(void **state)
 {
     (void)state;
+    OWNED_JSON json_t *nul = json_string_safe(STR("a\0z"));
+    assert_true(str_eq(json_str(nul), STR("a\xEF\xBF\xBDz")));
     OWNED_JSON json_t *s = json_string_safe(STR("a\xFF\xC3z"));
     assert_true(str_eq(json_str(s), STR("a\xEF\xBF\xBD\xEF\xBF\xBDz")));
     OWNED_JSON json_t *none = json_string_safe(STR_NONE);
@@ -188,7 +190,7 @@ int main(void)
         cmocka_unit_test(size_has_a_ceiling),
         cmocka_unit_test(a_fault_is_placed_without_quoting_the_text),
         cmocka_unit_test(members_are_found_without_case),
-        cmocka_unit_test(wrong_utf8_becomes_a_replacement_character),
+        cmocka_unit_test(what_no_reader_takes_becomes_a_replacement_character),
         cmocka_unit_test(text_keeps_the_order_and_canonical_text_sorts),
         cmocka_unit_test(what_is_written_loads_again),
         cmocka_unit_test(an_arena_takes_a_reference),
