@@ -31,6 +31,18 @@ struct feeding {
     size_t behind_count;
 };
 
+/* What cannot be shown is not there, for clients: what it was before must not stand for good. */
+static void leave_out(struct service *s, enum directory_feed_kind kind,
+                      const struct directory_entry *e, const struct error *why)
+{
+    replica_apply_gone(s->replica, kind, e->id);
+    replica_note_odd(s->replica);
+    if (kind == FEED_USER)
+        LOG_WARN("feed_odd_user", LOG_S("id", e->id), LOG_C("reason", why->detail));
+    else
+        LOG_WARN("feed_odd_organization", LOG_S("id", e->id), LOG_C("reason", why->detail));
+}
+
 bool service_refresh_organization(struct service *s, struct directory_conn *conn, struct arena *a,
                                   struct str id, struct error *err)
 {
@@ -40,14 +52,13 @@ bool service_refresh_organization(struct service *s, struct directory_conn *conn
     if (!directory_find(conn, a, &search, &found, err))
         return false;
     struct directory_organization o;
-    if (found.count == 0) {
+    struct error odd = ERROR_INIT;
+    if (found.count == 0)
         replica_apply_deleted(s->replica, id);
-    } else if (directory_map_organization(s->directory, a, &found.at[0], &o, err)) {
+    else if (directory_map_organization(s->directory, a, &found.at[0], &o, &odd))
         replica_apply_organization(s->replica, &o, true);
-    } else {
-        replica_note_odd(s->replica);
-        return false;
-    }
+    else
+        leave_out(s, FEED_ORGANIZATION, &found.at[0], &odd);
     return true;
 }
 
@@ -59,12 +70,13 @@ bool service_refresh_user(struct service *s, struct directory_conn *conn, struct
     if (!directory_find(conn, a, &search, &found, err))
         return false;
     struct directory_user u;
+    struct error odd = ERROR_INIT;
     if (found.count == 0)
         replica_apply_deleted(s->replica, id);
-    else if (directory_map_user(s->directory, a, &found.at[0], &u, err))
+    else if (directory_map_user(s->directory, a, &found.at[0], &u, &odd))
         replica_apply_user(s->replica, &u);
     else
-        return false;
+        leave_out(s, FEED_USER, &found.at[0], &odd);
     return true;
 }
 
@@ -181,8 +193,7 @@ static void apply_user(struct feeding *f, const struct directory_entry *e)
     if (known && e->csn.len && str_cmp(before.csn, e->csn) >= 0)
         return; /* our own write, or older */
     if (!directory_map_user(f->s->directory, f->arena, e, &u, &err)) {
-        replica_note_odd(f->s->replica);
-        LOG_WARN("feed_odd_user", LOG_S("id", e->id), LOG_C("reason", err.detail));
+        leave_out(f->s, FEED_USER, e, &err);
         return;
     }
     bool renamed =
@@ -204,8 +215,7 @@ static void apply_organization(struct feeding *f, const struct directory_entry *
     } else if (directory_map_organization(f->s->directory, f->arena, e, &o, &err)) {
         replica_apply_organization(f->s->replica, &o, false);
     } else {
-        replica_note_odd(f->s->replica);
-        LOG_WARN("feed_odd_organization", LOG_S("id", e->id), LOG_C("reason", err.detail));
+        leave_out(f->s, FEED_ORGANIZATION, e, &err);
     }
 }
 

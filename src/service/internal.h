@@ -48,8 +48,8 @@ size_t workers_waiting(const struct worker_pool *p);
 /* ---- feed.c ------------------------------------------------------------------------------------
  */
 void *service_feed_thread(void *service);
-/* Reads an organization with its sets from the directory and applies it; gone = applied as deleted.
- */
+/* Reads an organization with its sets from the directory and applies it; gone, or not to be shown
+ * (logged and counted) = applied as deleted. */
 MUST_CHECK bool service_refresh_organization(struct service *s, struct directory_conn *conn,
                                              struct arena *a, struct str id, struct error *err);
 /* The same for a user. */

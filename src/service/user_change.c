@@ -13,7 +13,9 @@ static bool read_user(struct user_write *w, struct error *err)
     if (found.count != 1 || directory_is_protected(c->service->directory, found.at[0].dn))
         return error_set(err, ERR_NOT_FOUND, "no such user");
     w->entry = found.at[0];
-    return directory_map_user(c->service->directory, c->arena, &w->entry, &w->before, err);
+    struct error odd = ERROR_INIT;
+    return directory_map_user(c->service->directory, c->arena, &w->entry, &w->before, &odd) ||
+           error_set(err, ERR_NOT_FOUND, "no such user"); /* as reads have it */
 }
 
 /* The resource as this client knows it: the shared part and its own externalId. */

@@ -24,8 +24,9 @@ static bool read_all(struct deletion *d, struct error *err)
     if (found.count != 1 || directory_is_protected(c->service->directory, found.at[0].dn))
         return error_set(err, ERR_NOT_FOUND, "no such user");
     d->entry = found.at[0];
-    if (!directory_map_user(c->service->directory, c->arena, &d->entry, &d->user, err))
-        return false;
+    struct error odd = ERROR_INIT;
+    if (!directory_map_user(c->service->directory, c->arena, &d->entry, &d->user, &odd))
+        return error_set(err, ERR_NOT_FOUND, "no such user"); /* as reads have it */
     static const char *const attrs[] = {"entryUUID", NULL};
     struct directory_search naming =
         directory_search_groups_naming(c->service->directory, c->arena, d->entry.dn);

@@ -50,14 +50,15 @@ def eventually(check, within=5.0):
 
 class Lab:
     """`proxied` puts a FaultProxy between the bridges and slapd. `users` and `organizations` are
-    generated besides the sample. The other settings are those of Slapd and Bridge."""
+    generated besides the sample; `extra` are LDIF texts that slapadd takes without a look
+    at the schema. The other settings are those of Slapd and Bridge."""
 
-    def __init__(self, folder, *, bridges=1, proxied=False, users=0, organizations=0, durable=False,
-                 slapd=None, bridge=None):
+    def __init__(self, folder, *, bridges=1, proxied=False, users=0, organizations=0, extra=(),
+                 durable=False, slapd=None, bridge=None):
         self.numbers, self.views, self.bridges, self.proxy = count(1), [], [], None
         self.slapd = Slapd(Path(folder) / "slapd", free_port(), durable=durable, **(slapd or {}))
         people = entries.generated(users, organizations)
-        self.slapd.create(chain(entries.sample(self.slapd.passwords), people))
+        self.slapd.create(chain(entries.sample(self.slapd.passwords), people, extra), *["-s"] * bool(extra))
         try:
             self.slapd.process.start()
             self.proxy = FaultProxy(self.slapd.port) if proxied else None

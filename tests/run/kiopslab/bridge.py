@@ -39,8 +39,7 @@ console = {{ enabled = false; }};
 
 
 class Bridge:
-    """`directory`, `mapping`, `limits` and `scim` are settings for those groups, `more` whole groups
-    for the end."""
+    """`directory`, `mapping`, `limits` and `scim` are settings for those groups, `more` whole groups for the end."""
 
     def __init__(self, home, port, binary, slapd, *, durable=False, uri=None, directory="",
                  mapping="", limits="", scim="", more="", prefix=()):

@@ -97,13 +97,13 @@ class Slapd:
             base=site.BASE, root=site.ROOT, bridge=site.BRIDGE, people=site.PEOPLE,
             services=site.SERVICES, tokens=site.TOKENS)
 
-    def create(self, entries):
-        """Makes the folder and fills the database with `entries` (an iterable of LDIF texts)."""
+    def create(self, entries, *options):
+        """Makes the folder and fills the database with `entries` (an iterable of LDIF texts); `options` of slapadd."""
         (self.home / "data").mkdir(parents=True, mode=0o700)
         self.write("acl.conf", render_acl())
         self.write("slapd.conf", self.configuration)
         conf = str(self.home / "slapd.conf")
-        load = subprocess.Popen([SLAPADD, "-q", "-w", "-f", conf], stdin=subprocess.PIPE, text=True,
+        load = subprocess.Popen([SLAPADD, "-q", "-w", *options, "-f", conf], stdin=subprocess.PIPE, text=True,
                                 encoding="utf-8", stderr=subprocess.PIPE)
         try:
             load.stdin.writelines(entries)
