@@ -409,6 +409,8 @@ json_t *mapping_read(const struct directory_mapping *m, struct arena *a,
         }
         struct str urn = group->extension->id;
         json_t *was = mapping_member(asserted->resource, urn);
+        if (!json_is_object(was))
+            was = NULL;
         make_member(&out, urn, was, read_extension(&r, group, was));
     }
     json_t *resource = make_object(&out);

@@ -167,6 +167,17 @@ static void apply(struct arena *a, char kind, const struct directory_entry *e)
 
 /* ---- what is shown */
 
+static void check_extensions(json_t *resource)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach(resource, name, value)
+    {
+        demand(strncmp(name, "urn:", 4) != 0 || json_object_size(value) > 0,
+               "an extension that is no object");
+    }
+}
+
 static void check_shown(const struct replica_text *text, enum replica_kind kind,
                         const struct kiops_actor *actor)
 {
@@ -178,6 +189,7 @@ static void check_shown(const struct replica_text *text, enum replica_kind kind,
     demand(json_array_size(json_object_get(value, "schemas")) > 0, "shown without schemas");
     demand(str_eq(json_get_str(json_object_get(value, "meta"), "version"), text->version),
            "shown with another version");
+    check_extensions(value);
     const char *name = kind == REPLICA_USER ? "userName" : "displayName";
     demand(json_get_str(value, name).len > 0, "shown without a name");
     const char *must = kind == REPLICA_USER ? "active" : "members";
