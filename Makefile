@@ -114,10 +114,11 @@ bench: deps-check ## the table of speeds and build/bench.json
 	@$(MAKE) --no-print-directory -j2 FLAVOR=release all $(patsubst tests/bench/%.c,$(BUILD)/release/bench/%,$(wildcard tests/bench/*.c))
 	@KIOPS_BIN=$(abspath $(BUILD))/release/kiops-bridge $(PYTHON) tests/bench/bench.py
 
-soak: deps-check ## the long races and kills: never CI
+soak: deps-check ## the long races, kills and properties: never CI
 	@$(MAKE) --no-print-directory -j2 FLAVOR=asan all
 	@KIOPS_ROUNDS=1000 $(MAKE) --no-print-directory FLAVOR=asan E2E=tests/e2e/test_races.py e2e
 	@KIOPS_ROUNDS=20 $(MAKE) --no-print-directory FLAVOR=asan E2E=tests/e2e/test_kill.py e2e
+	@KIOPS_PROPERTIES=5000 $(MAKE) --no-print-directory FLAVOR=asan E2E="$(wildcard tests/e2e/test_property_*.py)" e2e
 
 mutants: deps-check ## breaks named lines one by one; each must turn a test red
 	@$(PYTHON) tests/mutants/mutants.py
