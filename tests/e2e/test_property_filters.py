@@ -17,7 +17,7 @@ from oracle import CORE, flat, holds, instant, items_of, ordered, schema_of
 from scim import ENTERPRISE, GROUP, KIOPS_ORGANIZATION, USER
 
 N = int(os.environ.get("KIOPS_PROPERTIES", "0"))
-LONG = settings(max_examples=N or 900, derandomize=not N, deadline=None, database=None, print_blob=True,
+LONG = settings(max_examples=N or 500, derandomize=not N, deadline=None, database=None, print_blob=True,
                 suppress_health_check=list(HealthCheck))
 
 # What compares in surprising ways: letters, case, spaces, compositions, signs that are something elsewhere.
