@@ -89,7 +89,7 @@ class Maker:
         return item
 
     def items(self, name):
-        return [self.item(name) for _ in range(self.draw(st.integers(0, 4)))]
+        return [self.item(name) for _ in range(self.pick((2, 0, 1, 3, 4)))]
 
     def name(self):
         return {part: self.draw(some_texts) for part in self.some(NAME)}
@@ -128,7 +128,8 @@ class Maker:
 
     def body(self):
         body = {"schemas": [USER, ENTERPRISE], "userName": self.user_name() if self.draw(st.integers(0, 3)) == 0 else None}
-        for attr in [self.attribute() for _ in range(self.draw(st.integers(0, 8)))]:
+        wanted = [self.attribute() for _ in range(self.draw(st.integers(0, 8)))]
+        for attr in wanted + [self.model.attr(name) for name in self.some(MULTI, 3)]:
             if attr.name == "userName":
                 continue
             holder = body.setdefault(ENTERPRISE, {}) if attr.urn == ENTERPRISE else body
@@ -137,7 +138,7 @@ class Maker:
 
     def tree(self, attr, depth=1):
         """A value filter: mostly what clients send."""
-        form = self.draw(st.integers(0, 9)) if depth else 3
+        form = self.draw(st.integers(0, 9)) if depth else self.pick((3, 3, 6))
         if form == 0:
             return ("not", self.tree(attr, depth - 1))
         if form in (1, 2):
@@ -146,9 +147,11 @@ class Maker:
             return ("cmp", attr.sub("primary"), None, "eq", True)
         if form == 8:
             return ("cmp", attr.sub("type"), None, self.pick(("pr", "ne", "sw")), "w")
+        there = self.model.resource.get(attr.name, [])
+        item = self.pick(there) if there and self.draw(st.integers(0, 4)) else {}
         if form in (6, 7) and attr.name != "addresses":
-            return ("cmp", attr.sub("value"), None, "eq", self.value_of(attr.name))
-        return ("cmp", attr.sub("type"), None, "eq", self.pick(TYPES))
+            return ("cmp", attr.sub("value"), None, "eq", item.get("value") or self.value_of(attr.name))
+        return ("cmp", attr.sub("type"), None, "eq", item.get("type") or self.pick(TYPES))
 
     def operation(self):
         form = self.draw(st.integers(0, 9))
@@ -157,6 +160,9 @@ class Maker:
         if form == 1:
             return self.odd()
         attr = self.attribute()
+        there = [name for name in MULTI if name in self.model.resource]
+        if there and form > 6:
+            return self.selected(self.model.attr(self.pick(there)))
         if attr.multi and self.draw(st.integers(0, 2)):
             return self.selected(attr)
         if attr.name == "name" and self.draw(st.booleans()):
@@ -191,10 +197,12 @@ class Maker:
     def selected(self, attr):
         op, tree = self.op(), self.tree(attr)
         subs = [attr.sub(n) for n in (ADDRESS if attr.name == "addresses" else ["value", "value", "display"])]
-        sub = self.pick([None, *subs, attr.sub("primary"), attr.sub("type")])
+        sub = self.pick([None, None, None, *subs, attr.sub("primary"), attr.sub("type")])
         value = None
         if op != "remove" and sub is None:
             value = self.item(attr.name)
+            if self.draw(st.booleans()):
+                value.pop("type", None)
         elif op != "remove" and sub.name == "primary":
             value = self.pick([True, True, "TRUE", False])
         elif op != "remove" and sub.name == "type":
