@@ -125,6 +125,9 @@ static struct scim_features features_of(const struct config *config)
 {
     return (struct scim_features){
         .patch = true,
+        .bulk = true,
+        .bulk_operations = (int64_t)config->limits.bulk_operations,
+        .bulk_bytes = (int64_t)config->limits.bulk_kb * 1024,
         .filter = true,
         .change_password = true,
         .sort = true,

@@ -1,37 +1,16 @@
 #include "http/internal.h"
 
-#include "base/unicode.h"
-
 /* A member as clients write it: the object, its value, type, display and $ref, and some room. */
 #define JSON_VALUES_PER_VALUE 10
 
-const struct http_resource http_users = {
-    .kind = REPLICA_USER,
-    .key = {"userName", 8},
-    .get = service_user_get,
-    .create = service_user_create,
-    .replace = service_user_replace,
-    .patch = service_user_patch,
-    .remove = service_user_delete,
-};
-
-const struct http_resource http_groups = {
-    .kind = REPLICA_GROUP,
-    .key = {"displayName", 11},
-    .get = service_group_get,
-    .create = service_group_create,
-    .replace = service_group_replace,
-    .patch = service_group_patch,
-    .remove = service_group_delete,
-};
-
 static const struct scim_resource_type *type_of(const struct http_request *r,
-                                                const struct http_resource *resource)
+                                                const struct service_resource *resource)
 {
     return resource->kind == REPLICA_USER ? r->server->user_type : r->server->group_type;
 }
 
-struct scim_context http_context(const struct http_request *r, const struct http_resource *resource)
+struct scim_context http_context(const struct http_request *r,
+                                 const struct service_resource *resource)
 {
     return (struct scim_context){
         .arena = r->arena,
@@ -177,7 +156,8 @@ static enum http_next get_item(struct http_request *r, struct directory_conn *co
 bool http_document_load(struct http_request *r, struct error *err)
 {
     const struct config_limits *config = &r->server->config->limits;
-    const struct json_limits limits = {.depth = config->json_depth,
+    const unsigned around = http_bulk_is(r) ? HTTP_BULK_DEPTH : 0;
+    const struct json_limits limits = {.depth = config->json_depth + around,
                                        .values = JSON_VALUES_PER_VALUE * config->patch_values};
     json_t *sent = json_load_strict(buf_view(&r->body), limits, err);
     if (!sent)
@@ -188,78 +168,52 @@ bool http_document_load(struct http_request *r, struct error *err)
            error_set(err, ERR_INVALID_SYNTAX, "the body must be a JSON object");
 }
 
-static bool parse_patch(struct http_request *r)
-{
-    const struct scim_context in = http_context(r, r->route->resource);
-    return scim_patch_parse(&in, r->document, &r->patch, &r->body_fault);
-}
-
 static bool parse_body(struct http_request *r)
 {
     if (!http_document_load(r, &r->body_fault))
         return false;
-    const json_t *sent = r->document;
-    if (r->method == HTTP_PATCH)
-        return parse_patch(r);
-    const struct scim_context in = http_context(r, r->route->resource);
-    json_t *normal = NULL;
-    if (!scim_dialect_normalise(&in, sent, &normal, &r->body_fault))
-        return false;
-    json_keep(r->arena, normal);
-    r->document = normal;
-    return true;
+    const struct service_call call = http_call(r, NULL);
+    r->write.body = r->document;
+    return service_write_read(&call, &r->write, &r->body_fault);
 }
 
-/* An unknown id is 404 before the body is judged; so a body at fault costs a look-up, a good one
- * none. */
+/* A body at fault costs a look-up, a good one none. */
 static enum http_next refuse_body(struct http_request *r, struct directory_conn *conn)
 {
-    struct service_result result = {0};
-    struct service_call call = http_call(r, conn);
-    call.if_none_match = STR_NONE;
-    enum service_status status =
-        r->resource_id.len ? r->route->resource->get(&call, r->resource_id, &result, &r->err)
-                           : SERVICE_OK;
-    if (status == SERVICE_NEEDS_DIRECTORY && !conn)
-        return HTTP_TO_READER;
-    if (status != SERVICE_FAILED)
-        r->err = r->body_fault;
-    return HTTP_ANSWERED;
+    const struct service_call call = http_call(r, conn);
+    enum service_status status = service_write_refuse(&call, &r->write, &r->body_fault, &r->err);
+    return status == SERVICE_NEEDS_DIRECTORY ? HTTP_TO_READER : HTTP_ANSWERED;
 }
 
-static void choose_writer(struct http_request *r)
+static enum scim_verb verb_of(enum http_method m)
 {
-    r->key = r->resource_id;
-    if (r->method == HTTP_POST)
-        r->key = unicode_key(r->arena, json_get_str(r->document, r->route->resource->key.at));
-    r->writing = true;
+    if (m == HTTP_POST)
+        return SCIM_POST;
+    if (m == HTTP_PUT)
+        return SCIM_PUT;
+    return m == HTTP_PATCH ? SCIM_PATCH : SCIM_DELETE;
 }
 
 static enum http_next begin_write(struct http_request *r, struct directory_conn *conn)
 {
     bool with_body = r->method != HTTP_DELETE;
+    r->write.resource = r->route->resource;
+    r->write.verb = verb_of(r->method);
+    r->write.id = r->resource_id;
     if (with_body && r->body_fault.kind == ERR_NONE && !r->document)
         (void)parse_body(r); /* the fault is looked at below, and again after a look-up */
     if (r->body_fault.kind != ERR_NONE)
         return refuse_body(r, conn);
-    choose_writer(r);
+    r->key = service_write_key(r->arena, &r->write);
+    r->writing = true;
     return HTTP_TO_WRITER;
 }
 
 static enum http_next write_now(struct http_request *r, struct directory_conn *conn)
 {
-    const struct http_resource *resource = r->route->resource;
     struct service_result result = {0};
-    struct service_call call = http_call(r, conn);
-    enum service_status status;
-    if (r->method == HTTP_POST)
-        status = resource->create(&call, r->document, &result, &r->err);
-    else if (r->method == HTTP_PUT)
-        status = resource->replace(&call, r->resource_id, r->document, &result, &r->err);
-    else if (r->method == HTTP_PATCH)
-        status = resource->patch(&call, r->resource_id, r->patch, &result, &r->err);
-    else
-        status = resource->remove(&call, r->resource_id, &result, &r->err);
+    const struct service_call call = http_call(r, conn);
+    enum service_status status = service_write_run(&call, &r->write, &result, &r->err);
     return http_answer_result(r, status, &result);
 }
 

@@ -104,26 +104,11 @@ enum http_next {
     HTTP_ANSWERED,
     HTTP_TO_READER, /* call again on a thread with a connection */
     HTTP_TO_WRITER, /* call again on the writer thread of request->key */
+    HTTP_TO_BULK,   /* its operations go to the writers, each on its own */
 };
 
 /* Called with conn NULL in a pool thread, then perhaps again on the thread it asked for. */
 typedef enum http_next http_endpoint(struct http_request *r, struct directory_conn *conn);
-
-/* endpoint.c: Users and Groups differ in this table only. */
-struct http_resource {
-    enum replica_kind kind;
-    struct str key; /* the attribute whose value picks the writer of a create */
-    enum service_status (*get)(const struct service_call *, struct str, struct service_result *,
-                               struct error *);
-    enum service_status (*create)(const struct service_call *, const json_t *,
-                                  struct service_result *, struct error *);
-    enum service_status (*replace)(const struct service_call *, struct str, const json_t *,
-                                   struct service_result *, struct error *);
-    enum service_status (*patch)(const struct service_call *, struct str, const struct scim_patch *,
-                                 struct service_result *, struct error *);
-    enum service_status (*remove)(const struct service_call *, struct str, struct service_result *,
-                                  struct error *);
-};
 
 struct http_route {
     struct str name;  /* first segment below the base, matched without case */
@@ -131,7 +116,7 @@ struct http_route {
     bool search;      /* that segment is ".search" */
     unsigned methods; /* bit 1 << enum http_method */
     http_endpoint *run;
-    const struct http_resource *resource;
+    const struct service_resource *resource;
     bool discovery; /* may be read without a token (server.public_discovery) */
 };
 
@@ -202,11 +187,15 @@ struct http_request {
     const struct scim_dialect *dialect;
     const struct scim_projection *projection;
     const json_t *document;
-    const struct scim_patch *patch;
+    struct service_write write;
     struct str key;
     struct error body_fault;
     int64_t deadline;
     struct directory_search ahead; /* what a reader will ask for this request */
+
+    /* bulk.c */
+    struct scim_bulk bulk;
+    struct scim_bulk_outcome *outcomes;
 
     struct error err;
     struct http_answer answer;
@@ -229,13 +218,12 @@ MUST_CHECK bool http_bearer_token(struct str authorization, struct str *token,
 /* ---- endpoint.c, search.c, discovery.c ---- */
 http_endpoint http_endpoint_collection, http_endpoint_item, http_endpoint_me, http_endpoint_search,
     http_endpoint_root, http_endpoint_discovery, http_endpoint_missing;
-extern const struct http_resource http_users, http_groups;
 
 /* Dialect and deadline, once. */
 void http_begin(struct http_request *r);
 /* `resource` may be NULL: of no type. */
 struct scim_context http_context(const struct http_request *r,
-                                 const struct http_resource *resource);
+                                 const struct service_resource *resource);
 struct service_call http_call(const struct http_request *r, struct directory_conn *conn);
 /* The body, a JSON object, into r->document. Errors: ERR_INVALID_SYNTAX, ERR_TOO_LARGE. */
 MUST_CHECK bool http_document_load(struct http_request *r, struct error *err);
@@ -244,6 +232,17 @@ enum http_next http_answer_result(struct http_request *r, enum service_status st
                                   const struct service_result *result);
 /* search.c: GET of a collection. */
 enum http_next http_list(struct http_request *r, struct directory_conn *conn);
+
+/* ---- bulk.c ---- */
+http_endpoint http_endpoint_bulk;
+/* An operation's data lies in an object, in an array, in the request's object. */
+#define HTTP_BULK_DEPTH 3
+bool http_bulk_is(const struct http_request *r);
+/* The ceiling of the body, in bytes. */
+size_t http_bulk_body_max(const struct http_request *r);
+/* Runs the operations; then `done(r)` on some thread. */
+void http_bulk_begin(struct http_request *r, void (*done)(void *r));
+void http_bulk_answer(struct http_request *r);
 
 struct http_discovery;
 

@@ -197,10 +197,15 @@ static void settle(struct http_request *r)
 /* ---- away: on a reader or writer thread ---- */
 
 static void on_worker(void *arg, struct directory_conn *conn);
+static void on_bulk_done(void *arg);
 
 static bool submit(struct http_request *r, enum http_next next)
 {
     struct service *s = r->server->service;
+    if (next == HTTP_TO_BULK) {
+        http_bulk_begin(r, on_bulk_done);
+        return true;
+    }
     const struct service_read read = {on_worker, r, r->arena, r->ahead};
     return next == HTTP_TO_WRITER ? service_writer_submit(s, r->key, on_worker, r, &r->err)
                                   : service_reader_submit(s, &read, &r->err);
@@ -212,6 +217,13 @@ static void come_back(struct http_request *r)
     settle(r);
     MHD_resume_connection(r->connection); /* from here on it is the pool thread's again */
     atomic_fetch_sub(&h->away, 1);
+}
+
+static void on_bulk_done(void *arg)
+{
+    struct http_request *r = arg;
+    http_bulk_answer(r);
+    come_back(r);
 }
 
 /* Behind a directory that hangs, a queue could outlast any client: nothing was begun, so it is
@@ -232,7 +244,8 @@ static void on_worker(void *arg, struct directory_conn *conn)
     if (next == HTTP_TO_READER)
         error_set(&r->err, ERR_INTERNAL, "a thread with a connection asked for one");
     /* A write whose token had to be confirmed goes from the reader on to its writer. */
-    if (next != HTTP_TO_WRITER || !submit(r, next))
+    bool goes_on = next == HTTP_TO_WRITER || next == HTTP_TO_BULK;
+    if (!goes_on || !submit(r, next))
         come_back(r);
     log_request_id(NULL);
 }
@@ -262,15 +275,28 @@ static void hold(struct http_request *r, const char *data, size_t size)
         buf_add(&r->body, data, size);
 }
 
+static size_t body_max(const struct http_request *r)
+{
+    return http_bulk_is(r) ? http_bulk_body_max(r) : r->server->body_max;
+}
+
+static void refuse_large(struct http_request *r)
+{
+    error_set(&r->err, ERR_TOO_LARGE, "the body is larger than %zu bytes%s", body_max(r),
+              http_bulk_is(r) ? ", the limit maxPayloadSize of /ServiceProviderConfig; send the "
+                                "operations in several requests"
+                              : "");
+}
+
 static enum MHD_Result take_body(struct http_request *r, const char *data, size_t size)
 {
-    size_t most = r->server->body_max;
+    size_t most = body_max(r);
     r->body_taken += size;
     if (r->phase == HTTP_PHASE_CUT)
         return r->body_taken > 2 * most ? MHD_NO : MHD_YES;
     if (r->body_taken > most) {
         if (r->err.kind == ERR_NONE)
-            error_set(&r->err, ERR_TOO_LARGE, "the body is larger than %zu bytes", most);
+            refuse_large(r);
         return cut(r);
     }
     if (r->err.kind == ERR_NONE)
@@ -305,8 +331,8 @@ static void judge(struct http_request *r)
         error_set(&r->err, ERR_UNAVAILABLE, "the bridge is stopping");
         r->answer.close = true;
     } else if (http_admit(r, NULL) == HTTP_ANSWERED && r->err.kind == ERR_NONE &&
-               r->head.body_length > (int64_t)h->body_max) {
-        error_set(&r->err, ERR_TOO_LARGE, "the body is larger than %zu bytes", h->body_max);
+               r->head.body_length > (int64_t)body_max(r)) {
+        refuse_large(r);
     }
 }
 
@@ -314,7 +340,7 @@ static void judge(struct http_request *r)
  * come, else after the body, so that the connection can be used again. */
 static enum MHD_Result refuse_early(struct http_request *r)
 {
-    bool large = r->head.body_length > (int64_t)r->server->body_max;
+    bool large = r->head.body_length > (int64_t)body_max(r);
     if (r->head.fault.kind != ERR_NONE || r->head.expects_continue) {
         r->answer.close = true;
         settle(r);
@@ -338,6 +364,7 @@ static enum MHD_Result begin(struct http_request *r, const char *method, const c
     set_deadline(r, (int64_t)h->config->limits.body_timeout_s * 1000);
     log_request_id(r->id);
     judge(r);
+    r->body.max = body_max(r);
     if (r->err.kind == ERR_NONE || (!r->head.body_length && r->head.fault.kind == ERR_NONE))
         return MHD_YES;
     return refuse_early(r);

@@ -26,12 +26,12 @@ static const struct str METHOD_NAMES[HTTP_METHODS] = {
 
 /* The whole surface. http_endpoint_missing answers 501: such a thing exists in SCIM, not here. */
 static const struct http_route ROUTES[] = {
-    {NAME("Users"), false, false, COLLECTION, http_endpoint_collection, &http_users, false},
-    {NAME("Users"), true, true, ACTION, http_endpoint_search, &http_users, false},
-    {NAME("Users"), true, false, ITEM, http_endpoint_item, &http_users, false},
-    {NAME("Groups"), false, false, COLLECTION, http_endpoint_collection, &http_groups, false},
-    {NAME("Groups"), true, true, ACTION, http_endpoint_search, &http_groups, false},
-    {NAME("Groups"), true, false, ITEM, http_endpoint_item, &http_groups, false},
+    {NAME("Users"), false, false, COLLECTION, http_endpoint_collection, &service_users, false},
+    {NAME("Users"), true, true, ACTION, http_endpoint_search, &service_users, false},
+    {NAME("Users"), true, false, ITEM, http_endpoint_item, &service_users, false},
+    {NAME("Groups"), false, false, COLLECTION, http_endpoint_collection, &service_groups, false},
+    {NAME("Groups"), true, true, ACTION, http_endpoint_search, &service_groups, false},
+    {NAME("Groups"), true, false, ITEM, http_endpoint_item, &service_groups, false},
     {NAME("Memberships"), false, false, COLLECTION, http_endpoint_missing, NULL, false},
     {NAME("Memberships"), true, true, ACTION, http_endpoint_missing, NULL, false},
     {NAME("Memberships"), true, false, ITEM, http_endpoint_missing, NULL, false},
@@ -40,8 +40,8 @@ static const struct http_route ROUTES[] = {
     {NAME("ResourceTypes"), true, false, READ, http_endpoint_discovery, NULL, true},
     {NAME("Schemas"), false, false, READ, http_endpoint_discovery, NULL, true},
     {NAME("Schemas"), true, false, READ, http_endpoint_discovery, NULL, true},
-    {NAME("Bulk"), false, false, ACTION, http_endpoint_missing, NULL, false},
-    {NAME("Me"), false, false, ITEM | COLLECTION, http_endpoint_me, &http_users, false},
+    {NAME("Bulk"), false, false, ACTION, http_endpoint_bulk, NULL, false},
+    {NAME("Me"), false, false, ITEM | COLLECTION, http_endpoint_me, &service_users, false},
     {NAME(".search"), false, false, ACTION, http_endpoint_search, NULL, false},
     {NAME(""), false, false, READ, http_endpoint_root, NULL, false},
 };

@@ -10,7 +10,7 @@ struct asked {
     bool of_all;              /* resource types */
 };
 
-static const struct http_resource *const ALL[] = {&http_users, &http_groups};
+static const struct service_resource *const ALL[] = {&service_users, &service_groups};
 
 _Static_assert(sizeof(ALL) / sizeof(*ALL) == REPLICA_KINDS, "every kind is searched");
 
@@ -108,7 +108,7 @@ static bool read_body(struct http_request *r, struct str params[HTTP_PARAMS])
 /* ---- to a query */
 
 static bool parse_part(const struct http_request *r, const struct asked *asked,
-                       const struct http_resource *resource, struct service_part *out,
+                       const struct service_resource *resource, struct service_part *out,
                        struct error *err)
 {
     const struct str *p = asked->params;
@@ -140,7 +140,7 @@ static struct str together(struct arena *a, const struct str *params, const enum
 }
 
 static bool parse_query(struct http_request *r, const struct asked *asked,
-                        const struct http_resource *only, struct service_query *q)
+                        const struct service_resource *only, struct service_query *q)
 {
     static const enum http_param text[] = {HTTP_FILTER, HTTP_SORT_BY, HTTP_SORT_ORDER};
     static const enum http_param shape[] = {HTTP_ATTRIBUTES, HTTP_EXCLUDED_ATTRIBUTES};
@@ -165,7 +165,7 @@ static bool parse_query(struct http_request *r, const struct asked *asked,
 }
 
 static enum http_next run_list(struct http_request *r, struct directory_conn *conn,
-                               const struct str *params, const struct http_resource *only)
+                               const struct str *params, const struct service_resource *only)
 {
     const struct asked asked = {.params = params, .of_all = !only};
     struct service_query query = {.part_count = 0};

@@ -128,3 +128,11 @@ size_t items_set_put(struct items_set *set, struct str key, size_t position)
         *slot = (struct slot){.key = key, .position = position, .used = true};
     return slot->position;
 }
+
+size_t items_set_find(const struct items_set *set, struct str key, size_t absent)
+{
+    size_t at = (size_t)str_hash(key) & set->mask;
+    while (set->slots[at].used && !str_eq(set->slots[at].key, key))
+        at = (at + 1) & set->mask;
+    return set->slots[at].used ? set->slots[at].position : absent;
+}

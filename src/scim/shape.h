@@ -96,3 +96,5 @@ struct items_set;
 struct items_set *items_set_new(struct arena *a, size_t room);
 /* The position under which an equal key was put before, else `position` itself after putting it. */
 size_t items_set_put(struct items_set *set, struct str key, size_t position);
+/* The position under which an equal key was put; `absent` when none was. */
+size_t items_set_find(const struct items_set *set, struct str key, size_t absent);

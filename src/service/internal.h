@@ -43,6 +43,8 @@ void workers_stop(struct worker_pool *p); /* runs what is queued, then ends the 
 /* A key always goes to the same thread; the empty key to the one with the shortest queue. */
 MUST_CHECK bool workers_submit(struct worker_pool *p, struct str key,
                                const struct service_read *what, struct error *err);
+/* The same, whatever the ceiling. */
+void workers_continue(struct worker_pool *p, struct str key, const struct service_read *what);
 size_t workers_waiting(const struct worker_pool *p);
 
 /* ---- feed.c ------------------------------------------------------------------------------------
@@ -273,6 +275,12 @@ bool version_matches(struct str header,
 /* ERR_PRECONDITION when If-Match does not name `version`, or If-None-Match does. */
 MUST_CHECK bool version_check(const struct service_call *c, struct str version, struct error *err);
 struct str version_text(struct arena *a, const char *hex); /* W/"..." */
+
+/* ---- bulk_beside.c ---- */
+/* Can the operation run beside others of its bulk without either seeing a difference? `id` is that
+ * of its path, resolved; `*key` picks its writer. */
+bool bulk_runs_beside(const struct service_call *c, const struct scim_bulk_operation *op,
+                      struct str id, struct str *key);
 
 /* ---- answer.c: what a write or read answers
  * ---------------------------------------------------------------- */

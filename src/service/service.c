@@ -105,6 +105,12 @@ bool service_writer_submit(struct service *s, struct str key, service_run *run, 
     return workers_submit(s->writers, key, &job, err);
 }
 
+void service_writer_continue(struct service *s, struct str key, service_run *run, void *arg)
+{
+    struct service_read job = {.run = run, .arg = arg, .search.nothing = true};
+    workers_continue(s->writers, key, &job);
+}
+
 bool service_reader_submit(struct service *s, const struct service_read *read, struct error *err)
 {
     return workers_submit(s->readers, STR_NONE, read, err);

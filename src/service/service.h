@@ -20,6 +20,7 @@
 #include "directory/directory.h"
 #include "kiops/kiops.h"
 #include "replica/replica.h"
+#include "scim/bulk.h"
 #include "scim/scim.h"
 
 struct service;
@@ -114,6 +115,55 @@ enum service_status service_group_patch(const struct service_call *c, struct str
                                         struct error *err);
 enum service_status service_group_delete(const struct service_call *c, struct str id,
                                          struct service_result *out, struct error *err);
+/* resource.c: users and groups under one table, for those who write both. */
+struct service_resource {
+    enum replica_kind kind;
+    struct str key; /* the attribute whose value picks the writer of a create */
+    enum service_status (*get)(const struct service_call *, struct str, struct service_result *,
+                               struct error *);
+    enum service_status (*create)(const struct service_call *, const json_t *,
+                                  struct service_result *, struct error *);
+    enum service_status (*replace)(const struct service_call *, struct str, const json_t *,
+                                   struct service_result *, struct error *);
+    enum service_status (*patch)(const struct service_call *, struct str, const struct scim_patch *,
+                                 struct service_result *, struct error *);
+    enum service_status (*remove)(const struct service_call *, struct str, struct service_result *,
+                                  struct error *);
+};
+extern const struct service_resource service_users, service_groups;
+
+/* One write, alone or in a bulk. */
+struct service_write {
+    const struct service_resource *resource;
+    enum scim_verb verb;
+    struct str id;      /* not of a POST */
+    const json_t *body; /* as sent; once read, in the RFC's spelling */
+    const struct scim_patch *patch;
+};
+/* Puts the body right under the call's dialect, or parses the patch. A fault goes to
+ * service_write_refuse(). */
+MUST_CHECK bool service_write_read(const struct service_call *c, struct service_write *w,
+                                   struct error *fault);
+/* What service_writer_submit() takes, of a write that was read. */
+struct str service_write_key(struct arena *a, const struct service_write *w);
+enum service_status service_write_run(const struct service_call *c, const struct service_write *w,
+                                      struct service_result *out, struct error *err);
+/* An unknown id is 404 before the body is judged: NEEDS_DIRECTORY, or FAILED with `err` set. */
+enum service_status service_write_refuse(const struct service_call *c,
+                                         const struct service_write *w, const struct error *fault,
+                                         struct error *err);
+
+/* bulk.c: the operations of a bulk, each as the single write it stands for. */
+struct service_bulk {
+    struct service_call call; /* arena: for what outlives the operations; conn is not used */
+    const struct scim_bulk *bulk;
+    struct scim_bulk_outcome *outcomes; /* as many as operations, zeroed; filled */
+    void (*done)(void *arg);            /* once, from a writer thread or from service_bulk_run() */
+    void *arg;
+};
+/* Returns at once; does not fail, whatever becomes of the operations. */
+void service_bulk_run(const struct service_bulk *b);
+
 /* list.c: one resource type, or both in one list. */
 struct service_part {
     enum replica_kind kind;
@@ -136,6 +186,8 @@ enum service_status service_list(const struct service_call *c, const struct serv
 typedef void service_run(void *arg, struct directory_conn *conn);
 MUST_CHECK bool service_writer_submit(struct service *s, struct str key, service_run *run,
                                       void *arg, struct error *err);
+/* For who has a place in the queue and gives it up: never refused. */
+void service_writer_continue(struct service *s, struct str key, service_run *run, void *arg);
 /* Readers: any thread of the pool; for confirming a look-up that missed. */
 struct service_read {
     service_run *run;

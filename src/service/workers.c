@@ -151,14 +151,8 @@ static struct worker *choose(struct worker_pool *p, struct str key)
     return best;
 }
 
-bool workers_submit(struct worker_pool *p, struct str key, const struct service_read *what,
-                    struct error *err)
+static void enqueue(struct worker_pool *p, struct str key, const struct service_read *what)
 {
-    if (atomic_fetch_add(&p->waiting, 1) >= p->ceiling) {
-        atomic_fetch_sub(&p->waiting, 1);
-        return error_set(err, ERR_UNAVAILABLE,
-                         "too many requests are waiting for the directory; try again");
-    }
     struct worker *w = choose(p, key);
     struct job *job = must(malloc(sizeof *job));
     *job = (struct job){.what = *what};
@@ -168,7 +162,24 @@ bool workers_submit(struct worker_pool *p, struct str key, const struct service_
     w->waiting++;
     pthread_cond_signal(&w->wake);
     pthread_mutex_unlock(&w->lock);
+}
+
+bool workers_submit(struct worker_pool *p, struct str key, const struct service_read *what,
+                    struct error *err)
+{
+    if (atomic_fetch_add(&p->waiting, 1) >= p->ceiling) {
+        atomic_fetch_sub(&p->waiting, 1);
+        return error_set(err, ERR_UNAVAILABLE,
+                         "too many requests are waiting for the directory; try again");
+    }
+    enqueue(p, key, what);
     return true;
+}
+
+void workers_continue(struct worker_pool *p, struct str key, const struct service_read *what)
+{
+    atomic_fetch_add(&p->waiting, 1);
+    enqueue(p, key, what);
 }
 
 size_t workers_waiting(const struct worker_pool *p)

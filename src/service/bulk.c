@@ -1,0 +1,331 @@
+/*
+ * A bulk under way. No thread waits for it: whoever ends an operation begins the next ones. Every
+ * operation is the single write it stands for, on a writer thread, with its own arena and deadline;
+ * so it is judged and audited as such.
+ */
+#include "service/internal.h"
+
+#include <time.h>
+
+#include "base/own.h"
+
+/* Of one bulk in the writers' queues, for each writer: they are kept busy, and another client's
+ * write waits behind no more than these. */
+#define AHEAD_PER_WRITER 4
+#define ERROR_BODY_MAX 8192
+
+struct runner {
+    struct service_bulk ask;
+    pthread_mutex_t lock;
+    const struct scim_projection *nothing[2]; /* an answer without body renders no members */
+    struct str *ids;                          /* by operation: what a POST made; empty: nothing */
+    bool *ended;
+    size_t next; /* step */
+    size_t running, most;
+    bool alone;       /* what runs now bears nothing beside it */
+    size_t failed;    /* operations */
+    int64_t lost_ms;  /* spent on operations in a row that the directory did not answer */
+    int64_t patience; /* for one operation, in ms */
+};
+
+struct job {
+    struct runner *runner;
+    const struct scim_bulk_step *step;
+    int64_t deadline;
+};
+
+static const struct scim_bulk_operation *operation_of(const struct runner *r,
+                                                      const struct scim_bulk_step *step)
+{
+    return &r->ask.bulk->at[step->operation];
+}
+
+static bool is_user(const struct scim_bulk_operation *op)
+{
+    return str_eq(op->type->name, STR("User"));
+}
+
+/* ---- outcomes; under the lock ---- */
+
+static struct str location_of(const struct runner *r, size_t i)
+{
+    const struct scim_bulk_operation *op = &r->ask.bulk->at[i];
+    struct str id = r->ids[i].len ? r->ids[i] : op->id;
+    if (!op->type || !id.len)
+        return STR_NONE;
+    const struct str parts[] = {r->ask.call.service->base, op->type->endpoint, STR("/"), id};
+    return arena_join(r->ask.call.arena, parts, sizeof parts / sizeof *parts);
+}
+
+static void log_outcome(const struct runner *r, size_t i, const struct error *err)
+{
+    const struct scim_bulk_operation *op = &r->ask.bulk->at[i];
+    const struct scim_bulk_outcome *o = &r->ask.outcomes[i];
+    LOG(o->status >= 500 ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "bulk_operation", LOG_I("operation", i),
+        LOG_S("method", op->method), LOG_S("location", o->location), LOG_I("status", o->status),
+        LOG_C("rule", err->rule), LOG_C("detail", err->detail));
+}
+
+static void fail(struct runner *r, size_t i, const struct error *err)
+{
+    struct arena *a = r->ask.call.arena;
+    struct scim_bulk_outcome *o = &r->ask.outcomes[i];
+    OWNED_BUF struct buf body;
+    buf_init(&body, ERROR_BODY_MAX);
+    scim_reply_error(err, r->ask.call.request_id, &body);
+    *o = (struct scim_bulk_outcome){.status = scim_status(err->kind),
+                                    .location = location_of(r, i),
+                                    .response = arena_str(a, buf_view(&body))};
+    r->failed++;
+    log_outcome(r, i, err);
+}
+
+static int status_number(enum service_status status)
+{
+    switch (status) {
+    case SERVICE_CREATED:
+        return 201;
+    case SERVICE_NO_CONTENT:
+        return 204;
+    case SERVICE_OK:
+    case SERVICE_NOT_MODIFIED:
+    case SERVICE_NEEDS_DIRECTORY:
+    case SERVICE_FAILED:
+        break;
+    }
+    return 200;
+}
+
+static void succeed(struct runner *r, const struct scim_bulk_step *step,
+                    const struct service_result *result)
+{
+    static const struct error none = {.operation = -1};
+    struct arena *a = r->ask.call.arena;
+    size_t i = step->operation, slash;
+    struct scim_bulk_outcome *o = &r->ask.outcomes[i];
+    o->version = result->version.len ? arena_str(a, result->version) : o->version;
+    if (step->finish)
+        return;
+    o->status = status_number(result->status);
+    if (operation_of(r, step)->verb == SCIM_POST && str_rfind(result->location, '/', &slash))
+        r->ids[i] = arena_str(a, str_sub(result->location, slash + 1, result->location.len));
+    o->location = location_of(r, i);
+    log_outcome(r, i, &none);
+}
+
+/* ---- one operation, on a writer thread; not under the lock ---- */
+
+static struct service_call call_of(const struct job *job, struct arena *a,
+                                   struct directory_conn *conn)
+{
+    const struct runner *r = job->runner;
+    const struct scim_bulk_operation *op = operation_of(r, job->step);
+    struct service_call call = r->ask.call;
+    call.arena = call.scim.arena = a;
+    call.conn = conn;
+    call.scim.type = op->type;
+    call.if_match = job->step->finish || op->verb == SCIM_POST ? STR_NONE : op->version;
+    call.if_none_match = STR_NONE;
+    call.projection = r->nothing[is_user(op)];
+    call.version_only = true;
+    call.deadline = job->deadline;
+    return call;
+}
+
+static struct str target_id(const struct runner *r, const struct scim_bulk_step *step)
+{
+    const struct scim_bulk_operation *op = operation_of(r, step);
+    if (step->finish)
+        return r->ids[step->operation];
+    return op->path_target == SCIM_BULK_NONE ? op->id : r->ids[op->path_target];
+}
+
+static bool make(const struct job *job, const struct service_call *call,
+                 struct service_result *result, struct error *err)
+{
+    const struct runner *r = job->runner;
+    const struct scim_bulk_operation *op = operation_of(r, job->step);
+    struct error fault = ERROR_INIT;
+    struct service_write w = {.resource = is_user(op) ? &service_users : &service_groups,
+                              .verb = job->step->finish ? SCIM_PATCH : op->verb,
+                              .id = target_id(r, job->step)};
+    if (clock_left_ms(job->deadline) == 0)
+        return error_set(err, ERR_UNAVAILABLE,
+                         "the operation waited too long for the directory; send it again");
+    w.body = scim_bulk_data(call->arena, r->ask.bulk, job->step, r->ids);
+    if (!service_write_read(call, &w, &fault)) {
+        service_write_refuse(call, &w, &fault, err);
+        return false;
+    }
+    result->status = service_write_run(call, &w, result, err);
+    if (result->status == SERVICE_NEEDS_DIRECTORY)
+        return error_set(err, ERR_INTERNAL, "a thread with a connection asked for one");
+    return result->status != SERVICE_FAILED;
+}
+
+static void advance(struct runner *r);
+
+static void run_job(void *arg, struct directory_conn *conn)
+{
+    struct job *job = arg;
+    struct runner *r = job->runner;
+    OWNED_ARENA struct arena *a = arena_new();
+    struct service_result result = {0};
+    struct error err = ERROR_INIT;
+    struct service_call call = call_of(job, a, conn);
+    int64_t began = clock_monotonic_ms();
+    log_request_id(arena_cstr(a, r->ask.call.request_id));
+    bool made = make(job, &call, &result, &err);
+    pthread_mutex_lock(&r->lock);
+    bool answered = made || err.kind != ERR_UNAVAILABLE;
+    r->lost_ms = answered ? 0 : r->lost_ms + clock_monotonic_ms() - began;
+    if (made)
+        succeed(r, job->step, &result);
+    else
+        fail(r, job->step->operation, &err);
+    r->ended[job->step->operation] = true;
+    r->running--;
+    advance(r); /* unlocks; the runner may be gone */
+    log_request_id(NULL);
+}
+
+/* ---- which one is next; under the lock ---- */
+
+/* What it refers to was not made: it cannot be made either. */
+static bool check_targets(const struct runner *r, const struct scim_bulk_step *step,
+                          struct error *err)
+{
+    const struct scim_bulk_operation *op = operation_of(r, step);
+    size_t missing = SCIM_BULK_NONE;
+    if (!step->finish && op->path_target != SCIM_BULK_NONE && !r->ids[op->path_target].len)
+        missing = op->path_target;
+    for (size_t k = 0; k < op->target_count; k++) {
+        bool late = scim_bulk_postpones(r->ask.bulk, step->operation, op->targets[k]);
+        if (late == step->finish && !r->ids[op->targets[k]].len)
+            missing = op->targets[k];
+    }
+    if (missing == SCIM_BULK_NONE)
+        return true;
+    struct str name = str_sub(r->ask.bulk->at[missing].bulk_id, 0, 64);
+    return error_set(err, ERR_INVALID_VALUE,
+                     "%sbulkId:" STR_FMT " is referred to, and its operation failed",
+                     step->finish ? "made without the reference: " : "", STR_ARG(name));
+}
+
+static bool check(const struct runner *r, const struct scim_bulk_step *step, struct error *err)
+{
+    const struct error *fault = operation_of(r, step)->fault;
+    if (fault) {
+        *err = *fault;
+        return false;
+    }
+    if (!check_targets(r, step, err))
+        return false;
+    return r->lost_ms < r->patience ||
+           error_set(err, ERR_UNAVAILABLE,
+                     "not tried, for the directory did not answer the operations before; send it "
+                     "again");
+}
+
+static bool targets_ended(const struct runner *r, const struct scim_bulk_step *step)
+{
+    const struct scim_bulk_operation *op = operation_of(r, step);
+    if (step->finish && !r->ended[step->operation])
+        return false;
+    if (op->path_target != SCIM_BULK_NONE && !r->ended[op->path_target])
+        return false;
+    for (size_t k = 0; k < op->target_count; k++) {
+        if (!r->ended[op->targets[k]] &&
+            scim_bulk_postpones(r->ask.bulk, step->operation, op->targets[k]) == step->finish)
+            return false;
+    }
+    return true;
+}
+
+/* A place in the queue is asked for; only who has none left takes one beyond the ceiling. */
+static bool send(struct runner *r, const struct scim_bulk_step *step, struct str key)
+{
+    struct error full = ERROR_INIT;
+    struct job *job = ARENA_NEW(r->ask.call.arena, struct job);
+    *job = (struct job){r, step, clock_deadline_in(r->patience)};
+    struct service *s = r->ask.call.service;
+    if (!r->running)
+        service_writer_continue(s, key, run_job, job);
+    else if (!service_writer_submit(s, key, run_job, job, &full))
+        return false;
+    r->running++;
+    return true;
+}
+
+/* false: it has to wait until something ends. */
+static bool begin(struct runner *r, const struct scim_bulk_step *step)
+{
+    struct error err = ERROR_INIT;
+    struct str key;
+    if (!targets_ended(r, step))
+        return false;
+    if (step->finish && !r->ids[step->operation].len) /* never made: that is answered already */
+        return true;
+    if (!check(r, step, &err)) {
+        fail(r, step->operation, &err);
+        r->ended[step->operation] = true;
+        return true;
+    }
+    const struct scim_bulk_operation *op = operation_of(r, step);
+    bool beside = bulk_runs_beside(&r->ask.call, op, target_id(r, step), &key) && !step->finish;
+    if (r->running && (r->alone || !beside))
+        return false;
+    r->alone = !beside;
+    return send(r, step, key);
+}
+
+static bool is_over(const struct runner *r)
+{
+    int64_t most = r->ask.bulk->fail_on_errors;
+    return r->next == r->ask.bulk->step_count || (most && r->failed >= (size_t)most);
+}
+
+/* Begins what can begin. Called with the lock held, returns without it; afterwards the runner may
+ * be gone, because the one who ends the last operation tells the caller. */
+static void advance(struct runner *r)
+{
+    while (!is_over(r) && r->running < r->most && begin(r, &r->ask.bulk->steps[r->next]))
+        r->next++;
+    bool over = is_over(r) && !r->running;
+    struct service_bulk ask = r->ask;
+    pthread_mutex_unlock(&r->lock);
+    if (!over)
+        return;
+    pthread_mutex_destroy(&r->lock);
+    ask.done(ask.arg);
+}
+
+/* "id" alone: large members are rendered for nobody. */
+static void read_projections(struct runner *r)
+{
+    struct scim_context in = r->ask.call.scim;
+    struct error none = ERROR_INIT;
+    for (int user = 0; user < 2; user++) {
+        in.type =
+            scim_catalog_type(r->ask.call.service->catalog, user ? STR("User") : STR("Group"));
+        if (!scim_projection_parse(&in, STR("id"), STR_NONE, &r->nothing[user], &none))
+            r->nothing[user] = NULL; /* everything is rendered, and nothing else changes */
+    }
+}
+
+void service_bulk_run(const struct service_bulk *b)
+{
+    struct arena *a = b->call.arena;
+    const struct config *config = b->call.service->config;
+    struct runner *r = ARENA_NEW(a, struct runner);
+    r->ask = *b;
+    r->ids = ARENA_ARRAY(a, struct str, b->bulk->count);
+    r->ended = ARENA_ARRAY(a, bool, b->bulk->count);
+    r->most = b->bulk->fail_on_errors ? 1 : AHEAD_PER_WRITER * (size_t)config->server.writers;
+    r->patience =
+        config->directory.connect_timeout_ms + 2 * (int64_t)config->directory.operation_timeout_ms;
+    read_projections(r);
+    pthread_mutex_init(&r->lock, NULL);
+    pthread_mutex_lock(&r->lock);
+    advance(r);
+}
