@@ -57,6 +57,7 @@ static void settle_circle(struct search *s, const size_t *members, size_t n)
         struct scim_bulk_operation *op = &s->at[members[i]];
         op->circle = possible ? s->circles : 0;
         op->fault = fault;
+        op->target_count = possible ? op->target_count : 0; /* what is refused waits for nobody */
     }
 }
 

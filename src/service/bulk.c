@@ -5,7 +5,7 @@
  */
 #include "service/internal.h"
 
-#include <time.h>
+#include <assert.h>
 
 #include "base/own.h"
 
@@ -292,6 +292,7 @@ static void advance(struct runner *r)
     while (!is_over(r) && r->running < r->most && begin(r, &r->ask.bulk->steps[r->next]))
         r->next++;
     bool over = is_over(r) && !r->running;
+    assert(over || r->running); /* the steps' order: with nothing under way the next can begin */
     struct service_bulk ask = r->ask;
     pthread_mutex_unlock(&r->lock);
     if (!over)

