@@ -50,7 +50,8 @@ static bool is_user(const struct scim_bulk_operation *op)
 static struct str location_of(const struct runner *r, size_t i)
 {
     const struct scim_bulk_operation *op = &r->ask.bulk->at[i];
-    struct str id = r->ids[i].len ? r->ids[i] : op->id;
+    size_t about = op->path_target == SCIM_BULK_NONE ? i : op->path_target;
+    struct str id = r->ids[about].len ? r->ids[about] : op->id;
     if (!op->type || !id.len)
         return STR_NONE;
     const struct str parts[] = {r->ask.call.service->base, op->type->endpoint, STR("/"), id};

@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from statistics import median
 
@@ -19,8 +20,8 @@ sys.path[1:1] = [str(REPOSITORY / "tests/run"), str(REPOSITORY / "tests/e2e")]
 sys.dont_write_bytecode = True
 
 import lists  # noqa: E402
-from measure import Programs, rate_of_load  # noqa: E402
-from operations import ADD_MEMBER, READINGS, Create, Deactivate, Join, Page, World  # noqa: E402
+from measure import Programs, Rate, rate_of_load  # noqa: E402
+from operations import ADD_MEMBER, READINGS, Bulk, Create, Deactivate, Join, Page, World  # noqa: E402
 from scim import Scim  # noqa: E402
 from stage import Sizes, Stage  # noqa: E402
 from table import MEMORY_MB, READY_S, SAMPLE_MB, Results, print_line, print_results  # noqa: E402
@@ -44,7 +45,7 @@ class Settings:
         self.large = Sizes(large + few, 1000, few, {large: 1})  # one group holds everybody
         self.small = Sizes(200, 2, 50, {size: 1 for size in (10, 100)})
         self.readings = READINGS
-        self.writings = [Create(), Deactivate(), *(Join(size) for size in groups)]
+        self.writings = [Create(), Bulk(), Deactivate(), *(Join(size) for size in groups)]
         only = env.get("KIOPS_BENCH_OPS")
         if only:
             self.readings = [o for o in self.readings if o.name in {*only.split(","), "get"}]
@@ -117,6 +118,22 @@ class Bench:
         self.undo(stage, world, operation)
         stage.start()
 
+    def measure_bulk(self, stage, world, results, operation):
+        """One client, one request; the directory alone does as many creates on eight connections."""
+        client, body = Scim(stage.bridge.url, stage.token, timeout=300), operation.body(world)
+        cpu, begin = stage.cpu_s(), time.monotonic()
+        answers = client.call("POST", "/Bulk", body).expect(200)["Operations"]
+        seconds = time.monotonic() - begin
+        if {a["status"] for a in answers} != {"201"} or len(answers) != operation.size:
+            raise RuntimeError("the bulk was not made whole")
+        each = operation.size / seconds
+        results.add(results.bridge, operation.name, 1, Rate(
+            each, seconds * 1000, seconds * 1000, operation.size, (stage.cpu_s() - cpu) * 1e6 / operation.size))
+        stage.stop()
+        results.add(results.raw, operation.name, 8, self.programs.raw(
+            stage, self.scripts[operation.name], operation.items(world, operation.size), 8, 60))
+        stage.start()
+
     def undo(self, stage, world, operation):
         if isinstance(operation, Join):
             stage.take_members_back(operation.size, world.pool)
@@ -169,7 +186,8 @@ class Bench:
                 self.measure_library(stage, world, results)
                 self.measure_during(stage, world, results)
                 for operation in s.writings:
-                    self.measure_writing(stage, world, results, operation)
+                    measure = self.measure_bulk if isinstance(operation, Bulk) else self.measure_writing
+                    measure(stage, world, results, operation)
                 if durable and "create" in {o.name for o in s.writings}:
                     self.measure_sync(stage, results)
                 print(f"round {n + 1} of {s.rounds}, {'durable' if durable else 'not durable'}: done",

@@ -113,6 +113,19 @@ class Create:
         return [name], ("POST", "/Users", body_of_user(name, f"ext-{name}"))
 
 
+class Bulk(Create):
+    """So many creates in one request; the directory's side is that of as many alone."""
+
+    name, title, size = "bulk", "Bulk of 1,000 creates", 1000
+
+    def body(self, world):
+        run = world.number()
+        names = [f"bulk{run}x{n}" for n in range(self.size)]
+        return json.dumps({"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"], "Operations": [
+            {"method": "POST", "path": "/Users", "bulkId": name, "data": json.loads(body_of_user(name, f"ext-{name}"))}
+            for name in names]}).encode()
+
+
 class Deactivate:
     writes, minimal, name, title = True, False, "active", "PATCH active"
     request = ("PATCH", "/Users/{id}", DEACTIVATE)

@@ -7,6 +7,7 @@ READ_TARGETS = [
     ("get", 32, 4, 5.0), ("eq", 32, 4, 5.0), ("get_during", 32, 4, 2.0), ("eq_during", 32, 4, 2.0),
     ("get_miss", 32, 4, 0.8), ("eq_miss", 32, 4, 0.8),
 ]
+BULK = 0.9  # durable: creates in one request, beside the directory alone at 8
 WRITE_TARGETS = {"create": 0.9, "active": 0.9, "member": 0.8}  # durable, at 8 and at 32
 # What else is of interest: at the same connections, nothing is asked.
 NOTES = [("get_miss", 8), ("get_miss", 32), ("eq_miss", 8), ("eq_miss", 32)]
@@ -17,6 +18,8 @@ MEMORY_MB, SAMPLE_MB, READY_S = 150, 15, 3.0
 def targets(names, durable):
     """As READ_TARGETS; `at least` None where nothing is asked."""
     yield from (t for t in READ_TARGETS if t[0] in names)
+    if "bulk" in names:
+        yield "bulk", 1, 8, BULK if durable else None
     for name in names:
         least = WRITE_TARGETS.get(name.split("_")[0]) if not name.endswith("_during") else None
         if least:
