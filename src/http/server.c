@@ -207,7 +207,8 @@ bool http_server_start(const struct config *config, struct service *service,
     h->service = service;
     h->log_level = (enum log_level)config->log.level;
     h->body_max = config->limits.body_kb * 1024;
-    h->body_budget = BODY_BUDGET_BODIES * h->body_max;
+    size_t bulk_max = config->limits.bulk_kb * 1024;
+    h->body_budget = BODY_BUDGET_BODIES * (bulk_max > h->body_max ? bulk_max : h->body_max);
     if (h->body_budget < BODY_BUDGET_MIN)
         h->body_budget = BODY_BUDGET_MIN;
     h->rate = http_rate_new(config->limits.requests_per_s, config->limits.burst);

@@ -277,6 +277,8 @@ static bool begin(struct runner *r, const struct scim_bulk_step *step)
     if (r->running && (r->alone || !beside))
         return false;
     r->alone = !beside;
+    if (step->finish)
+        key = target_id(r, step);
     return send(r, step, key);
 }
 

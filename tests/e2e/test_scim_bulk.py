@@ -399,6 +399,8 @@ def test_a22_long_chains_circles_and_many(new_lab):
     assert statuses(answers) == ["400"] * 10000  # a PATCH makes nothing that could be referred to
     teams = [group(str(n), f"Circle {n}", f"bulkId:{(n + 1) % 10000}") for n in range(10000)]
     assert set(statuses(send(slow, *teams))) == {"409"}
+    pairs = [group(str(n), f"Pair {n}", f"bulkId:{n ^ 1}") for n in range(2000)]
+    assert set(statuses(send(slow, *pairs))) == {"409"}
     long = [group(str(n), f"Chain {n}", f"bulkId:{n + 1}") for n in range(9999)] + [{"method": "GET", "bulkId": "9999"}]
     assert set(statuses(send(slow, *long))) == {"400"}
     pairs = [user(f"{n}", f"pair{n}", **manager(f"bulkId:{n ^ 1}")) for n in range(400)]
@@ -460,6 +462,15 @@ def test_a_client_that_hangs_up_has_its_bulk_run_to_the_end(lab, ground):
                      f"Content-Type: application/scim+json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
         eventually(lambda: ground.view.find(site.PEOPLE, f"(uid={mark}x*)", ["uid"]), within=30)
     eventually(lambda: len(ground.view.find(site.PEOPLE, f"(uid={mark}x*)", ["uid"])) == 200, within=60)
+
+
+def test_a_bridge_that_stops_has_its_bulk_run_to_the_end(new_lab):
+    lab = new_lab()
+    view = lab.view()
+    answers = at_once(lambda: send(lab.scim, *(user(f"{n}", f"stops{n}") for n in range(300))), lambda: (
+        eventually(lambda: view.find(site.PEOPLE, "(uid=stops*)", ["uid"]), within=30), lab.bridge.process.stop()))
+    assert statuses(answers[0]) == ["201"] * 300 and answers[1][1] == 0
+    lab.bridge.process.start()
 
 
 def test_a_directory_that_goes_in_the_middle_is_503_for_what_follows(new_lab):

@@ -47,6 +47,8 @@ static inline struct config config_for_tests(void)
         .mapping = {.schema_dir = STR("scim-schema")},
         .scim = {.default_profile = STR("default"), .default_page = 100, .max_page = 1000},
         .limits = {.body_kb = 16,
+                   .bulk_kb = 1,
+                   .bulk_operations = 2,
                    .header_kb = 32,
                    .target_kb = 16,
                    .json_depth = 32,

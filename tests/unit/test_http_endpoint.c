@@ -129,6 +129,46 @@ static void discovery_is_public_and_tells_what_is_served(void **state)
     CHECK((const struct ground *)*state, cases);
 }
 
+/* ---- bulk ---- */
+
+#define BULK_OF(operations) "{\"Operations\":[" operations "]}"
+#define DELETE_ONE "{\"method\":\"DELETE\",\"path\":\"/Users/known\"}"
+
+static void a_bulk_is_answered_from_where_its_last_operation_ends(void **state)
+{
+    const struct ground *g = *state;
+    static char reply[REPLY_MAX];
+    static const struct {
+        const char *token, *body;
+        int status;
+        const char *has;
+    } cases[] = {
+        {"good", BULK_OF(DELETE_ONE "," DELETE_ONE), 200, SCIM_URN_BULK_RESPONSE},
+        {"late", BULK_OF(DELETE_ONE), 200, SCIM_URN_BULK_RESPONSE},
+        {"late", "{", 400, SCIM_URN_ERROR},
+        {"nobody", BULK_OF(DELETE_ONE), 401, SCIM_URN_ERROR},
+        {"good", BULK_OF(DELETE_ONE "," DELETE_ONE "," DELETE_ONE), 413, "maxOperations"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        char head[128];
+        snprintf(head, sizeof(head), "Host: a\r\nAuthorization: Bearer %s\r\n", cases[i].token);
+        const char *request = with_body("POST /scim/v2/Bulk", head, cases[i].body);
+        assert_int_equal(ask(g, request, reply), cases[i].status);
+        assert_non_null(strstr(reply, cases[i].has));
+    }
+}
+
+/* Shorter than what any other body may be. */
+static void a_long_bulk_is_refused_by_its_own_limit(void **state)
+{
+    const struct ground *g = *state;
+    static char reply[REPLY_MAX], body[2000];
+    memset(body, ' ', sizeof(body) - 1);
+    assert_int_equal(ask(g, with_body("POST /scim/v2/Bulk", GOOD, body), reply), 413);
+    assert_non_null(strstr(reply, "maxPayloadSize"));
+    assert_int_equal(ask(g, with_body("POST /scim/v2/Users", GOOD, body), reply), 400);
+}
+
 /* ---- writes ---- */
 
 static void writes_are_answered_by_their_writer(void **state)
@@ -191,6 +231,8 @@ int main(void)
         cmocka_unit_test(requests_without_a_good_token_learn_nothing),
         cmocka_unit_test(paths_and_methods_are_judged_in_their_order),
         cmocka_unit_test(discovery_is_public_and_tells_what_is_served),
+        cmocka_unit_test(a_bulk_is_answered_from_where_its_last_operation_ends),
+        cmocka_unit_test(a_long_bulk_is_refused_by_its_own_limit),
         cmocka_unit_test(writes_are_answered_by_their_writer),
         cmocka_unit_test(full_queues_are_503_with_retry_after),
     };
