@@ -302,6 +302,7 @@ def test_line_196_references_to_nothing(ground):
     assert statuses(answers) == ["400", "400", "409", "400", "400", "204", "400"]
     for at in (0, 1, 3, 4, 6):
         failed(answers[at], 400, "invalidValue")
+    assert all("bulkId:u is referred to, and its operation failed" in answers[at]["response"]["detail"] for at in (3, 4))
     assert "nobody" in answers[0]["response"]["detail"] and "location" not in answers[0]
 
 
