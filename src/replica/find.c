@@ -77,15 +77,19 @@ static bool is_bearable(const struct search *s, struct error *err)
                      "the filter would read every member of every group; ask for members.value eq");
 }
 
-/* What the next page will be asked with, and by whom: the same text, the same list. */
+/* What the next page will be asked with, of what, and by whom: the same text, the same list. */
 static struct str text_of(const struct search *s)
 {
     const struct kiops_actor *who = s->view.actor;
     struct str text = s->q->text;
     if (!text.len)
         return text;
-    struct str *parts = ARENA_ARRAY(s->arena, struct str, 6 + 2 * who->organization_count);
+    struct str *parts =
+        ARENA_ARRAY(s->arena, struct str, 7 + REPLICA_KINDS + 2 * who->organization_count);
     size_t n = 0;
+    for (size_t k = 0; k < s->part_count; k++)
+        parts[n++] = s->parts[k].q->kind == REPLICA_USER ? STR("U") : STR("G");
+    parts[n++] = STR("\n");
     parts[n++] = text;
     parts[n++] = STR("\n");
     parts[n++] = who->client;
