@@ -145,13 +145,22 @@ bool plan_end(struct plan *p, struct error *err)
     return false;
 }
 
+/* What this request itself has done since the change was judged is to be seen: the member who is to
+ * be promoted, the new Manager who stays when the old one goes. */
+static bool look_after_own(const struct plan *p, struct change *ch, struct error *err)
+{
+    if (p->promote_first && takes(ch->what.kind))
+        return change_look(ch, true, err);
+    return !ch->after_join || change_look(ch, false, err);
+}
+
 static bool run_kind(struct plan *p, enum kiops_change_kind kind, struct error *err)
 {
     for (size_t i = 0; i < p->count; i++) {
         struct change *ch = &p->at[i];
         if (ch->what.kind != kind || ch->finished)
             continue;
-        if (ch->after_join && !change_look(ch, false, err))
+        if (!look_after_own(p, ch, err))
             return plan_end(p, err);
         if (!change_run(ch, err))
             return plan_end(p, err);
