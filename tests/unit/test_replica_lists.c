@@ -174,8 +174,7 @@ static void chains_say_what_the_text_says(void **state)
         "id eq \"user-p00007\" or id eq \"USER-p00008\"",
         "id sw \"user-p0000\"",
         "emails[value eq \"kim\"] or displayName eq \"kim\"",
-        "title eq \"x\" and title eq \"y\" and active eq false and nickName pr or displayName sw "
-        "\"k\"",
+        "title eq \"x\" and title eq \"y\" and active eq false or displayName sw \"k\"",
     };
     struct world w = crowd_of(PERSONS);
     json_t **documents = documents_of(&w, PERSONS);
