@@ -119,7 +119,8 @@ def test_every_type_with_an_endpoint_is_walked(kinds):
     assert {EVERY, BADGE} <= set(next(k for k in kinds if k.name == "User").extensions)
 
 
-def test_line_41_definitions_are_complete(kinds):
+@pytest.mark.line(41)
+def test_definitions_are_complete(kinds):
     keys = {"name", "type", "multiValued", "description", "required", "caseExact", "mutability", "returned", "uniqueness"}
     for attr in (x for k in kinds for a in k.attributes for x in (a, *a.subs)):
         assert keys <= set(attr.definition) and None not in attr.definition.values(), attr.path
@@ -128,7 +129,8 @@ def test_line_41_definitions_are_complete(kinds):
             assert attr.caseExact, attr.path  # RFC 7643 2.3.6, 2.3.7
 
 
-def test_lines_212_and_221_schemas_are_those_of_resources(scim, kinds):
+@pytest.mark.line(212)
+def test_schemas_are_those_of_resources(scim, kinds):
     listed = {s["id"] for s in scim.get("/Schemas").json["Resources"]}
     assert not [urn for urn in listed if ":api:messages:" in urn]
     for urn in (PATCH, REFUSAL):
@@ -144,7 +146,8 @@ def test_lines_212_and_221_schemas_are_those_of_resources(scim, kinds):
 # ---- every attribute
 
 
-def test_line_43_what_is_created_is_read_back(walk):
+@pytest.mark.line(43)
+def test_what_is_created_is_read_back(walk):
     for attr in [a for a in walk.kind.attributes if a.mutability in ("readWrite", "immutable")]:
         body, at = walk.make(attr)
         want, got = truth.shown(attr, attr.of(body)), attr.of(walk.get(at))
@@ -326,7 +329,8 @@ def test_what_is_immutable_is_set_once(walk):
         walk.patch(unset, "add", attr.path, attr.of(body))
 
 
-def test_line_216_every_reference_answers(walk, kinds):
+@pytest.mark.line(216)
+def test_every_reference_answers(walk, kinds):
     names = {k.name for k in kinds}
     attributes = [a for a in walk.kind.attributes if a.mutability == "readWrite"]
     _, at = walk.make(*attributes)
@@ -347,7 +351,8 @@ def test_line_216_every_reference_answers(walk, kinds):
     assert KIOPS_USER in got["schemas"] or walk.kind.name == "Group"
 
 
-def test_line_215_a_number_with_a_fraction_is_no_integer(walk):
+@pytest.mark.line(215)
+def test_a_number_with_a_fraction_is_no_integer(walk):
     for attr in [a for a in read_write(walk) if a.type == "integer" and not a.multiValued]:
         _, at = walk.make()
         for number in (1.0, 1.5, "1"):

@@ -270,7 +270,7 @@ def test_what_is_not_advertised_is_501(scim, method, path):
     is_error(scim.call(method, path, {"schemas": []} if method != "GET" else None), 501)
 
 
-@pytest.mark.line(37, 38)
+@pytest.mark.line(37, 38, 220)
 def test_the_resource_types(scim):
     listed = scim.get("/ResourceTypes").expect(200).json
     assert listed["schemas"] == [LIST] and listed["totalResults"] == len(listed["Resources"]) == 2
