@@ -1,18 +1,18 @@
-"""scim-conformance.md, P: POST /Bulk (RFC 7644 3.7). The number in a case's id is its line there; what a request did is
-read from slapd."""
+"""POST /Bulk (RFC 7644 3.7): part P of tests/conformance/checklist.md. What a request did is read from slapd."""
 
 import json
 import socket
 import uuid
 
 import pytest
+from checklist import lines
 from faults import SHORT, kill, live
 from kiopslab import site
 from lab import eventually
 from scim import ENTERPRISE, GROUP, PATCH, REFUSAL, USER
 from tenant import Tenant
 from test_races import at_once
-from test_scim_transport import ERROR, is_error, lines
+from test_scim_transport import ERROR, is_error
 
 REQUEST = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
 RESPONSE = "urn:ietf:params:scim:api:messages:2.0:BulkResponse"
@@ -87,7 +87,8 @@ def manager_of(ground, user_id):
 # ---- 192, 198, 203: the answer
 
 
-def test_lines_192_203_all_methods_in_request_order(ground):
+@pytest.mark.line(192, 203)
+def test_all_methods_in_request_order(ground):
     kim, lee, team = ground.hire(), ground.hire(), ground.name("Team ")
     name = ground.name()
     answers = send(
@@ -108,7 +109,8 @@ def test_lines_192_203_all_methods_in_request_order(ground):
     ground.lab.view(ground.dn(id_of(answers[0])), "S3cret-of-mine")
 
 
-def test_line_198_errors_are_whole_and_say_where(ground):
+@pytest.mark.line(198)
+def test_errors_are_whole_and_say_where(ground):
     kim, name = ground.hire(), ground.name()
     taken = ground.entry(kim)["uid"][0]
     answers = send(ground.scim, user("a", taken), user("b", name),
@@ -128,6 +130,7 @@ def test_an_unknown_id_is_404_before_its_body_is_judged(ground):
     failed(send(ground.scim, patch(f"/Users/{uuid.uuid4()}", {"op": "none"}))[0], 404)
 
 
+@pytest.mark.line("A22")
 def test_every_operation_is_judged_by_the_rules(lab, ground):
     kim = ground.hire()
     other = lab.organization()["id"]
@@ -187,7 +190,8 @@ def test_what_is_wrong_with_one_operation_is_its_own(ground, operation, scim_typ
     failed(answers[1], 400, scim_type)
 
 
-def test_line_193_a_bulk_id_is_used_once(ground):
+@pytest.mark.line(193)
+def test_a_bulk_id_is_used_once(ground):
     first, second = ground.name(), ground.name()
     answers = send(ground.scim, user("same", first), user("same", second), group("g", ground.name("G "), "bulkId:same"))
     assert statuses(answers) == ["201", "400", "201"]
@@ -196,8 +200,9 @@ def test_line_193_a_bulk_id_is_used_once(ground):
     assert ground.scim.find("Users", f'userName eq "{second}"') == []
 
 
+@pytest.mark.line(200)
 @pytest.mark.parametrize("method", ["post", "Post"])
-def test_line_200_a_method_in_other_letters(ground, method):
+def test_a_method_in_other_letters(ground, method):
     answer, = send(ground.scim, user("a", ground.name()) | {"method": method})
     assert (answer["method"], answer["status"]) == ("POST", "201")
 
@@ -211,7 +216,8 @@ def test_what_is_wrong_with_the_whole_is_an_error(ground, body, scim_type):
     is_error(ground.scim.post("/Bulk", body), 400, scim_type)
 
 
-def test_line_192_a_strict_client_names_the_schema(lab):
+@pytest.mark.line(192)
+def test_a_strict_client_names_the_schema(lab):
     strict = Tenant(lab, "strict")
     is_error(strict.scim.post("/Bulk", {"Operations": [user("a", strict.name())]}), 400, "invalidSyntax")
     is_error(strict.scim.post("/Bulk", bulk([])), 400, "invalidSyntax")
@@ -221,7 +227,8 @@ def test_line_192_a_strict_client_names_the_schema(lab):
 # ---- 194 to 196: references
 
 
-def test_line_194_references_in_members_manager_and_path(ground):
+@pytest.mark.line(194)
+def test_references_in_members_manager_and_path(ground):
     a, b, team = ground.name(), ground.name(), ground.name("Team ")
     answers = send(
         ground.scim, user("boss", a), user("u", b, **manager("bulkId:boss")), group("g", team, "bulkId:u"),
@@ -233,7 +240,8 @@ def test_line_194_references_in_members_manager_and_path(ground):
     assert answers[3]["location"] == f"{ground.scim.url}/Groups/{hull}"
 
 
-def test_line_194_forward_references(ground):
+@pytest.mark.line(194)
+def test_forward_references(ground):
     a, b = ground.name(), ground.name()
     answers = send(
         ground.scim, patch("/Groups/bulkId:g", add_members("bulkId:later")), group("g", ground.name("Team "), "bulkId:u"),
@@ -243,9 +251,10 @@ def test_line_194_forward_references(ground):
     assert ground.members(hull) == {kim, later} and manager_of(ground, kim) == later
 
 
+@pytest.mark.line(194)
 @pytest.mark.parametrize("member", [
     {"value": "bulkId:u"}, {"$ref": "../Users/bulkId:u"}, {"VALUE": "BULKID:u"}, {"value": "bulkId:u", "type": "User"}], ids=str)
-def test_line_194_ways_to_write_a_member(ground, member):
+def test_ways_to_write_a_member(ground, member):
     team = group("g", ground.name("Team "))
     team["data"]["Members"] = [member]
     del team["data"]["members"]
@@ -253,13 +262,15 @@ def test_line_194_ways_to_write_a_member(ground, member):
     assert statuses(answers) == ["201", "201"] and ground.members(id_of(answers[0])) == {id_of(answers[1])}
 
 
-def test_line_194_only_references_are_references(ground):
+@pytest.mark.line(194)
+def test_only_references_are_references(ground):
     answers = send(ground.scim, user("u", ground.name(), displayName="bulkId:u", title="bulkId:nobody"))
     assert statuses(answers) == ["201"]
     assert ground.entry(id_of(answers[0]))["displayName"] == ["bulkId:u"]
 
 
-def test_line_195_users_in_a_circle_are_made_and_then_refer(ground):
+@pytest.mark.line(195)
+def test_users_in_a_circle_are_made_and_then_refer(ground):
     names = [ground.name() for _ in range(4)]
     answers = send(ground.scim, user("a", names[0], **manager("bulkId:b")), user("b", names[1], **manager("bulkId:c")),
                    user("c", names[2], **manager("bulkId:a")), user("self", names[3], **manager("bulkId:self")),
@@ -270,7 +281,8 @@ def test_line_195_users_in_a_circle_are_made_and_then_refer(ground):
     assert answers[0]["version"] == ground.scim.get(f"/Users/{a}").etag
 
 
-def test_line_195_a_circle_of_which_one_cannot_be_made(ground):
+@pytest.mark.line(195)
+def test_a_circle_of_which_one_cannot_be_made(ground):
     kim = ground.hire()
     taken, name = ground.entry(kim)["uid"][0], ground.name()
     answers = send(ground.scim, user("a", name, **manager("bulkId:b")), user("b", taken, **manager("bulkId:a")))
@@ -280,7 +292,8 @@ def test_line_195_a_circle_of_which_one_cannot_be_made(ground):
     assert ground.entry(id_of(answers[0]))["uid"] == [name] and manager_of(ground, id_of(answers[0])) is None
 
 
-def test_line_195_groups_in_a_circle_are_409(ground):
+@pytest.mark.line(195)
+def test_groups_in_a_circle_are_409(ground):
     names = [ground.name("Team ") for _ in range(4)]
     answers = send(ground.scim, group("a", names[0], "bulkId:b"), group("b", names[1], "bulkId:a"), group("c", names[2], "bulkId:c"),
                    group("d", names[3]), patch("/Groups/bulkId:a", {"op": "add", "path": "displayName", "value": "x"}))
@@ -292,7 +305,8 @@ def test_line_195_groups_in_a_circle_are_409(ground):
         assert ground.scim.find("Groups", f'displayName eq "{name}"') == []
 
 
-def test_line_196_references_to_nothing(ground):
+@pytest.mark.line(196)
+def test_references_to_nothing(ground):
     kim, name = ground.hire(), ground.name()
     taken = ground.entry(kim)["uid"][0]
     answers = send(
@@ -309,7 +323,8 @@ def test_line_196_references_to_nothing(ground):
 # ---- 197: failOnErrors
 
 
-def test_line_197_after_so_many_errors_nothing_is_run_or_listed(ground):
+@pytest.mark.line(197)
+def test_after_so_many_errors_nothing_is_run_or_listed(ground):
     names = [ground.name() for _ in range(4)]
     gone = {"method": "DELETE", "path": f"/Users/{uuid.uuid4()}"}
     operations = [user("a", names[0]), gone, user("b", names[1]), {"method": "GET"}, user("c", names[2]), user("d", names[3])]
@@ -318,7 +333,8 @@ def test_line_197_after_so_many_errors_nothing_is_run_or_listed(ground):
     assert [len(ground.scim.find("Users", f'userName eq "{n}"')) for n in names] == [1, 1, 0, 0]
 
 
-def test_line_197_without_it_all_are_run(ground):
+@pytest.mark.line(197)
+def test_without_it_all_are_run(ground):
     names = [ground.name() for _ in range(2)]
     gone = {"method": "DELETE", "path": f"/Users/{uuid.uuid4()}"}
     answers = send(ground.scim, gone, user("a", names[0]), gone, user("b", names[1]))
@@ -328,7 +344,8 @@ def test_line_197_without_it_all_are_run(ground):
 # ---- 199, 226: limits
 
 
-def test_lines_199_226_too_many_operations_or_bytes(small):
+@pytest.mark.line(199, 226)
+def test_too_many_operations_or_bytes(small):
     names = [f"limit{small.number()}" for _ in range(4)]
     config = small.scim.get("/ServiceProviderConfig")["bulk"]
     assert config == {"supported": True, "maxOperations": 3, "maxPayloadSize": 2048}
@@ -345,7 +362,8 @@ def test_lines_199_226_too_many_operations_or_bytes(small):
 # ---- 201: versions
 
 
-def test_line_201_a_version_is_an_if_match(ground):
+@pytest.mark.line(201)
+def test_a_version_is_an_if_match(ground):
     kim = ground.hire()
     seen = ground.scim.get(f"/Users/{kim}").etag
     operation = {"op": "replace", "path": "title", "value": "T"}
@@ -392,7 +410,8 @@ def test_groups_are_made_in_order(ground):
 # ---- A22, and much at once
 
 
-def test_a22_long_chains_circles_and_many(new_lab):
+@pytest.mark.line("A22")
+def test_long_chains_circles_and_many(new_lab):
     lab = new_lab(bridge={"limits": "bulk_operations = 20000; bulk_kb = 16384;"})
     slow = type(lab.scim)(lab.scim.url, lab.token, timeout=300)
     chain = [patch(f"/Users/bulkId:{n + 1}", {"op": "remove", "path": "title"}, bulkId=str(n)) for n in range(10000)]
@@ -500,7 +519,10 @@ def test_a_directory_that_hangs_costs_one_deadline_not_one_for_each(new_lab):
     lab.proxy.resume()
 
 
-def test_line_202_get_is_not_allowed_and_options_say_so(ground):
+@pytest.mark.line(202)
+def test_bulk_is_there_as_discovery_says(ground):
+    assert ground.scim.get("/ServiceProviderConfig")["bulk"] == {"supported": True, "maxOperations": 1000, "maxPayloadSize": 4096 * 1024}
+    assert statuses(send(ground.scim, user("a", ground.name()))) == ["201"]
     answer = is_error(ground.scim.get("/Bulk"), 405)
     assert answer.headers["Allow"] == "POST, OPTIONS"
     assert ground.scim.call("OPTIONS", "/Bulk").expect(204).headers["Allow"] == "POST, OPTIONS"
