@@ -22,7 +22,8 @@ static struct str value_key(struct arena *a, const struct scim_attr *attr, const
 {
     if (!json_is_string(value))
         return canonical_text(a, value);
-    return attr->case_exact ? json_str(value) : unicode_key(a, json_str(value));
+    struct str key = attr->case_exact ? json_str(value) : unicode_key(a, json_str(value));
+    return key.len > 0 ? key : json_str(value); /* of wide spaces alone nothing is left */
 }
 
 static struct str sub_key(struct arena *a, const struct scim_attr *attr, const json_t *item,

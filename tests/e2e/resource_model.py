@@ -46,7 +46,7 @@ def tidy(value):
 
 def same_text(leaf, a, b):
     if isinstance(a, str) and isinstance(b, str) and not leaf.exact:
-        return key(a) == key(b)
+        return (key(a) or a) == (key(b) or b)
     return a == b
 
 
