@@ -154,7 +154,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         route_of((struct str){(const char *)data + 1, size - 1}, a, &t);
     if (!route)
         return 0;
-    bool users = str_eq(route->name, STR("Users"));
+    bool users = !str_eq(route->name, STR("Groups"));
     struct asked q = {
         .in = fixture_context(a, w.catalog, users ? "User" : "Group"),
         .actor = &actors[data[0] & 1],
