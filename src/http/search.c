@@ -10,9 +10,8 @@ struct asked {
     bool of_all;              /* resource types */
 };
 
+/* What a search of everything goes through: a membership shows nothing that is not in both. */
 static const struct service_resource *const ALL[] = {&service_users, &service_groups};
-
-_Static_assert(sizeof(ALL) / sizeof(*ALL) == REPLICA_KINDS, "every kind is searched");
 
 /* ---- from a body */
 
@@ -148,12 +147,12 @@ static bool parse_query(struct http_request *r, const struct asked *asked,
     const struct str *p = asked->params;
     const struct scim_page_limits limits = {config->default_page, config->max_page};
     const struct scim_page_query page = {p[HTTP_START_INDEX], p[HTTP_COUNT], p[HTTP_CURSOR]};
+    const struct service_resource *const *of = only ? &only : ALL;
+    size_t n = only ? 1 : sizeof(ALL) / sizeof(*ALL);
     bool sorted = false;
-    for (size_t i = 0; i < REPLICA_KINDS; i++) {
-        if (only && ALL[i] != only)
-            continue;
-        struct service_part *part = &q->parts[q->part_count++];
-        if (!parse_part(r, asked, ALL[i], part, &r->err))
+    for (; q->part_count < n; q->part_count++) {
+        struct service_part *part = &q->parts[q->part_count];
+        if (!parse_part(r, asked, of[q->part_count], part, &r->err))
             return false;
         sorted |= part->sort.by.attr != NULL;
     }

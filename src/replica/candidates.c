@@ -2,8 +2,6 @@
 #include "replica/find.h"
 
 #include <stdlib.h>
-#include <string.h>
-
 #include "base/unicode.h"
 
 /* Best first. */
@@ -21,6 +19,9 @@ static const struct {
     {KEY_MAIL, REPLICA_USER, STR_INIT("emails"), STR_INIT("value")},
     {KEY_LINK, REPLICA_GROUP, STR_INIT("members"), STR_INIT("value")},
     {KEY_LINK, REPLICA_USER, STR_INIT("groups"), STR_INIT("value")},
+    {KEY_ID, REPLICA_MEMBERSHIP, STR_INIT("id"), {NULL, 0}},
+    {KEY_USER, REPLICA_MEMBERSHIP, STR_INIT("user"), STR_INIT("value")},
+    {KEY_ORGANIZATION, REPLICA_MEMBERSHIP, STR_INIT("organization"), STR_INIT("value")},
 };
 
 struct pinned candidates_pinned(const struct replica_query *q)
@@ -52,15 +53,19 @@ const struct record *candidate_of_id(const struct replica *r, enum replica_kind 
 
 struct adding {
     const struct replica *replica;
-    struct arena *arena;
+    struct search *search;
     struct part *part;
 };
 
+void candidates_push(struct search *s, struct part *p, struct item it)
+{
+    p->at = arena_grow(s->arena, p->at, sizeof *p->at, p->count, &p->cap);
+    p->at[p->count++] = it;
+}
+
 static void add(const struct adding *to, const struct record *rec)
 {
-    struct part *p = to->part;
-    p->at = arena_grow(to->arena, p->at, sizeof *p->at, p->count, &p->cap);
-    p->at[p->count++] = rec;
+    candidates_push(to->search, to->part, (struct item){.rec = rec});
 }
 
 /* All under one hash: whether the value is really equal, the filter itself says. */
@@ -102,16 +107,16 @@ static void add_all(const struct adding *to)
     struct part *p = to->part;
     const struct order *o =
         p->q->kind == REPLICA_USER ? &to->replica->users : &to->replica->organizations;
-    p->at = arena_raw(to->arena, (o->count + 1) * sizeof *p->at);
+    p->at = arena_raw(to->search->arena, (o->count + 1) * sizeof *p->at);
     p->count = o->count;
-    if (o->count)
-        memcpy(p->at, o->at, o->count * sizeof *p->at);
+    for (size_t i = 0; i < o->count; i++)
+        p->at[i] = (struct item){.rec = o->at[i]};
 }
 
 static int by_id(const void *a, const void *b)
 {
-    return str_cmp(record_field(*(const struct record *const *)a, FIELD_ID),
-                   record_field(*(const struct record *const *)b, FIELD_ID));
+    return str_cmp(record_field(((const struct item *)a)->rec, FIELD_ID),
+                   record_field(((const struct item *)b)->rec, FIELD_ID));
 }
 
 /* A node may stand in an index twice (two mails with one key). */
@@ -121,7 +126,7 @@ static void in_order_once(struct part *p)
     if (p->count > 1)
         qsort(p->at, p->count, sizeof *p->at, by_id);
     for (size_t i = 0; i < p->count; i++)
-        if (n == 0 || p->at[n - 1] != p->at[i])
+        if (n == 0 || p->at[n - 1].rec != p->at[i].rec)
             p->at[n++] = p->at[i];
     p->count = n;
 }
@@ -140,7 +145,7 @@ static void add_external(const struct adding *to, const struct search *s)
 void candidates_add(struct search *s, struct part *p)
 {
     const struct replica *r = s->replica;
-    const struct adding to = {r, s->arena, p};
+    const struct adding to = {r, s, p};
     bool users = p->q->kind == REPLICA_USER;
     const struct record *rec;
     switch (p->by.key) {
@@ -162,6 +167,9 @@ void candidates_add(struct search *s, struct part *p)
     case KEY_MAIL:
         add_indexed(&to, &r->user_mail, unicode_key(s->arena, p->by.value));
         break;
+    case KEY_ORGANIZATION:
+    case KEY_USER:
+        break; /* of memberships.c */
     case KEY_LINK:
         (users ? add_members : add_holders)(&to, p->by.value);
         break;

@@ -21,9 +21,36 @@ static unsigned sections_of(const struct replica_want *want)
 
 /* ---- one */
 
+/* A place is small: it is rendered under the lock. */
+static bool show_seat(struct replica *r, struct arena *a, const struct replica_ask *ask,
+                      struct replica_text *out)
+{
+    struct view view = view_of(r, ask->actor);
+    struct str organization_id, user_id;
+    if (!seat_split(ask->id, &organization_id, &user_id))
+        return false;
+    replica_read(r);
+    const struct user *u = store_user(r, user_id);
+    const struct organization *o = store_organization(r, organization_id);
+    bool seen = u && o && view_seat(&view, organization_id, user_id);
+    struct seat_text t = {.view = &view};
+    if (seen) {
+        t = (struct seat_text){&view, user_record(u), organization_record(o), seat_of(r, u, o)};
+        seen = t.seat.member || t.seat.pending || t.seat.rejected;
+    }
+    if (seen) {
+        *out = (struct replica_text){.kind = REPLICA_MEMBERSHIP, .id = arena_str(a, ask->id)};
+        out->json = seat_render(&t, a, &out->version);
+    }
+    replica_unlock(r);
+    return seen;
+}
+
 bool replica_show(struct replica *r, struct arena *a, const struct replica_ask *ask,
                   struct replica_text *out)
 {
+    if (ask->kind == REPLICA_MEMBERSHIP)
+        return show_seat(r, a, ask, out);
     struct view view = view_of(r, ask->actor);
     const struct render how = {.view = &view, .sections = sections_of(&ask->want)};
     struct telling t = {.how = &how};
@@ -70,7 +97,7 @@ static bool is_bearable(const struct search *s, struct error *err)
         const struct part *p = &s->parts[k];
         for (size_t i = 0; p->q->kind == REPLICA_GROUP && p->probe.whole_members && i < p->count;
              i++)
-            members += ((const struct organization *)p->at[i]->node)->members.count;
+            members += ((const struct organization *)p->at[i].rec->node)->members.count;
     }
     return members <= MEMBERS_MAX ||
            error_set(err, ERR_TOO_MANY,
@@ -108,7 +135,7 @@ static struct list *as_list(struct search *s, struct list *l)
         sort_matches(s);
     l->at = must(malloc((s->count + 1) * sizeof *l->at));
     for (size_t i = 0; i < s->count; i++)
-        l->at[i] = s->at[i].rec;
+        l->at[i] = s->at[i].item;
     l->count = s->count;
     return l;
 }
@@ -119,13 +146,17 @@ static struct list *make_list(struct search *s, struct str text, struct error *e
     struct replica *r = s->replica;
     size_t candidates = 0;
     replica_read(r);
-    for (size_t k = 0; k < s->part_count; k++) {
-        candidates_add(s, &s->parts[k]);
-        candidates += s->parts[k].count;
-    }
+    for (size_t k = 0; k < s->part_count; k++)
+        if (s->parts[k].q->kind != REPLICA_MEMBERSHIP)
+            candidates_add(s, &s->parts[k]);
     bool bearable = is_bearable(s, err);
     struct list *l = list_new(r, atomic_load(&r->changes));
     replica_unlock(r);
+    for (size_t k = 0; k < s->part_count; k++) {
+        if (s->parts[k].q->kind == REPLICA_MEMBERSHIP)
+            memberships_add(s, &s->parts[k]);
+        candidates += s->parts[k].count;
+    }
     if (!bearable) {
         list_drop(r, l);
         return NULL;
@@ -142,12 +173,12 @@ static struct list *make_list(struct search *s, struct str text, struct error *e
 /* Of the first that stands behind what the cursor saw last. */
 static size_t behind(struct search *s, const struct list *l, const struct replica_place *seen)
 {
-    struct place last = {seen->key, seen->kind, seen->id};
+    struct place last = sort_place_of_id(seen->kind, seen->key, seen->id);
     size_t from = 0, to = l->count;
     while (from < to) {
         size_t middle = from + (to - from) / 2;
-        const struct record *rec = l->at[middle];
-        struct place here = sort_place(rec, judge_sort_key(s, rec));
+        const struct item *it = &l->at[middle];
+        struct place here = sort_place(it, judge_sort_key(s, it));
         if (sort_compare(&here, &last, s->q->sort.descending) <= 0)
             from = middle + 1;
         else
@@ -169,25 +200,29 @@ static size_t page_size(const struct replica_query *q, size_t first, size_t tota
     return (size_t)q->count < left ? (size_t)q->count : left;
 }
 
-/* Records at[0..n): what is hidden by now is left out. */
-static void render(struct search *s, const struct record *const *at, size_t n,
-                   struct replica_page *out)
+static struct replica_place last_of(struct search *s, const struct item *it)
+{
+    struct str key = judge_sort_key(s, it);
+    const struct str id[] = {it->in ? record_field(it->in, FIELD_ID) : STR_NONE,
+                             it->in ? STR(".") : STR_NONE, record_field(it->rec, FIELD_ID)};
+    return (struct replica_place){
+        .kind = item_kind(it),
+        .key = key.at ? arena_str(s->arena, key) : STR_NONE,
+        .id = arena_join(s->arena, id, 3),
+    };
+}
+
+/* What is hidden by now is left out. */
+static void render(struct search *s, const struct item *at, size_t n, struct replica_page *out)
 {
     const struct render how = {.view = &s->view, .sections = sections_of(&s->q->want)};
     struct replica_text *texts = ARENA_ARRAY(s->arena, struct replica_text, n);
     for (size_t i = 0; i < n; i++)
-        if (judge_text(s, &how, at[i], s->arena, &texts[out->count]))
+        if (judge_text(s, &how, &at[i], s->arena, &texts[out->count]))
             out->count++;
     out->at = texts;
-    if (n) {
-        const struct record *last = at[n - 1];
-        struct str key = judge_sort_key(s, last);
-        out->last = (struct replica_place){
-            .kind = last->is_user ? REPLICA_USER : REPLICA_GROUP,
-            .key = key.at ? arena_str(s->arena, key) : STR_NONE,
-            .id = arena_str(s->arena, record_field(last, FIELD_ID)),
-        };
-    }
+    if (n)
+        out->last = last_of(s, &at[n - 1]);
 }
 
 static void cut_page(struct search *s, const struct list *l, struct replica_page *out)
@@ -209,7 +244,7 @@ static bool is_whole(const struct search *s)
 {
     bool whole = s->view.all && !is_sorted(s);
     for (size_t k = 0; k < s->part_count; k++)
-        whole &= !s->parts[k].q->filter;
+        whole &= !s->parts[k].q->filter && s->parts[k].q->kind != REPLICA_MEMBERSHIP;
     return whole;
 }
 
@@ -242,11 +277,11 @@ static void page_of_all(struct search *s, struct replica_page *out)
     for (size_t k = 0; k < s->part_count; k++)
         total += order_of(s, k)->count;
     size_t n = page_size(s->q, first, total), skip = first;
-    const struct record **at = ARENA_ARRAY(s->arena, const struct record *, n + 1);
+    struct item *at = ARENA_ARRAY(s->arena, struct item, n + 1);
     for (size_t k = 0; k < s->part_count && taken < n; k++) {
         const struct order *o = order_of(s, k);
         for (size_t i = skip; i < o->count && taken < n; i++)
-            at[taken++] = o->at[i];
+            at[taken++].rec = o->at[i];
         skip = skip > o->count ? skip - o->count : 0;
     }
     pin_hold(&r->keep, &pin);

@@ -12,6 +12,21 @@
 /* Sort keys are told apart by so many bytes, then by id: a cursor has to hold one. */
 #define SORT_KEY_MAX 1024
 
+/* What a list holds: a user, an organization, or the place of a user in one. Records are immutable;
+ * what rests on links was read with the candidate. */
+struct item {
+    const struct record *rec;
+    const struct record *in; /* a membership: of the organization; else NULL */
+    struct seat seat;        /* a membership's */
+};
+
+static inline enum replica_kind item_kind(const struct item *it)
+{
+    if (it->in)
+        return REPLICA_MEMBERSHIP;
+    return it->rec->is_user ? REPLICA_USER : REPLICA_GROUP;
+}
+
 /* ---- quick.c */
 struct quick; /* a filter, resolved to fields of the record */
 
@@ -19,20 +34,20 @@ enum said { SAID_NO, SAID_YES, SAID_UNKNOWN };
 
 /* NULL: the record says nothing of what this filter speaks of. */
 const struct quick *quick_of(struct arena *a, enum replica_kind kind, const struct scim_filter *f);
-enum said quick_says(const struct quick *q, const struct record *rec);
+enum said quick_says(const struct quick *q, const struct item *it);
 
 /* How a sort key is had from the record alone. */
-enum quick_key { QUICK_KEY_NONE, QUICK_KEY_TEXT, QUICK_KEY_INSTANT };
+enum quick_key { QUICK_KEY_NONE, QUICK_KEY_TEXT, QUICK_KEY_INSTANT, QUICK_KEY_RANK };
 struct quick_order {
     enum quick_key kind;
     int source;
 };
 struct quick_order quick_order_of(enum replica_kind kind, const struct scim_sort *s);
 /* STR_NONE: no value. A view into the record, or in the arena. */
-struct str quick_sort_key(struct arena *a, const struct quick_order *o, const struct record *rec);
+struct str quick_sort_key(struct arena *a, const struct quick_order *o, const struct item *it);
 
 /* ---- one search */
-enum key { KEY_NONE, KEY_ID, KEY_NAME, KEY_EXTERNAL, KEY_MAIL, KEY_LINK };
+enum key { KEY_NONE, KEY_ID, KEY_NAME, KEY_EXTERNAL, KEY_MAIL, KEY_LINK, KEY_ORGANIZATION, KEY_USER };
 
 /* What every match must equal. */
 struct pinned {
@@ -49,13 +64,13 @@ struct part {
     struct probe probe;
     const struct quick *quick;
     struct quick_order order;
-    const struct record **at; /* candidates */
+    struct item *at; /* candidates */
     size_t count, cap;
     bool some_seen; /* a candidate that the actor may see, whatever the rest of the filter says */
 };
 
 struct match {
-    const struct record *rec;
+    struct item item;
     struct str key;
     uint64_t first; /* sort.c: the key's first bytes */
 };
@@ -71,24 +86,29 @@ struct search {
     size_t count;
 };
 
-static inline struct part *search_part(struct search *s, const struct record *rec)
+static inline struct part *search_part(struct search *s, const struct item *it)
 {
-    enum replica_kind kind = rec->is_user ? REPLICA_USER : REPLICA_GROUP;
-    return s->parts[0].q->kind == kind ? &s->parts[0] : &s->parts[1];
+    struct part *p = s->parts;
+    while (p->q->kind != item_kind(it))
+        p++;
+    return p;
 }
 
 /* ---- candidates.c */
 struct pinned candidates_pinned(const struct replica_query *q);
 /* Under the read lock. */
 void candidates_add(struct search *s, struct part *p);
+void candidates_push(struct search *s, struct part *p, struct item it);
+/* memberships.c: the same for memberships, which takes the lock itself, for a slice at a time. */
+void memberships_add(struct search *s, struct part *p);
 const struct record *candidate_of_id(const struct replica *r, enum replica_kind kind,
                                      struct str id);
 
 /* ---- judge.c */
 /* Turns the candidates of all parts into matches. */
 void judge_all(struct search *s);
-/* The key by which `rec` is sorted; STR_NONE: it has no value. */
-struct str judge_sort_key(struct search *s, const struct record *rec);
+/* The key by which it is sorted; STR_NONE: it has no value. */
+struct str judge_sort_key(struct search *s, const struct item *it);
 /* One text in two steps: what rests on links is taken under the lock, the rest is rendered without
  * it, under a pin. A user is done with the first. */
 struct telling {
@@ -100,7 +120,7 @@ struct telling {
 bool judge_take(struct telling *t, const struct record *rec, struct arena *a); /* false: hidden */
 void judge_complete(const struct telling *t, struct arena *a, struct replica_text *out);
 /* Both, on the actor's view; false: hidden. */
-bool judge_text(const struct search *s, const struct render *how, const struct record *rec,
+bool judge_text(const struct search *s, const struct render *how, const struct item *it,
                 struct arena *a, struct replica_text *out);
 
 /* ---- sort.c */
@@ -108,10 +128,12 @@ bool judge_text(const struct search *s, const struct render *how, const struct r
 struct place {
     struct str key;
     enum replica_kind kind;
-    struct str id;
+    struct str in, id; /* in: a membership's organization */
 };
 
-struct place sort_place(const struct record *rec, struct str key);
+struct place sort_place(const struct item *it, struct str key);
+/* Of an id as clients have it. */
+struct place sort_place_of_id(enum replica_kind kind, struct str key, struct str id);
 int sort_compare(const struct place *x, const struct place *y, bool descending);
 void sort_matches(struct search *s);
 
@@ -121,7 +143,7 @@ struct list {
     struct str text; /* what was asked and by whom */
     uint64_t changes;
     struct pin pin;
-    const struct record **at;
+    struct item *at;
     size_t count;
     unsigned users;
     bool kept;

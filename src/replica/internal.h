@@ -331,6 +331,31 @@ void *must(void *memory); /* allocation failure ends the process */
          ? (items)                                                                                 \
          : ((cap) = (cap) ? (cap)*2 : 8, must(realloc((items), (cap) * sizeof *(items)))))
 
+/* ---- seat.c: a user's place in an organization ------------------------------------------------
+ */
+struct seat {
+    bool member, manager, pending, rejected;
+    bool admin; /* an active PlatformAdmin */
+};
+
+/* Under the read lock. All false: the user has no place there. */
+struct seat seat_of(const struct replica *r, const struct user *u, const struct organization *o);
+enum kiops_role seat_role(const struct seat *s);        /* the highest; none unless active */
+struct str seat_status(const struct seat *s);           /* "active", "pending", "rejected" */
+/* What the person holds there, as far as it counts (DESIGN 3.2). */
+kiops_permission_set seat_permissions(const struct record *user, struct str organization_id);
+/* INSTANT_NONE: none, or not known. */
+instant_t seat_joined(const struct record *user, struct str organization_id);
+instant_t seat_requested(const struct record *user, struct str organization_id);
+instant_t seat_rejected(const struct record *user, struct str organization_id);
+/* `<id of the organization>.<id of the user>`; false: it is no such id. */
+bool seat_split(struct str id, struct str *organization_id, struct str *user_id);
+
+struct pen;
+
+/* As it stands in `permissions`, with a comma before; nothing without any. */
+void seat_render_permissions(struct pen *p, kiops_permission_set set);
+
 /* ---- pen.c: text that grows in the caller's arena ----------------------------------------------
  */
 struct pen {
@@ -380,6 +405,16 @@ void view_prepare(struct view *v, struct arena *a); /* worth it for many questio
 bool view_manages(const struct view *v, struct str organization_id);
 bool view_user(const struct view *v, const struct user *u);
 enum sight view_organization(const struct view *v, const struct organization *o);
+bool view_seat(const struct view *v, struct str organization_id, struct str user_id);
+
+struct seat_text {
+    const struct view *view;
+    const struct record *user, *in;
+    struct seat seat;
+};
+
+/* A Membership. `*version`: as an ETag. */
+struct str seat_render(const struct seat_text *t, struct arena *a, struct str *version);
 
 /* Pieces that users and groups share; each begins with a comma but the first. */
 void view_schemas(struct pen *p, const struct scim_resource_type *type, uint16_t extensions,

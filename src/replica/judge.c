@@ -32,10 +32,26 @@ void judge_complete(const struct telling *t, struct arena *a, struct replica_tex
     out->version = view_version(a, t->facts ? group_version(t->facts) : user_version);
 }
 
-bool judge_text(const struct search *s, const struct render *how, const struct record *rec,
+static void tell_seat(const struct render *how, const struct item *it, struct arena *a,
+                      struct replica_text *out)
+{
+    const struct str parts[] = {record_field(it->in, FIELD_ID), STR("."),
+                                record_field(it->rec, FIELD_ID)};
+    const struct seat_text t = {how->view, it->rec, it->in, it->seat};
+    out->json = seat_render(&t, a, &out->version);
+    out->kind = REPLICA_MEMBERSHIP;
+    out->id = arena_join(a, parts, 3);
+}
+
+bool judge_text(const struct search *s, const struct render *how, const struct item *it,
                 struct arena *a, struct replica_text *out)
 {
     struct telling t = {.how = how};
+    const struct record *rec = it->rec;
+    if (it->in) {
+        tell_seat(how, it, a, out);
+        return true;
+    }
     bool linked = !rec->is_user || !s->view.all || how->sections & SECTION_LINKED;
     if (linked)
         replica_read(s->replica);
@@ -47,9 +63,11 @@ bool judge_text(const struct search *s, const struct render *how, const struct r
     return seen;
 }
 
-static bool is_seen(const struct search *s, const struct record *rec)
+/* Memberships are gathered on the actor's view. */
+static bool is_seen(const struct search *s, const struct item *it)
 {
-    if (s->view.all)
+    const struct record *rec = it->rec;
+    if (s->view.all || it->in)
         return true;
     replica_read(s->replica);
     bool seen = rec->is_user ? view_user(&s->view, rec->node)
@@ -58,13 +76,13 @@ static bool is_seen(const struct search *s, const struct record *rec)
     return seen;
 }
 
-static void add_match(struct search *s, const struct record *rec, struct str key)
+static void add_match(struct search *s, const struct item *it, struct str key)
 {
-    s->at[s->count++] = (struct match){.rec = rec, .key = str_sub(key, 0, SORT_KEY_MAX)};
+    s->at[s->count++] = (struct match){.item = *it, .key = str_sub(key, 0, SORT_KEY_MAX)};
 }
 
 /* New, or NULL: hidden, or nothing is asked of the text. */
-static json_t *document_of(const struct search *s, const struct part *p, const struct record *rec,
+static json_t *document_of(const struct search *s, const struct part *p, const struct item *it,
                            struct arena *scratch)
 {
     const struct render how = {
@@ -74,52 +92,53 @@ static json_t *document_of(const struct search *s, const struct part *p, const s
         .only_count = p->probe.only_count,
     };
     struct replica_text text;
-    if (!judge_text(s, &how, rec, scratch, &text))
+    if (!judge_text(s, &how, it, scratch, &text))
         return NULL;
     return probe_document(&p->probe, scratch, text.json);
 }
 
-static bool has_quick_key(const struct part *p, const struct record *rec)
-{
-    return p->order.kind != QUICK_KEY_NONE && !rec->odd_keys;
-}
-
 /* What a user's record says holds for whoever sees them; a group that is seen in short has less
  * than its record. */
-static bool is_quick(const struct search *s, const struct record *rec)
+static bool is_quick(const struct search *s, const struct item *it)
 {
-    return (rec->is_user || s->view.all) && !rec->odd_keys;
+    return (it->rec->is_user || s->view.all) && !it->rec->odd_keys;
 }
 
-static enum said says(const struct search *s, const struct part *p, const struct record *rec)
+static bool has_quick_key(const struct search *s, const struct part *p, const struct item *it)
+{
+    if (p->order.kind == QUICK_KEY_TEXT)
+        return is_quick(s, it);
+    return p->order.kind != QUICK_KEY_NONE && (it->rec->is_user || s->view.all);
+}
+
+static enum said says(const struct search *s, const struct part *p, const struct item *it)
 {
     if (!p->q->filter)
         return SAID_YES;
     if (p->by.only && p->by.key == KEY_ID)
         return SAID_YES;
     if (p->by.only && p->by.key == KEY_NAME)
-        return str_eq(record_name_key(rec), p->name_key) ? SAID_YES : SAID_NO;
-    return p->quick && is_quick(s, rec) ? quick_says(p->quick, rec) : SAID_UNKNOWN;
+        return str_eq(record_name_key(it->rec), p->name_key) ? SAID_YES : SAID_NO;
+    return p->quick && is_quick(s, it) ? quick_says(p->quick, it) : SAID_UNKNOWN;
 }
 
-static void judge(struct search *s, struct part *p, const struct record *rec, struct arena *scratch)
+static void judge(struct search *s, struct part *p, const struct item *it, struct arena *scratch)
 {
     const struct scim_sort *sort = &p->q->sort;
-    if (!is_seen(s, rec))
+    if (!is_seen(s, it))
         return;
     p->some_seen = true;
-    enum said said = says(s, p, rec);
+    enum said said = says(s, p, it);
     if (said == SAID_NO)
         return;
-    bool quick_key = is_quick(s, rec) && has_quick_key(p, rec);
-    if (said == SAID_YES && (!sort->by.attr || quick_key)) {
-        add_match(s, rec, sort->by.attr ? quick_sort_key(s->arena, &p->order, rec) : STR_NONE);
+    if (said == SAID_YES && (!sort->by.attr || has_quick_key(s, p, it))) {
+        add_match(s, it, sort->by.attr ? quick_sort_key(s->arena, &p->order, it) : STR_NONE);
         return;
     }
-    OWNED_JSON json_t *doc = document_of(s, p, rec, scratch);
+    OWNED_JSON json_t *doc = document_of(s, p, it, scratch);
     if (!doc || (said == SAID_UNKNOWN && !scim_match(p->q->filter, doc)))
         return;
-    add_match(s, rec, sort->by.attr ? scim_sort_key(s->arena, sort, doc) : STR_NONE);
+    add_match(s, it, sort->by.attr ? scim_sort_key(s->arena, sort, doc) : STR_NONE);
 }
 
 void judge_all(struct search *s)
@@ -135,23 +154,23 @@ void judge_all(struct search *s)
         if (p->count > SLICE && !scratch)
             scratch = arena_new();
         for (size_t i = 0; i < p->count; i++) {
-            judge(s, p, p->at[i], scratch ? scratch : s->arena);
+            judge(s, p, &p->at[i], scratch ? scratch : s->arena);
             if (scratch && i % SLICE == SLICE - 1)
                 arena_reset(scratch);
         }
     }
 }
 
-struct str judge_sort_key(struct search *s, const struct record *rec)
+struct str judge_sort_key(struct search *s, const struct item *it)
 {
-    const struct part *p = search_part(s, rec);
+    const struct part *p = search_part(s, it);
     if (!p->q->sort.by.attr)
         return STR_NONE;
     struct str key = STR_NONE;
-    if (is_quick(s, rec) && has_quick_key(p, rec)) {
-        key = quick_sort_key(s->arena, &p->order, rec);
+    if (has_quick_key(s, p, it)) {
+        key = quick_sort_key(s->arena, &p->order, it);
     } else {
-        OWNED_JSON json_t *doc = document_of(s, p, rec, s->arena);
+        OWNED_JSON json_t *doc = document_of(s, p, it, s->arena);
         key = doc ? scim_sort_key(s->arena, &p->q->sort, doc) : STR_NONE;
     }
     return str_sub(key, 0, SORT_KEY_MAX);

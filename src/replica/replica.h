@@ -132,7 +132,7 @@ bool replica_actor(struct replica *r, struct arena *a, struct str user_id, struc
 
 /* ---- find.c, view.c: representations on the actor's view
  * --------------------------------------------------------------- */
-enum replica_kind { REPLICA_USER, REPLICA_GROUP, REPLICA_KINDS };
+enum replica_kind { REPLICA_USER, REPLICA_GROUP, REPLICA_MEMBERSHIP, REPLICA_KINDS };
 
 struct replica_text {
     enum replica_kind kind;

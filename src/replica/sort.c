@@ -26,18 +26,27 @@ int sort_compare(const struct place *x, const struct place *y, bool descending)
         return order;
     if (x->kind != y->kind)
         return x->kind < y->kind ? -1 : 1;
-    return str_cmp(x->id, y->id);
+    int in = str_cmp(x->in, y->in);
+    return in ? in : str_cmp(x->id, y->id);
 }
 
-struct place sort_place(const struct record *rec, struct str key)
+struct place sort_place(const struct item *it, struct str key)
 {
-    enum replica_kind kind = rec->is_user ? REPLICA_USER : REPLICA_GROUP;
-    return (struct place){key, kind, record_field(rec, FIELD_ID)};
+    struct str in = it->in ? record_field(it->in, FIELD_ID) : STR_NONE;
+    return (struct place){key, item_kind(it), in, record_field(it->rec, FIELD_ID)};
+}
+
+struct place sort_place_of_id(enum replica_kind kind, struct str key, struct str id)
+{
+    struct place p = {key, kind, STR_NONE, id};
+    if (kind == REPLICA_MEMBERSHIP && !seat_split(id, &p.in, &p.id))
+        p.id = id;
+    return p;
 }
 
 static int compare(const struct match *x, const struct match *y, bool descending)
 {
-    struct place here = sort_place(x->rec, x->key), there = sort_place(y->rec, y->key);
+    struct place here = sort_place(&x->item, x->key), there = sort_place(&y->item, y->key);
     return sort_compare(&here, &there, descending);
 }
 

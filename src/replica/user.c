@@ -8,22 +8,21 @@
 #define SEAT_ROOM 900
 
 /* One organization of the user, as far as the actor may see it. */
-struct seat {
+struct membership {
     const struct record *organization;
     bool member, manager;
-    struct str joined; /* `<time>.<random>` */
 };
 
 struct seats {
-    struct seat *at;
+    struct membership *at;
     size_t count;
     bool admin;
 };
 
 static int by_display(const void *a, const void *b)
 {
-    const struct record *x = ((const struct seat *)a)->organization;
-    const struct record *y = ((const struct seat *)b)->organization;
+    const struct record *x = ((const struct membership *)a)->organization;
+    const struct record *y = ((const struct membership *)b)->organization;
     int order = str_cmp(record_name_key(x), record_name_key(y));
     return order ? order : str_cmp(record_field(x, FIELD_ID), record_field(y, FIELD_ID));
 }
@@ -31,7 +30,7 @@ static int by_display(const void *a, const void *b)
 static struct seats seats_of(const struct view *v, const struct record *rec, struct arena *a)
 {
     const struct user *u = rec->node;
-    struct seats s = {.at = ARENA_ARRAY(a, struct seat, u->link_count)};
+    struct seats s = {.at = ARENA_ARRAY(a, struct membership, u->link_count)};
     bool all = v->all || (v->self.len && str_eq(v->self, record_field(rec, FIELD_ID)));
     s.admin = rec->active && u->holds_dn && store_is_admin(v->replica, rec);
     for (uint32_t i = 0; i < u->link_count; i++) {
@@ -40,11 +39,10 @@ static struct seats seats_of(const struct view *v, const struct record *rec, str
         struct str id = record_field(o, FIELD_ID);
         if (!(l->flags & (LINK_MEMBER | LINK_REQUEST)) || (!all && !view_manages(v, id)))
             continue;
-        s.at[s.count++] = (struct seat){
+        s.at[s.count++] = (struct membership){
             .organization = o,
             .member = l->flags & LINK_MEMBER,
             .manager = link_counts(l, rec),
-            .joined = record_keyed(rec, FIELD_JOINED, id),
         };
     }
     if (s.count > 1)
@@ -72,7 +70,7 @@ static void render_groups(struct pen *p, const struct view *v, const struct seat
         PEN_LIT(p, "]");
 }
 
-static void render_role(struct pen *p, const struct seat *seat)
+static void render_role(struct pen *p, const struct membership *seat)
 {
     struct str label = record_field(seat->organization, FIELD_LABEL);
     pen_str(p, seat->manager ? STR("{\"value\":\"Manager@") : STR("{\"value\":\"Member@"));
@@ -111,39 +109,8 @@ static void render_roles(struct pen *p, const struct record *rec, const struct s
         PEN_LIT(p, "]");
 }
 
-static kiops_permission_set permissions_of(const struct record *rec, struct str organization_id)
-{
-    kiops_permission_set set = 0;
-    struct str value;
-    for (size_t at = 0; record_next(rec, FIELD_PERMISSIONS, &at, &value);) {
-        if (value.len <= organization_id.len || value.at[organization_id.len] != ':' ||
-            !str_istarts(value, organization_id))
-            continue;
-        struct str name = str_sub(value, organization_id.len + 1, value.len);
-        for (enum kiops_permission k = KIOPS_INFRA; k < KIOPS_PERMISSIONS; k++)
-            if (str_ieq(name, kiops_permission_name(k)))
-                set |= (kiops_permission_set)(1U << k);
-    }
-    return set;
-}
-
-static void render_permissions(struct pen *p, kiops_permission_set set)
-{
-    const char *before = ",\"permissions\":[\"";
-    if (!set)
-        return;
-    for (enum kiops_permission k = KIOPS_INFRA; k < KIOPS_PERMISSIONS; k++) {
-        if (!(set & (1U << k)))
-            continue;
-        pen_str(p, str_of(before));
-        pen_str(p, kiops_permission_name(k));
-        before = "\",\"";
-    }
-    PEN_LIT(p, "\"]");
-}
-
 static void render_membership(struct pen *p, const struct view *v, const struct record *rec,
-                              const struct seat *seat)
+                              const struct membership *seat)
 {
     struct str id = record_field(seat->organization, FIELD_ID);
     PEN_LIT(p, "{\"value\":");
@@ -164,13 +131,10 @@ static void render_membership(struct pen *p, const struct view *v, const struct 
         return;
     }
     pen_str(p, seat->manager ? STR(",\"role\":\"Manager\"") : STR(",\"role\":\"Member\""));
-    if (seat->joined.at)
-        render_permissions(p, permissions_of(rec, id));
+    seat_render_permissions(p, seat_permissions(rec, id));
     PEN_LIT(p, ",\"status\":\"active\"");
-    instant_t joined;
-    size_t end;
-    if (str_find(seat->joined, 'Z', &end) &&
-        clock_parse_generalized(str_sub(seat->joined, 0, end + 1), &joined)) {
+    instant_t joined = seat_joined(rec, id);
+    if (joined != INSTANT_NONE) {
         PEN_LIT(p, ",\"joinDate\":");
         pen_instant(p, joined);
     }

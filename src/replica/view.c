@@ -65,6 +65,11 @@ enum sight view_organization(const struct view *v, const struct organization *o)
     return may_ask || kiops_actor_is_in(v->actor, id) ? SIGHT_SHORT : SIGHT_HIDDEN;
 }
 
+bool view_seat(const struct view *v, struct str organization_id, struct str user_id)
+{
+    return v->all || (v->self.len && str_eq(v->self, user_id)) || view_manages(v, organization_id);
+}
+
 void view_schemas(struct pen *p, const struct scim_resource_type *type, uint16_t extensions,
                   const char *own)
 {

@@ -109,7 +109,7 @@ static size_t check_filter(struct world *w, const char *text, json_t *const *doc
     const struct quick *q = quick_of(w->arena, REPLICA_USER, f);
     for (size_t i = 0; q && i < n; i++) {
         const struct record *rec = w->replica->users.at[i];
-        enum said said = rec->odd_keys ? SAID_UNKNOWN : quick_says(q, rec);
+        enum said said = rec->odd_keys ? SAID_UNKNOWN : quick_says(q, &(struct item){.rec = rec});
         told += said != SAID_UNKNOWN;
         if (said != SAID_UNKNOWN && (said == SAID_YES) != scim_match(f, documents[i]))
             fail_msg("%s: person %zu", text, i);
@@ -209,7 +209,7 @@ static void keys_sort_as_the_text_does(void **state)
         assert_int_not_equal(order.kind, QUICK_KEY_NONE);
         for (size_t i = 0; i < PERSONS; i++) {
             const struct record *rec = w.replica->users.at[i];
-            struct str quick = quick_sort_key(w.arena, &order, rec);
+            struct str quick = quick_sort_key(w.arena, &order, &(struct item){.rec = rec});
             struct str slow = scim_sort_key(w.arena, &q.sort, documents[i]);
             if (!rec->odd_keys && (!quick.at != !slow.at || !str_eq(quick, slow)))
                 fail_msg("%s: person %zu", by[k], i);
@@ -239,7 +239,7 @@ static void a_counted_sort_is_a_sort(void **state)
                 const struct user *u = store_user(w.replica, page.at[i].id);
                 json_t *doc = json_loadb(page.at[i].json.at, page.at[i].json.len, 0, NULL);
                 struct place here =
-                    sort_place(user_record(u), scim_sort_key(w.arena, &q.sort, doc));
+                    sort_place(&(struct item){.rec = user_record(u)}, scim_sort_key(w.arena, &q.sort, doc));
                 if (i && sort_compare(&before, &here, down) >= 0)
                     fail_msg("%s %d: place %zu", by[k], down, i);
                 before = here;

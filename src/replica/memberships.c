@@ -1,0 +1,223 @@
+/* Memberships: the pairs of a user and an organization that a search has to look at. There may be
+ * more of them than users, so the lock is held for a slice at a time; what stands in a list is what
+ * was so at its slice. */
+#include "replica/find.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { SLICE = 1000 };
+
+struct gathering {
+    struct search *search;
+    struct part *part;
+    bool rejected; /* asked for by name */
+};
+
+/* Under the lock. */
+static void gather(const struct gathering *g, const struct user *u, const struct organization *o)
+{
+    const struct record *user = user_record(u), *in = organization_record(o);
+    const struct seat s = seat_of(g->search->replica, u, o);
+    if (!s.member && !s.pending && !(s.rejected && g->rejected))
+        return;
+    g->part->some_seen = true;
+    candidates_push(g->search, g->part, (struct item){user, in, s});
+}
+
+static int by_user_id(const void *a, const void *b)
+{
+    return str_cmp(record_field(user_record(*(struct user *const *)a), FIELD_ID),
+                   record_field(user_record(*(struct user *const *)b), FIELD_ID));
+}
+
+/* Members, and who asks to be one, by id; copied, so that the lock need not be held for all. */
+static size_t people_of(struct search *s, const struct organization *o, struct user ***out)
+{
+    size_t n = o->members.count, all = n + o->requesters.count;
+    struct user **at = arena_raw(s->arena, (all + 1) * sizeof *at);
+    if (n)
+        memcpy(at, o->members.at, n * sizeof *at);
+    if (o->requesters.count)
+        memcpy(at + n, o->requesters.at, o->requesters.count * sizeof *at);
+    *out = at;
+    return all;
+}
+
+/* The pin that the list holds keeps the nodes. */
+static void gather_organization(const struct gathering *g, const struct organization *o)
+{
+    struct replica *r = g->search->replica;
+    struct user **people;
+    replica_read(r);
+    size_t n = people_of(g->search, o, &people), members = o->members.count;
+    replica_unlock(r);
+    if (n > members && n > 1)
+        qsort(people, n, sizeof *people, by_user_id);
+    for (size_t from = 0; from < n; from += SLICE) {
+        replica_read(r);
+        for (size_t i = from; i < n && i < from + SLICE; i++)
+            if (i == 0 || people[i] != people[i - 1])
+                gather(g, people[i], o);
+        replica_unlock(r);
+    }
+}
+
+static void gather_user(const struct gathering *g, const struct user *u)
+{
+    struct replica *r = g->search->replica;
+    replica_read(r);
+    for (uint32_t i = 0; i < u->link_count; i++) {
+        const struct organization *o = u->links[i].organization;
+        if (view_seat(&g->search->view, record_field(organization_record(o), FIELD_ID),
+                    record_field(user_record(u), FIELD_ID)))
+            gather(g, u, o);
+    }
+    replica_unlock(r);
+}
+
+/* Rejections leave no link: they stand on the people alone. */
+static void gather_rejected(const struct gathering *g, const struct user *u)
+{
+    const struct replica *r = g->search->replica;
+    struct str value;
+    size_t colon;
+    for (size_t at = 0; record_next(user_record(u), FIELD_REJECTED, &at, &value);) {
+        const struct organization *o =
+            str_find(value, ':', &colon) ? store_organization(r, str_sub(value, 0, colon)) : NULL;
+        if (!o || link_of(u, o) ||
+            !view_seat(&g->search->view, record_field(organization_record(o), FIELD_ID),
+                     record_field(user_record(u), FIELD_ID)))
+            continue;
+        gather(g, u, o);
+    }
+}
+
+static void gather_all_rejected(const struct gathering *g, struct record **users, size_t n)
+{
+    struct replica *r = g->search->replica;
+    for (size_t from = 0; from < n; from += SLICE) {
+        replica_read(r);
+        for (size_t i = from; i < n && i < from + SLICE; i++)
+            gather_rejected(g, users[i]->node);
+        replica_unlock(r);
+    }
+}
+
+static struct record **copy_of(struct search *s, const struct order *o)
+{
+    struct record **at = arena_raw(s->arena, (o->count + 1) * sizeof *at);
+    if (o->count)
+        memcpy(at, o->at, o->count * sizeof *at);
+    return at;
+}
+
+static void gather_everything(const struct gathering *g)
+{
+    struct search *s = g->search;
+    struct replica *r = s->replica;
+    replica_read(r);
+    size_t organizations = r->organizations.count, users = g->rejected ? r->users.count : 0;
+    struct record **in = copy_of(s, &r->organizations), **who = NULL;
+    if (users)
+        who = copy_of(s, &r->users);
+    const struct user *self = s->view.self.len ? store_user(r, s->view.self) : NULL;
+    replica_unlock(r);
+    bool own_only = !s->view.all && s->view.actor->organization_count == 0;
+    for (size_t i = 0; !own_only && i < organizations; i++)
+        if (s->view.all || view_manages(&s->view, record_field(in[i], FIELD_ID)))
+            gather_organization(g, in[i]->node);
+    if (self && !s->view.all)
+        gather_user(g, self);
+    gather_all_rejected(g, who, users);
+}
+
+static int by_id(const void *a, const void *b)
+{
+    const struct item *x = a, *y = b;
+    struct place here = sort_place(x, STR_NONE), there = sort_place(y, STR_NONE);
+    return sort_compare(&here, &there, false);
+}
+
+/* The own ones of a Manager may have been gathered with the organization. */
+static void in_order_once(struct part *p)
+{
+    size_t n = 0;
+    qsort(p->at, p->count, sizeof *p->at, by_id);
+    for (size_t i = 0; i < p->count; i++)
+        if (n == 0 || p->at[n - 1].rec != p->at[i].rec || p->at[n - 1].in != p->at[i].in)
+            p->at[n++] = p->at[i];
+    p->count = n;
+}
+
+/* One organization's rejected: whoever names it, among all. */
+static void gather_one(const struct gathering *g, struct str organization_id)
+{
+    struct search *s = g->search;
+    struct replica *r = s->replica;
+    replica_read(r);
+    const struct organization *o = store_organization(r, organization_id);
+    struct record **who = o && g->rejected ? copy_of(s, &r->users) : NULL;
+    size_t users = who ? r->users.count : 0;
+    const struct user *self = s->view.self.len ? store_user(r, s->view.self) : NULL;
+    replica_unlock(r);
+    if (!o)
+        return;
+    if (s->view.all || view_manages(&s->view, organization_id))
+        gather_organization(g, o);
+    else if (self)
+        gather_user(g, self);
+    gather_all_rejected(g, who, users);
+}
+
+static void gather_pair(const struct gathering *g, struct str id)
+{
+    struct search *s = g->search;
+    struct str organization_id, user_id;
+    if (!seat_split(id, &organization_id, &user_id))
+        return;
+    replica_read(s->replica);
+    const struct user *u = store_user(s->replica, user_id);
+    const struct organization *o = store_organization(s->replica, organization_id);
+    if (u && o && view_seat(&s->view, organization_id, user_id))
+        gather(g, u, o);
+    replica_unlock(s->replica);
+}
+
+static void gather_person(const struct gathering *g, struct str user_id)
+{
+    struct replica *r = g->search->replica;
+    replica_read(r);
+    const struct user *u = store_user(r, user_id);
+    if (u && g->rejected)
+        gather_rejected(g, u);
+    replica_unlock(r);
+    if (u)
+        gather_user(g, u);
+}
+
+void memberships_add(struct search *s, struct part *p)
+{
+    const struct scim_filter *f = p->q->filter;
+    const struct gathering g = {s, p, f && scim_filter_mentions(f, STR("status"))};
+    switch (p->by.key) {
+    case KEY_ORGANIZATION:
+        gather_one(&g, p->by.value);
+        break;
+    case KEY_ID:
+        gather_pair(&g, p->by.value);
+        break;
+    case KEY_USER:
+        gather_person(&g, p->by.value);
+        break;
+    case KEY_NONE:
+    case KEY_NAME:
+    case KEY_EXTERNAL:
+    case KEY_MAIL:
+    case KEY_LINK:
+        gather_everything(&g);
+        break;
+    }
+    if (p->count > 1)
+        in_order_once(p);
+}
