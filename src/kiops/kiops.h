@@ -21,6 +21,8 @@ bool kiops_role_parse(
     struct str name,
     enum kiops_role *out); /* exact spelling; false for Viewer, Admin, ... (KB-R01) */
 struct str kiops_role_name(enum kiops_role role);
+/* The same of what a client asks for: ERR_INVALID_VALUE with the rule (KB-R01). */
+MUST_CHECK bool kiops_role_wish(struct str name, enum kiops_role *out, struct error *err);
 
 enum kiops_permission {
     KIOPS_INFRA,
@@ -36,6 +38,8 @@ enum kiops_permission {
 bool kiops_permission_parse(struct str name,
                             enum kiops_permission *out); /* exact; false otherwise (KB-R14) */
 struct str kiops_permission_name(enum kiops_permission p);
+MUST_CHECK bool kiops_permission_wish(struct str name, enum kiops_permission *out,
+                                      struct error *err); /* KB-R14 */
 typedef uint8_t kiops_permission_set; /* bit 1 << enum kiops_permission */
 
 /* ---- who asks

@@ -1,6 +1,7 @@
 #include "kiops/kiops.h"
 
 #include <assert.h>
+#include <stdio.h>
 
 static const char *const roles[] = {
     [KIOPS_NO_ROLE] = "",
@@ -53,6 +54,28 @@ struct str kiops_permission_name(enum kiops_permission p)
 {
     assert(p < KIOPS_PERMISSIONS);
     return str_of(permissions[p]);
+}
+
+static bool refuse_name(struct error *err, const char *rule, struct str name, const char *text)
+{
+    snprintf(err->rule, sizeof err->rule, "%s", rule);
+    return error_set(err, ERR_INVALID_VALUE, "\"" STR_FMT "\" %s", STR_ARG(str_sub(name, 0, 60)),
+                     text);
+}
+
+bool kiops_role_wish(struct str name, enum kiops_role *out, struct error *err)
+{
+    return kiops_role_parse(name, out) ||
+           refuse_name(err, "KB-R01", name,
+                       "is no role; the roles are PlatformAdmin, Manager and Member");
+}
+
+bool kiops_permission_wish(struct str name, enum kiops_permission *out, struct error *err)
+{
+    return kiops_permission_parse(name, out) ||
+           refuse_name(err, "KB-R14", name,
+                       "is no permission; they are infra, service, backup, device, database, vpn "
+                       "and audit");
 }
 
 bool kiops_actor_manages(const struct kiops_actor *a, struct str organization)

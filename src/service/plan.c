@@ -63,13 +63,15 @@ static bool weigh_managers(struct plan *p, struct error *err)
     return true;
 }
 
-/* Somebody who is added and promoted in one request is judged for the promotion as the member they
- * will be. */
-static bool joins_first(const struct plan *p, const struct change *promotion)
+/* Who is added, or approved, and promoted or granted something in one request is judged for that as
+ * the member they will be (KB-R10). */
+static bool joins_first(const struct plan *p, const struct change *more)
 {
+    if (more->what.kind != KIOPS_PROMOTE && more->what.kind != KIOPS_GRANT)
+        return false;
     for (size_t i = 0; i < p->count; i++)
-        if (p->at[i].what.kind == KIOPS_ADD &&
-            str_eq(p->at[i].what.subject, promotion->what.subject))
+        if ((p->at[i].what.kind == KIOPS_ADD || p->at[i].what.kind == KIOPS_APPROVE) &&
+            str_eq(p->at[i].what.subject, more->what.subject))
             return true;
     return false;
 }
@@ -81,7 +83,7 @@ bool plan_decide(struct plan *p, struct error *err)
     size_t kept = 0;
     for (size_t i = 0; i < p->count; i++) {
         struct change *ch = &p->at[i];
-        ch->after_join = ch->what.kind == KIOPS_PROMOTE && joins_first(p, ch);
+        ch->after_join = joins_first(p, ch);
         if (!change_decide(ch, false, err)) {
             operation_refused(p->call->service, err);
             struct kiops_record record = change_record(ch);
@@ -268,14 +270,15 @@ bool plan_take(struct plan *p, struct error *err)
         return plan_end(p, err);
     if (p->promote_first && (!run_joins(p, err) || !run_kind(p, KIOPS_PROMOTE, err)))
         return false;
-    return run_kind(p, KIOPS_REVOKE, err) && run_kind(p, KIOPS_DEMOTE, err) &&
-           run_kind(p, KIOPS_REMOVE, err);
+    return run_kind(p, KIOPS_UNMAKE_ADMIN, err) && run_kind(p, KIOPS_REVOKE, err) &&
+           run_kind(p, KIOPS_DEMOTE, err) && run_kind(p, KIOPS_REMOVE, err);
 }
 
 bool plan_give(struct plan *p, struct error *err)
 {
     static const enum kiops_change_kind GIVE[] = {KIOPS_REQUEST, KIOPS_REJECT,  KIOPS_WITHDRAW,
-                                                  KIOPS_APPROVE, KIOPS_PROMOTE, KIOPS_GRANT};
+                                                  KIOPS_APPROVE, KIOPS_PROMOTE, KIOPS_GRANT,
+                                                  KIOPS_MAKE_ADMIN};
     if (!run_joins(p, err))
         return false;
     for (size_t i = 0; i < sizeof GIVE / sizeof *GIVE; i++)

@@ -115,6 +115,19 @@ enum service_status service_group_patch(const struct service_call *c, struct str
                                         struct error *err);
 enum service_status service_group_delete(const struct service_call *c, struct str id,
                                          struct service_result *out, struct error *err);
+/* memberships.c */
+enum service_status service_membership_get(const struct service_call *c, struct str id,
+                                           struct service_result *out, struct error *err);
+enum service_status service_membership_create(const struct service_call *c, const json_t *body,
+                                              struct service_result *out, struct error *err);
+enum service_status service_membership_replace(const struct service_call *c, struct str id,
+                                               const json_t *body, struct service_result *out,
+                                               struct error *err);
+enum service_status service_membership_patch(const struct service_call *c, struct str id,
+                                             const struct scim_patch *patch,
+                                             struct service_result *out, struct error *err);
+enum service_status service_membership_delete(const struct service_call *c, struct str id,
+                                              struct service_result *out, struct error *err);
 /* resource.c: users and groups under one table, for those who write both. */
 struct service_resource {
     enum replica_kind kind;
