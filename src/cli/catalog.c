@@ -74,11 +74,9 @@ static int by_name(const struct dirent **a, const struct dirent **b)
     return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-/* Memberships come with their door: what answers 501 is not announced. */
-static int is_served(const struct dirent *e)
+static int is_schema(const struct dirent *e)
 {
-    return str_ends(str_of(e->d_name), STR(".json")) &&
-           !str_eq(str_of(e->d_name), STR("Membership.json"));
+    return str_ends(str_of(e->d_name), STR(".json"));
 }
 
 static bool load_dir(struct scim_catalog *c, struct str dir, struct error *err)
@@ -86,7 +84,7 @@ static bool load_dir(struct scim_catalog *c, struct str dir, struct error *err)
     OWNED_ARENA struct arena *a = arena_new();
     struct dirent **files = NULL;
     char *path = arena_cstr(a, dir);
-    int n = scandir(path, &files, is_served, by_name);
+    int n = scandir(path, &files, is_schema, by_name);
     bool ok = n > 0 || refuse(path, "holds no schema (mapping.schema_dir)", err);
     for (int i = 0; i < n; i++) {
         const char *file = arena_fmt(a, "%s/%s", path, files[i]->d_name).at;
@@ -139,7 +137,7 @@ static bool load_extra(struct scim_catalog *c, const struct config *config, stru
 
 bool cli_catalog(const struct config *config, struct scim_catalog **out, struct error *err)
 {
-    static const char *const SERVED[] = {"User", "Group"};
+    static const char *const SERVED[] = {"User", "Group", "Membership"};
     OWNED_ARENA struct arena *a = arena_new();
     struct scim_catalog *c = scim_catalog_new();
     struct str dir = config->mapping.schema_dir;

@@ -6,7 +6,7 @@
 static const struct scim_resource_type *type_of(const struct http_request *r,
                                                 const struct service_resource *resource)
 {
-    return resource->kind == REPLICA_USER ? r->server->user_type : r->server->group_type;
+    return service_type(r->server->service, resource->kind);
 }
 
 struct scim_context http_context(const struct http_request *r,
@@ -254,13 +254,4 @@ enum http_next http_endpoint_me(struct http_request *r, struct directory_conn *c
     }
     r->resource_id = r->actor.id;
     return on_resource(r, conn, get_item);
-}
-
-enum http_next http_endpoint_missing(struct http_request *r, struct directory_conn *conn)
-{
-    (void)conn;
-    if (r->method == HTTP_OPTIONS)
-        return http_answer_options(r);
-    error_set(&r->err, ERR_NOT_IMPLEMENTED, "this endpoint is not supported");
-    return HTTP_ANSWERED;
 }

@@ -217,7 +217,7 @@ MUST_CHECK bool http_bearer_token(struct str authorization, struct str *token,
 
 /* ---- endpoint.c, search.c, discovery.c ---- */
 http_endpoint http_endpoint_collection, http_endpoint_item, http_endpoint_me, http_endpoint_search,
-    http_endpoint_root, http_endpoint_discovery, http_endpoint_missing;
+    http_endpoint_root, http_endpoint_discovery;
 
 /* Dialect and deadline, once. */
 void http_begin(struct http_request *r);
@@ -331,7 +331,6 @@ struct http_server {
     const struct config *config;
     struct service *service;
     const struct scim_dialect *default_dialect;
-    const struct scim_resource_type *user_type, *group_type;
     struct http_discovery *discovery;
     struct http_rate *rate;
     struct http_peers *peers;

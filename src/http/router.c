@@ -24,7 +24,7 @@ static const struct str METHOD_NAMES[HTTP_METHODS] = {
         text, sizeof(text) - 1                                                                     \
     }
 
-/* The whole surface. http_endpoint_missing answers 501: such a thing exists in SCIM, not here. */
+/* The whole surface. */
 static const struct http_route ROUTES[] = {
     {NAME("Users"), false, false, COLLECTION, http_endpoint_collection, &service_users, false},
     {NAME("Users"), true, true, ACTION, http_endpoint_search, &service_users, false},
@@ -32,9 +32,10 @@ static const struct http_route ROUTES[] = {
     {NAME("Groups"), false, false, COLLECTION, http_endpoint_collection, &service_groups, false},
     {NAME("Groups"), true, true, ACTION, http_endpoint_search, &service_groups, false},
     {NAME("Groups"), true, false, ITEM, http_endpoint_item, &service_groups, false},
-    {NAME("Memberships"), false, false, COLLECTION, http_endpoint_missing, NULL, false},
-    {NAME("Memberships"), true, true, ACTION, http_endpoint_missing, NULL, false},
-    {NAME("Memberships"), true, false, ITEM, http_endpoint_missing, NULL, false},
+    {NAME("Memberships"), false, false, COLLECTION, http_endpoint_collection, &service_memberships,
+     false},
+    {NAME("Memberships"), true, true, ACTION, http_endpoint_search, &service_memberships, false},
+    {NAME("Memberships"), true, false, ITEM, http_endpoint_item, &service_memberships, false},
     {NAME("ServiceProviderConfig"), false, false, READ, http_endpoint_discovery, NULL, true},
     {NAME("ResourceTypes"), false, false, READ, http_endpoint_discovery, NULL, true},
     {NAME("ResourceTypes"), true, false, READ, http_endpoint_discovery, NULL, true},

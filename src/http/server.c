@@ -183,11 +183,7 @@ static bool load(struct http_server *h, struct error *err)
 {
     const struct config *config = h->config;
     const struct scim_catalog *catalog = service_catalog(h->service);
-    h->user_type = scim_catalog_type(catalog, STR("User"));
-    h->group_type = scim_catalog_type(catalog, STR("Group"));
     h->default_dialect = scim_dialect_find(config->scim.default_profile);
-    if (!h->user_type || !h->group_type)
-        return error_set(err, ERR_CONFIG, "mapping.schema_dir: no resource types User and Group");
     if (!h->default_dialect)
         return error_set(err, ERR_CONFIG, "scim.default_profile: there is no profile " STR_FMT,
                          STR_ARG(config->scim.default_profile));

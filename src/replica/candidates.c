@@ -1,8 +1,8 @@
 /* Candidates: whom an index names because every match must be among them, or all. */
 #include "replica/find.h"
 
-#include <stdlib.h>
 #include "base/unicode.h"
+#include <stdlib.h>
 
 /* Best first. */
 static const struct {

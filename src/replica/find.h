@@ -47,7 +47,16 @@ struct quick_order quick_order_of(enum replica_kind kind, const struct scim_sort
 struct str quick_sort_key(struct arena *a, const struct quick_order *o, const struct item *it);
 
 /* ---- one search */
-enum key { KEY_NONE, KEY_ID, KEY_NAME, KEY_EXTERNAL, KEY_MAIL, KEY_LINK, KEY_ORGANIZATION, KEY_USER };
+enum key {
+    KEY_NONE,
+    KEY_ID,
+    KEY_NAME,
+    KEY_EXTERNAL,
+    KEY_MAIL,
+    KEY_LINK,
+    KEY_ORGANIZATION,
+    KEY_USER
+};
 
 /* What every match must equal. */
 struct pinned {

@@ -340,8 +340,8 @@ struct seat {
 
 /* Under the read lock. All false: the user has no place there. */
 struct seat seat_of(const struct replica *r, const struct user *u, const struct organization *o);
-enum kiops_role seat_role(const struct seat *s);        /* the highest; none unless active */
-struct str seat_status(const struct seat *s);           /* "active", "pending", "rejected" */
+enum kiops_role seat_role(const struct seat *s); /* the highest; none unless active */
+struct str seat_status(const struct seat *s);    /* "active", "pending", "rejected" */
 /* What the person holds there, as far as it counts (DESIGN 3.2). */
 kiops_permission_set seat_permissions(const struct record *user, struct str organization_id);
 /* INSTANT_NONE: none, or not known. */

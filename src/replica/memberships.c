@@ -70,7 +70,7 @@ static void gather_user(const struct gathering *g, const struct user *u)
     for (uint32_t i = 0; i < u->link_count; i++) {
         const struct organization *o = u->links[i].organization;
         if (view_seat(&g->search->view, record_field(organization_record(o), FIELD_ID),
-                    record_field(user_record(u), FIELD_ID)))
+                      record_field(user_record(u), FIELD_ID)))
             gather(g, u, o);
     }
     replica_unlock(r);
@@ -87,7 +87,7 @@ static void gather_rejected(const struct gathering *g, const struct user *u)
             str_find(value, ':', &colon) ? store_organization(r, str_sub(value, 0, colon)) : NULL;
         if (!o || link_of(u, o) ||
             !view_seat(&g->search->view, record_field(organization_record(o), FIELD_ID),
-                     record_field(user_record(u), FIELD_ID)))
+                       record_field(user_record(u), FIELD_ID)))
             continue;
         gather(g, u, o);
     }

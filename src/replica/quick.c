@@ -220,9 +220,7 @@ static struct str key_of(const struct item *it, enum source source)
     case SOURCE_ROLE:
         return it->seat.member ? kiops_role_name(seat_role(&it->seat)) : STR_NONE;
     case SOURCE_OWN_ROLE:
-        return !it->seat.member   ? STR_NONE
-               : it->seat.manager ? STR("Manager")
-                                  : STR("Member");
+        return !it->seat.member ? STR_NONE : it->seat.manager ? STR("Manager") : STR("Member");
     case SOURCE_STATUS:
         return seat_status(&it->seat);
     case SOURCE_NONE:

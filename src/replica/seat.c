@@ -106,8 +106,8 @@ void seat_render_permissions(struct pen *p, kiops_permission_set set)
 
 /* ---- text */
 
-/* What of a user's e-mail addresses is shown: the primary one, else the first. As sent: the record's
- * keys are folded. */
+/* What of a user's e-mail addresses is shown: the primary one, else the first. As sent: the
+ * record's keys are folded. */
 static struct str mail_of(const struct record *user, struct arena *a)
 {
     const struct str parts[] = {STR("{"), record_field(user, FIELD_CORE), STR("}")};

@@ -3,23 +3,15 @@
 
 #include "base/own.h"
 
-static struct str resource_uri(const struct service_call *c, enum replica_kind kind, struct str id)
+struct str answer_uri(const struct service_call *c, enum replica_kind kind, struct str id)
 {
-    const struct str parts[] = {c->service->base,
-                                kind == REPLICA_USER ? STR("/Users/") : STR("/Groups/"), id};
+    const struct str parts[] = {c->service->base, c->service->types[kind]->endpoint, STR("/"), id};
     return arena_join(c->arena, parts, sizeof parts / sizeof *parts);
-}
-
-static const struct scim_resource_type *type_of(const struct service_call *c,
-                                                enum replica_kind kind)
-{
-    return scim_catalog_type(c->service->catalog,
-                             kind == REPLICA_USER ? STR("User") : STR("Group"));
 }
 
 struct str answer_projected(const struct service_call *c, enum replica_kind kind, struct str json)
 {
-    const struct scim_resource_type *type = type_of(c, kind);
+    const struct scim_resource_type *type = c->service->types[kind];
     if (!c->projection && !type->on_request)
         return json;
     struct error err = ERROR_INIT;
@@ -44,11 +36,14 @@ enum service_status answer_resource(const struct service_call *c, enum replica_k
     struct replica_text text;
     if (!replica_show(c->service->replica, c->arena,
                       &(struct replica_ask){kind, id, &c->actor, want}, &text)) {
-        error_set(err, ERR_NOT_FOUND, "no such %s", kind == REPLICA_USER ? "user" : "group");
+        static const char *const nouns[] = {[REPLICA_USER] = "user",
+                                            [REPLICA_GROUP] = "group",
+                                            [REPLICA_MEMBERSHIP] = "membership"};
+        error_set(err, ERR_NOT_FOUND, "no such %s", nouns[kind]);
         return SERVICE_FAILED;
     }
     out->version = text.version;
-    out->location = resource_uri(c, kind, id);
+    out->location = answer_uri(c, kind, id);
     if (!c->version_only)
         out->body = answer_projected(c, kind, text.json);
     return SERVICE_OK;

@@ -17,8 +17,9 @@
 struct runner {
     struct service_bulk ask;
     pthread_mutex_t lock;
-    const struct scim_projection *nothing[2]; /* an answer without body renders no members */
-    struct str *ids;                          /* by operation: what a POST made; empty: nothing */
+    const struct scim_projection
+        *nothing[REPLICA_KINDS]; /* an answer without body renders no members */
+    struct str *ids;             /* by operation: what a POST made; empty: nothing */
     bool *ended;
     size_t next; /* step */
     size_t running, most;
@@ -40,9 +41,9 @@ static const struct scim_bulk_operation *operation_of(const struct runner *r,
     return &r->ask.bulk->at[step->operation];
 }
 
-static bool is_user(const struct scim_bulk_operation *op)
+static const struct service_resource *resource_of(const struct scim_bulk_operation *op)
 {
-    return str_eq(op->type->name, STR("User"));
+    return service_resource_of(op->type);
 }
 
 /* ---- outcomes; under the lock ---- */
@@ -127,7 +128,7 @@ static struct service_call call_of(const struct job *job, struct arena *a,
     call.scim.type = op->type;
     call.if_match = job->step->finish || op->verb == SCIM_POST ? STR_NONE : op->version;
     call.if_none_match = STR_NONE;
-    call.projection = r->nothing[is_user(op)];
+    call.projection = r->nothing[resource_of(op)->kind];
     call.version_only = true;
     call.deadline = job->deadline;
     return call;
@@ -147,7 +148,7 @@ static bool make(const struct job *job, const struct service_call *call,
     const struct runner *r = job->runner;
     const struct scim_bulk_operation *op = operation_of(r, job->step);
     struct error fault = ERROR_INIT;
-    struct service_write w = {.resource = is_user(op) ? &service_users : &service_groups,
+    struct service_write w = {.resource = resource_of(op),
                               .verb = job->step->finish ? SCIM_PATCH : op->verb,
                               .id = target_id(r, job->step)};
     if (clock_left_ms(job->deadline) == 0)
@@ -309,11 +310,10 @@ static void read_projections(struct runner *r)
 {
     struct scim_context in = r->ask.call.scim;
     struct error none = ERROR_INIT;
-    for (int user = 0; user < 2; user++) {
-        in.type =
-            scim_catalog_type(r->ask.call.service->catalog, user ? STR("User") : STR("Group"));
-        if (!scim_projection_parse(&in, STR("id"), STR_NONE, &r->nothing[user], &none))
-            r->nothing[user] = NULL; /* everything is rendered, and nothing else changes */
+    for (size_t kind = 0; kind < REPLICA_KINDS; kind++) {
+        in.type = r->ask.call.service->types[kind];
+        if (!scim_projection_parse(&in, STR("id"), STR_NONE, &r->nothing[kind], &none))
+            r->nothing[kind] = NULL; /* everything is rendered, and nothing else changes */
     }
 }
 

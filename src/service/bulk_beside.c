@@ -58,9 +58,7 @@ bool bulk_runs_beside(const struct service_call *c, const struct scim_bulk_opera
                       struct str id, struct str *key)
 {
     bool user = str_eq(op->type->name, STR("User"));
-    struct str naming = user ? STR("userName") : STR("displayName");
-    *key = unicode_key(
-        c->arena, op->verb == SCIM_POST ? json_str(json_get_icase(op->data, naming, NULL)) : id);
+    *key = key_of_write(c->arena, &(struct written){op->type->name, op->verb, id, op->data});
     if (!user || !key->len)
         return false;
     switch (op->verb) {

@@ -21,6 +21,7 @@ struct worker_pool;
 struct service {
     const struct config *config;
     const struct scim_catalog *catalog;
+    const struct scim_resource_type *types[REPLICA_KINDS];
     struct directory *directory;
     struct audit *audit;
     struct replica *replica;
@@ -282,8 +283,20 @@ struct str version_text(struct arena *a, const char *hex); /* W/"..." */
 bool bulk_runs_beside(const struct service_call *c, const struct scim_bulk_operation *op,
                       struct str id, struct str *key);
 
+/* ---- key.c
+ * ------------------------------------------------------------------------------------------------
+ */
+struct written {
+    struct str type; /* its name */
+    enum scim_verb verb;
+    struct str id;
+    const json_t *body;
+};
+struct str key_of_write(struct arena *a, const struct written *w);
+
 /* ---- answer.c: what a write or read answers
  * ---------------------------------------------------------------- */
 enum service_status answer_resource(const struct service_call *c, enum replica_kind kind,
                                     struct str id, struct service_result *out, struct error *err);
+struct str answer_uri(const struct service_call *c, enum replica_kind kind, struct str id);
 struct str answer_projected(const struct service_call *c, enum replica_kind kind, struct str json);

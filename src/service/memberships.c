@@ -52,17 +52,7 @@ static bool refresh(const struct service_call *c, struct str organization, struc
 static enum service_status answer(const struct service_call *c, struct str id,
                                   struct service_result *out, struct error *err)
 {
-    struct replica_text text;
-    if (!show(c, id, &text)) {
-        no_membership(err);
-        return SERVICE_FAILED;
-    }
-    const struct str parts[] = {c->service->base, STR("/Memberships/"), id};
-    out->version = text.version;
-    out->location = arena_join(c->arena, parts, 3);
-    if (!c->version_only)
-        out->body = answer_projected(c, REPLICA_MEMBERSHIP, text.json);
-    return SERVICE_OK;
+    return answer_resource(c, REPLICA_MEMBERSHIP, id, out, err);
 }
 
 enum service_status service_membership_get(const struct service_call *c, struct str id,
@@ -117,9 +107,10 @@ static bool wish_status(struct wish *w, struct str before, struct str wanted, st
     if (!wanted.len || str_eq(wanted, before))
         return true;
     w->approves = str_eq(wanted, STR("active"));
-    return w->approves || error_set(err, ERR_INVALID_VALUE,
-                                    "status: only \"active\" may be written, which approves a pending "
-                                    "request; delete the membership to reject it");
+    return w->approves ||
+           error_set(err, ERR_INVALID_VALUE,
+                     "status: only \"active\" may be written, which approves a pending "
+                     "request; delete the membership to reject it");
 }
 
 static struct change *add(struct wish *w, enum kiops_change_kind kind)
@@ -263,7 +254,8 @@ static bool make_after(const struct wish *w, const struct membership_edit *edit,
 static bool touches(const struct membership_edit *edit, const json_t *after, const char *name)
 {
     const struct scim_attr_name attr = {.name = str_of(name)};
-    return edit->patch ? scim_patch_touches(edit->patch, &attr) : json_object_get(after, name) != NULL;
+    return edit->patch ? scim_patch_touches(edit->patch, &attr)
+                       : json_object_get(after, name) != NULL;
 }
 
 static bool read_edit(struct wish *w, const struct membership_edit *edit, const json_t *before,

@@ -276,8 +276,8 @@ bool plan_take(struct plan *p, struct error *err)
 
 bool plan_give(struct plan *p, struct error *err)
 {
-    static const enum kiops_change_kind GIVE[] = {KIOPS_REQUEST, KIOPS_REJECT,  KIOPS_WITHDRAW,
-                                                  KIOPS_APPROVE, KIOPS_PROMOTE, KIOPS_GRANT,
+    static const enum kiops_change_kind GIVE[] = {KIOPS_REQUEST,   KIOPS_REJECT,  KIOPS_WITHDRAW,
+                                                  KIOPS_APPROVE,   KIOPS_PROMOTE, KIOPS_GRANT,
                                                   KIOPS_MAKE_ADMIN};
     if (!run_joins(p, err))
         return false;

@@ -1,11 +1,10 @@
-/* Users and groups differ in one table; a write of either is read, keyed and run here, whether it
+/* The resource types differ in one table; a write of any is read, keyed and run here, whether it
  * came alone or in a bulk. */
-#include "base/unicode.h"
-#include "service/service.h"
+#include "service/internal.h"
 
 const struct service_resource service_users = {
     .kind = REPLICA_USER,
-    .key = STR_INIT("userName"),
+    .name = STR_INIT("User"),
     .get = service_user_get,
     .create = service_user_create,
     .replace = service_user_replace,
@@ -15,13 +14,33 @@ const struct service_resource service_users = {
 
 const struct service_resource service_groups = {
     .kind = REPLICA_GROUP,
-    .key = STR_INIT("displayName"),
+    .name = STR_INIT("Group"),
     .get = service_group_get,
     .create = service_group_create,
     .replace = service_group_replace,
     .patch = service_group_patch,
     .remove = service_group_delete,
 };
+
+const struct service_resource service_memberships = {
+    .kind = REPLICA_MEMBERSHIP,
+    .name = STR_INIT("Membership"),
+    .get = service_membership_get,
+    .create = service_membership_create,
+    .replace = service_membership_replace,
+    .patch = service_membership_patch,
+    .remove = service_membership_delete,
+};
+
+const struct service_resource *service_resource_of(const struct scim_resource_type *type)
+{
+    static const struct service_resource *const all[] = {&service_users, &service_groups,
+                                                         &service_memberships};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (str_eq(type->name, all[i]->name))
+            return all[i];
+    return NULL;
+}
 
 bool service_write_read(const struct service_call *c, struct service_write *w, struct error *fault)
 {
@@ -41,9 +60,7 @@ bool service_write_read(const struct service_call *c, struct service_write *w, s
 
 struct str service_write_key(struct arena *a, const struct service_write *w)
 {
-    if (w->verb != SCIM_POST)
-        return w->id;
-    return unicode_key(a, json_get_str(w->body, w->resource->key.at));
+    return key_of_write(a, &(struct written){w->resource->name, w->verb, w->id, w->body});
 }
 
 enum service_status service_write_run(const struct service_call *c, const struct service_write *w,

@@ -8,6 +8,22 @@
 /* Confirmations that wait; each holds one suspended connection. */
 #define READ_QUEUE 4096
 
+static bool find_types(struct service *s, struct error *err)
+{
+    static const struct service_resource *const all[] = {&service_users, &service_groups,
+                                                         &service_memberships};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        const struct scim_resource_type *type = scim_catalog_type(s->catalog, all[i]->name);
+        if (!type)
+            return error_set(err, ERR_CONFIG,
+                             "mapping.schema_dir: has no resource type " STR_FMT
+                             "; name the directory that came with this program",
+                             STR_ARG(all[i]->name));
+        s->types[all[i]->kind] = type;
+    }
+    return true;
+}
+
 bool service_start(const struct service_settings *settings, struct service **out, struct error *err)
 {
     const struct config *config = settings->config;
@@ -15,11 +31,11 @@ bool service_start(const struct service_settings *settings, struct service **out
     if (!s)
         abort();
     s->config = config;
-    if (!cursor_key_load(config, s->cursor_key, err)) {
+    s->catalog = settings->catalog;
+    if (!find_types(s, err) || !cursor_key_load(config, s->cursor_key, err)) {
         free(s);
         return false;
     }
-    s->catalog = settings->catalog;
     s->directory = settings->directory;
     s->audit = settings->audit;
     char *base = NULL;
@@ -73,6 +89,11 @@ const struct config *service_config(const struct service *s)
 const struct scim_catalog *service_catalog(const struct service *s)
 {
     return s->catalog;
+}
+
+const struct scim_resource_type *service_type(const struct service *s, enum replica_kind kind)
+{
+    return s->types[kind];
 }
 
 struct replica *service_replica(const struct service *s)

@@ -39,6 +39,7 @@ void service_stop(struct service *s); /* waits for requests on writer threads */
 
 const struct config *service_config(const struct service *s);
 const struct scim_catalog *service_catalog(const struct service *s);
+const struct scim_resource_type *service_type(const struct service *s, enum replica_kind kind);
 struct replica *service_replica(const struct service *s);
 /* ERR_UNAVAILABLE until the first refresh is complete, and when the feed is older than
  * stale_after_s. */
@@ -128,10 +129,10 @@ enum service_status service_membership_patch(const struct service_call *c, struc
                                              struct service_result *out, struct error *err);
 enum service_status service_membership_delete(const struct service_call *c, struct str id,
                                               struct service_result *out, struct error *err);
-/* resource.c: users and groups under one table, for those who write both. */
+/* resource.c: the resource types under one table, for those who write all. */
 struct service_resource {
     enum replica_kind kind;
-    struct str key; /* the attribute whose value picks the writer of a create */
+    struct str name; /* of the resource type */
     enum service_status (*get)(const struct service_call *, struct str, struct service_result *,
                                struct error *);
     enum service_status (*create)(const struct service_call *, const json_t *,
@@ -143,7 +144,9 @@ struct service_resource {
     enum service_status (*remove)(const struct service_call *, struct str, struct service_result *,
                                   struct error *);
 };
-extern const struct service_resource service_users, service_groups;
+extern const struct service_resource service_users, service_groups, service_memberships;
+/* NULL: of no type that is written here. */
+const struct service_resource *service_resource_of(const struct scim_resource_type *type);
 
 /* One write, alone or in a bulk. */
 struct service_write {

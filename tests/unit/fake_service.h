@@ -135,6 +135,16 @@ const struct scim_catalog *service_catalog(const struct service *s)
     return s->catalog;
 }
 
+const struct scim_resource_type *service_type(const struct service *s, enum replica_kind kind)
+{
+    static const struct str names[] = {
+        [REPLICA_USER] = STR_INIT("User"),
+        [REPLICA_GROUP] = STR_INIT("Group"),
+        [REPLICA_MEMBERSHIP] = STR_INIT("Membership"),
+    };
+    return scim_catalog_type(s->catalog, names[kind]);
+}
+
 struct replica *service_replica(const struct service *s)
 {
     (void)s;
@@ -310,6 +320,41 @@ enum service_status service_group_patch(const struct service_call *c, struct str
 
 enum service_status service_group_delete(const struct service_call *c, struct str id,
                                          struct service_result *out, struct error *err)
+{
+    return erase(c, id, out, err);
+}
+
+enum service_status service_membership_get(const struct service_call *c, struct str id,
+                                           struct service_result *out, struct error *err)
+{
+    return get(c, id, out, err);
+}
+
+enum service_status service_membership_create(const struct service_call *c, const json_t *body,
+                                              struct service_result *out, struct error *err)
+{
+    (void)body;
+    return create(c, out, err);
+}
+
+enum service_status service_membership_replace(const struct service_call *c, struct str id,
+                                               const json_t *body, struct service_result *out,
+                                               struct error *err)
+{
+    (void)body;
+    return change(c, id, out, err);
+}
+
+enum service_status service_membership_patch(const struct service_call *c, struct str id,
+                                             const struct scim_patch *patch,
+                                             struct service_result *out, struct error *err)
+{
+    (void)patch;
+    return change(c, id, out, err);
+}
+
+enum service_status service_membership_delete(const struct service_call *c, struct str id,
+                                              struct service_result *out, struct error *err)
 {
     return erase(c, id, out, err);
 }

@@ -123,7 +123,8 @@ static void resource_types_are_shown_only_when_served(void **state)
     (void)state;
     assert_true(http_route_serves(STR("/Users")));
     assert_true(http_route_serves(STR("/Groups")));
-    assert_false(http_route_serves(STR("/Memberships")));
+    assert_true(http_route_serves(STR("/Memberships")));
+    assert_false(http_route_serves(STR("/Devices")));
     assert_false(http_route_serves(STR("")));
 }
 
