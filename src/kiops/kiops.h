@@ -40,7 +40,7 @@ bool kiops_permission_parse(struct str name,
 struct str kiops_permission_name(enum kiops_permission p);
 MUST_CHECK bool kiops_permission_wish(struct str name, enum kiops_permission *out,
                                       struct error *err); /* KB-R14 */
-typedef uint8_t kiops_permission_set; /* bit 1 << enum kiops_permission */
+typedef uint8_t kiops_permission_set;                     /* bit 1 << enum kiops_permission */
 
 /* ---- who asks
  * ----------------------------------------------------------------------------------------------------

@@ -167,7 +167,7 @@ WRONG = lines(
     (200, {"path": "/Users", "bulkId": "a", "data": {}}, "invalidValue"),
     (200, {"method": 1, "path": "/Users"}, "invalidValue"),
     (200, {"method": "DELETE", "path": "/Bulk"}, "invalidPath"), (200, {"method": "DELETE", "path": "/Schemas/x"}, "invalidPath"),
-    (200, {"method": "DELETE", "path": "/Memberships/x"}, "invalidPath"), (200, {"method": "DELETE", "path": "/Me"}, "invalidPath"),
+    (200, {"method": "DELETE", "path": "/Devices/x"}, "invalidPath"), (200, {"method": "DELETE", "path": "/Me"}, "invalidPath"),
     (200, {"method": "DELETE", "path": "/Users"}, "invalidPath"), (200, {"method": "DELETE", "path": "/Users/"}, "invalidPath"),
     (200, {"method": "DELETE"}, "invalidPath"), (200, {"method": "DELETE", "path": 7}, "invalidValue"),
     (200, {"method": "DELETE", "path": "https://elsewhere/scim/v2" + KNOWN}, "invalidPath"),

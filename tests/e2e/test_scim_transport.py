@@ -264,7 +264,7 @@ def test_the_configuration_is_true(scim):
 
 
 @pytest.mark.parametrize("method, path", lines(
-    (36, "GET", "/Me"), (36, "GET", "/Memberships"),
+    (36, "GET", "/Me"),
     (204, "PATCH", "/Me"), (204, "POST", "/Me"), (204, "DELETE", "/Me")))
 def test_what_is_not_advertised_is_501(scim, method, path):
     is_error(scim.call(method, path, {"schemas": []} if method != "GET" else None), 501)
@@ -273,12 +273,14 @@ def test_what_is_not_advertised_is_501(scim, method, path):
 @pytest.mark.line(37, 38, 220)
 def test_the_resource_types(scim):
     listed = scim.get("/ResourceTypes").expect(200).json
-    assert listed["schemas"] == [LIST] and listed["totalResults"] == len(listed["Resources"]) == 2
-    user, group = listed["Resources"]
+    assert listed["schemas"] == [LIST] and listed["totalResults"] == len(listed["Resources"]) == 3
+    user, group, membership = listed["Resources"]
     assert (user["name"], user["endpoint"], user["schema"]) == ("User", "/Users", USER)
     assert [e["schema"] for e in user["schemaExtensions"]] == [ENTERPRISE, KIOPS_USER]
     assert (group["name"], group["endpoint"], group["schema"]) == ("Group", "/Groups", GROUP)
     assert [e["schema"] for e in group["schemaExtensions"]] == [KIOPS_ORGANIZATION]
+    assert (membership["name"], membership["endpoint"]) == ("Membership", "/Memberships")
+    assert membership["schema"] == "urn:kiops:params:scim:schemas:core:2.0:Membership" and not membership["schemaExtensions"]
     assert not any(e["required"] for one in (user, group) for e in one["schemaExtensions"])
     assert scim.get("/ResourceTypes/User").expect(200).json == user
     is_error(scim.get("/ResourceTypes/Nope"), 404)

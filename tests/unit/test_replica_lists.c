@@ -238,8 +238,8 @@ static void a_counted_sort_is_a_sort(void **state)
             for (size_t i = 0; i < page.count; i++) {
                 const struct user *u = store_user(w.replica, page.at[i].id);
                 json_t *doc = json_loadb(page.at[i].json.at, page.at[i].json.len, 0, NULL);
-                struct place here =
-                    sort_place(&(struct item){.rec = user_record(u)}, scim_sort_key(w.arena, &q.sort, doc));
+                struct place here = sort_place(&(struct item){.rec = user_record(u)},
+                                               scim_sort_key(w.arena, &q.sort, doc));
                 if (i && sort_compare(&before, &here, down) >= 0)
                     fail_msg("%s %d: place %zu", by[k], down, i);
                 before = here;
