@@ -58,7 +58,6 @@ static void add_one(struct world *w, unsigned n)
                    .external_ids = {&external, 1}},
         .user_name = name,
         .display = STR("Given Family"),
-        .mails = {&name, 1},
         .resource = resource_of(name.at),
         .created = CREATED,
         .modified = MODIFIED,
