@@ -129,27 +129,49 @@ static void bench_group(struct world *w, unsigned n, const char *name)
     say(name, (seconds() - start) / 10 * 1e3, "ms");
 }
 
-static void bench_find(struct world *w, enum replica_kind kind, const char *text)
+static const char *const types[] = {"User", "Group", "Membership"};
+
+static void bench_sorted(struct world *w, enum replica_kind kind, const char *text, const char *by)
 {
     OWNED_ARENA struct arena *a = arena_new();
-    const struct scim_context in =
-        fixture_context(a, w->catalog, kind == REPLICA_USER ? "User" : "Group");
-    const struct scim_filter *filter = NULL;
+    const struct scim_context in = fixture_context(a, w->catalog, types[kind]);
     struct error err = ERROR_INIT;
-    if (text)
-        fixture_expect(scim_filter_parse(&in, str_of(text), &filter, &err), &err);
     struct replica_query q = {.kind = kind,
-                              .filter = filter,
                               .start_index = 1,
                               .count = 100,
                               .actor = &everyone_sees,
                               .want = {.members = true}};
+    if (text)
+        fixture_expect(scim_filter_parse(&in, str_of(text), &q.filter, &err), &err);
+    if (by)
+        fixture_expect(scim_sort_parse(&in, str_of(by), STR_NONE, &q.sort, &err), &err);
     struct replica_page page;
     double start = seconds();
     fixture_expect(replica_find(w->replica, a, &q, &page, &err), &err);
-    char name[200];
-    snprintf(name, sizeof name, "%.60s -> %lld", text ? text : "all", (long long)page.total);
-    say(name, (seconds() - start) * 1e3, "ms");
+    double took = seconds() - start;
+    const char *name = arena_fmt(a, "%.96s%s%s -> %lld", text ? text : "all", by ? ", by " : "",
+                                 by ? by : "", (long long)page.total)
+                           .at;
+    say(name, took * 1e3, "ms");
+}
+
+static void bench_find(struct world *w, enum replica_kind kind, const char *text)
+{
+    bench_sorted(w, kind, text, NULL);
+}
+
+static void bench_memberships(struct world *w)
+{
+    static const char *const by[] = {NULL, "user.email", "user.display", "role", "joinDate"};
+    OWNED_ARENA struct arena *a = arena_new();
+    struct str id = id_of(a, 2, ORGANIZATIONS);
+    struct str all = arena_fmt(a, "organization.value eq \"" STR_FMT "\"", STR_ARG(id));
+    struct str some = arena_fmt(a, STR_FMT " and user.display co \"family\"", STR_ARG(all));
+    add_members(w, ORGANIZATIONS, USERS / 10);
+    for (size_t i = 0; i < sizeof by / sizeof by[0]; i++) {
+        bench_sorted(w, REPLICA_MEMBERSHIP, all.at, by[i]);
+        bench_sorted(w, REPLICA_MEMBERSHIP, some.at, by[i]);
+    }
 }
 
 int main(void)
@@ -187,6 +209,7 @@ int main(void)
     bench_find(&w, REPLICA_USER, "groups.display co \"Project 17\"");
     bench_find(&w, REPLICA_GROUP, "displayName sw \"Project 1\"");
     bench_find(&w, REPLICA_GROUP, "members.display co \"Given\"");
+    bench_memberships(&w);
     world_free(&w);
     return 0;
 }
