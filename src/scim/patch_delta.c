@@ -14,6 +14,18 @@ bool scim_patch_touches(const struct scim_patch *patch, const struct scim_attr_n
     return false;
 }
 
+const struct scim_patch *scim_patch_removals(struct arena *a, const struct scim_patch *patch,
+                                             const struct scim_attr_name *attr)
+{
+    struct patch_operation *kept = ARENA_ARRAY(a, struct patch_operation, patch->count + 1);
+    struct scim_patch *removals = ARENA_NEW(a, struct scim_patch);
+    for (size_t i = 0; i < patch->count; i++)
+        if (patch->operations[i].op == SCIM_PATCH_REMOVE && is_about(&patch->operations[i], attr))
+            kept[removals->count++] = patch->operations[i];
+    removals->operations = kept;
+    return removals;
+}
+
 struct deltas {
     struct arena *arena;
     struct scim_delta *at; /* room for two per operation */

@@ -314,6 +314,9 @@ MUST_CHECK bool scim_patch_take(struct arena *a, const struct scim_patch **patch
                                 struct error *err);
 size_t scim_patch_count(const struct scim_patch *patch);
 bool scim_patch_touches(const struct scim_patch *patch, const struct scim_attr_name *attr);
+/* Only the `remove` operations on that attribute. */
+const struct scim_patch *scim_patch_removals(struct arena *a, const struct scim_patch *patch,
+                                             const struct scim_attr_name *attr);
 
 /* New resource; `before` is not changed. Operations see each other's results; one primary at most
  * afterwards. */

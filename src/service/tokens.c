@@ -31,21 +31,16 @@ static bool check_option(struct str option, struct error *err)
     if (!str_find(option, '=', &equals))
         return error_set(err, ERR_INVALID_VALUE, "--option: write NAME=VALUE");
     struct str name = str_sub(option, 0, equals), value = str_sub(option, equals + 1, option.len);
-    if (str_eq(name, STR("keep_managers")) && is_yes_or_no(value))
+    bool on_off = str_eq(name, STR("keep_managers")) || str_eq(name, STR("write_roles"));
+    if (on_off && is_yes_or_no(value))
         return true;
-    if (str_eq(name, STR("write_roles")) && str_eq(value, STR("no")))
-        return true;
-    if (str_eq(name, STR("write_roles")))
-        return error_set(
-            err, ERR_INVALID_VALUE,
-            "--option write_roles=yes: assigning roles through core `roles` is not built yet");
     bool percent = str_ends(value, STR("%"));
     if (str_eq(name, STR("max_removals")) &&
         str_to_i64(str_sub(value, 0, value.len - percent), &n) && n >= 0 && (!percent || n <= 100))
         return true;
     return error_set(
         err, ERR_INVALID_VALUE,
-        "--option: known are keep_managers=yes|no, write_roles=no and max_removals=N or N%%");
+        "--option: known are keep_managers=yes|no, write_roles=yes|no and max_removals=N or N%%");
 }
 
 static bool is_first(const struct str *options, size_t i)

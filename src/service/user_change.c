@@ -18,7 +18,8 @@ static bool read_user(struct user_write *w, struct error *err)
            error_set(err, ERR_NOT_FOUND, "no such user"); /* as reads have it */
 }
 
-/* The resource as this client knows it: the shared part and its own externalId. */
+/* The resource as this client knows it: the shared part and its own externalId, and the roles that
+ * it may write. */
 static json_t *resource_before(const struct user_write *w)
 {
     json_t *before = json_copy_deep(w->before.resource);
@@ -36,6 +37,8 @@ static bool make_after(struct user_write *w, struct error *err)
     OWNED_JSON json_t *before = resource_before(w);
     OWNED_JSON json_t *patched = NULL;
     json_t *after;
+    if (!user_roles_show(w, before, err))
+        return false;
     if (w->patch && !scim_patch_apply(&c->scim, w->patch, before, &patched, err))
         return false;
     const struct scim_proposal asked = {.purpose = w->patch ? SCIM_FOR_PATCH : SCIM_FOR_REPLACE,
@@ -44,10 +47,9 @@ static bool make_after(struct user_write *w, struct error *err)
     if (!scim_resource_check(&c->scim, &asked, &after, err))
         return false;
     json_keep(c->arena, after);
-    user_write_drop_roles(after);
     w->password = user_write_take_password(c, after);
     w->after = after;
-    return user_write_check_manager(c, after, err);
+    return user_roles_take(w, before, after, err) && user_write_check_manager(c, after, err);
 }
 
 static bool judge_edit(struct user_write *w, enum kiops_change_kind *kind, const char **rule,
@@ -180,7 +182,7 @@ static enum step write_user(struct user_write *w, struct error *err)
     const char *rule;
     /* After its first write a request only goes forward. */
     if ((!w->wrote && !version_check(c, version_text(c->arena, w->before.version), err)) ||
-        !make_after(w, err) || !judge_edit(w, &kind, &rule, err))
+        !make_after(w, err) || !judge_edit(w, &kind, &rule, err) || !user_roles_decide(w, err))
         return STEP_FAILED;
     directory_mods_init(&mods, c->arena);
     const struct directory_user_edit edit = {&w->entry, &w->before, w->after, &w->writer};
@@ -190,11 +192,11 @@ static enum step write_user(struct user_write *w, struct error *err)
     if (mods.count == 0 && !new_rdn.len && !left.len && (!w->password.at || w->password_set)) {
         operation_apply_user(c,
                              &w->entry); /* the answer shows what was read, not what memory has */
-        return STEP_DONE;
+        return user_roles_intend(w, err) ? STEP_DONE : STEP_FAILED;
     }
     if ((kind == KIOPS_DEACTIVATE && !decide_platform(w, &platform, err)) ||
         !access_confirm(c, STR_NONE, err) || !user_write_intend(w, kind, rule, err) ||
-        (new_rdn.len && !user_rename_claim(w, new_rdn, err)) ||
+        !user_roles_intend(w, err) || (new_rdn.len && !user_rename_claim(w, new_rdn, err)) ||
         (left.len && !user_rename_finish(w, w->entry.dn, err)))
         return STEP_FAILED;
     if (kind == KIOPS_DEACTIVATE) {
@@ -225,7 +227,11 @@ static enum service_status finish(struct user_write *w, enum step step, struct s
                       : w->wrote           ? AUDIT_UNFINISHED
                                            : AUDIT_FAILED,
                       step == STEP_DONE ? STR_NONE : str_of(err->detail));
-    if (step != STEP_DONE)
+    if (step != STEP_DONE) {
+        user_roles_end(w, err);
+        return SERVICE_FAILED;
+    }
+    if (!user_roles_run(w, err))
         return SERVICE_FAILED;
     struct error later = ERROR_INIT;
     if (w->intent && w->wrote && !w->applied &&

@@ -16,18 +16,6 @@ struct directory_writer user_write_writer(const struct service_call *c)
     };
 }
 
-/* What a client reads, edits and sends back holds the roles that we computed: they are not stored
- * as foreign ones. */
-void user_write_drop_roles(json_t *resource)
-{
-    json_t *roles = json_object_get(resource, "roles");
-    for (size_t i = json_array_size(roles); i-- > 0;)
-        if (str_eq(json_get_str(json_array_get(roles, i), "type"), STR("kiops")))
-            json_array_remove(roles, i);
-    if (roles && json_array_size(roles) == 0)
-        json_object_del(resource, "roles");
-}
-
 struct str user_write_take_password(const struct service_call *c, json_t *resource)
 {
     json_t *password = json_object_get(resource, "password");

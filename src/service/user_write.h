@@ -7,6 +7,21 @@
 
 #include "service/internal.h"
 
+/* One value of core `roles` that acts. */
+struct role_wish {
+    enum kiops_role role;
+    struct str organization; /* as written: id or displayName; empty for PlatformAdmin */
+    bool removed;
+};
+
+struct user_roles {
+    struct role_wish *at;
+    size_t count, cap;
+    struct plan *plans; /* one for each organization, and one for the platform */
+    size_t plan_count;
+    bool intended;
+};
+
 /* One write of a user under way. */
 struct user_write {
     const struct service_call *call;
@@ -23,12 +38,11 @@ struct user_write {
     bool applied; /* the entry that the last write left is in the replica */
     bool password_set;
     struct str renamed_from; /* DN that groups may still name after this request's modrdn */
+    struct user_roles roles; /* none, unless the token has write_roles */
 };
 
 /* A fresh marker, by which a write whose answer was lost is found again. */
 struct directory_writer user_write_writer(const struct service_call *c);
-/* Roles that we computed and the client sends back are not stored as foreign ones. */
-void user_write_drop_roles(json_t *resource);
 /* Takes the password out; the view lives as long as the arena. */
 struct str user_write_take_password(const struct service_call *c, json_t *resource);
 MUST_CHECK bool user_write_check_manager(const struct service_call *c, const json_t *resource,
@@ -49,6 +63,21 @@ MUST_CHECK bool user_write_name_is_free(const struct service_call *c, struct str
 /* What an answer to a write of the entry means. */
 enum step user_write_step(struct user_write *w, bool answered, const struct directory_result *r,
                           struct error *err);
+
+/* ---- user_roles.c: core `roles`
+ * ------------------------------------------------------------------------------------------- */
+/* What we compute stands in `before` too, where a PATCH is to find it. */
+MUST_CHECK bool user_roles_show(const struct user_write *w, json_t *before, struct error *err);
+/* Leaves in `after` what is to be stored. With write_roles the rest are wishes, else what we
+ * compute is dropped. Errors: ERR_INVALID_VALUE (KB-R01). `before` NULL for a new user. */
+MUST_CHECK bool user_roles_take(struct user_write *w, const json_t *before, json_t *after,
+                                struct error *err);
+/* The user is there. Every refusal before the first write; ERR_INVALID_VALUE names an organization
+ * that is not there. */
+MUST_CHECK bool user_roles_decide(struct user_write *w, struct error *err);
+MUST_CHECK bool user_roles_intend(struct user_write *w, struct error *err); /* once */
+MUST_CHECK bool user_roles_run(struct user_write *w, struct error *err);
+bool user_roles_end(struct user_write *w, struct error *err); /* as plan_end */
 
 /* ---- user_rename.c: a new userName is a new DN, which the groups must follow
  * ---------------------------------- */

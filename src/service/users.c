@@ -70,19 +70,32 @@ static bool add_user(struct user_write *w, struct str dn, const struct directory
     return true;
 }
 
-/* Refused by the password policy: the new entry is taken back, so the request leaves nothing. */
-static bool set_first_password(struct user_write *w, struct error *err)
+/* Refused after it was added: the new entry is taken back, so the request leaves nothing. */
+static bool take_back(struct user_write *w)
 {
     const struct service_call *c = w->call;
     struct error ignored = ERROR_INIT;
     struct directory_result result = {0};
     struct directory_target target = {.dn = w->entry.dn, .id = w->entry.id};
-    if (user_write_password(w, w->entry.dn, err))
-        return true;
-    if (!directory_delete(c->conn, c->arena, &target, &result, &ignored))
-        LOG_WARN("user_without_password", LOG_S("user", w->entry.id),
-                 LOG_C("reason", ignored.detail));
+    if (!directory_delete(c->conn, c->arena, &target, &result, &ignored) ||
+        !service_refresh_user(c->service, c->conn, c->arena, w->entry.id, &ignored))
+        LOG_WARN("refused_user_left", LOG_S("user", w->entry.id), LOG_C("reason", ignored.detail));
     return false;
+}
+
+static bool set_first_password(struct user_write *w, struct error *err)
+{
+    return user_write_password(w, w->entry.dn, err) || take_back(w);
+}
+
+/* The rules look at a person who is there. */
+static bool decide_roles(struct user_write *w, struct error *err)
+{
+    w->id = w->entry.id;
+    if (!w->roles.count)
+        return true;
+    operation_apply_user(w->call, &w->entry);
+    return (user_roles_decide(w, err) && user_roles_intend(w, err)) || take_back(w);
 }
 
 static bool create_user(struct user_write *w, const json_t *body, struct error *err)
@@ -98,16 +111,16 @@ static bool create_user(struct user_write *w, const json_t *body, struct error *
         !scim_resource_check(&c->scim, &asked, &w->after, err))
         return false;
     json_keep(c->arena, w->after);
-    user_write_drop_roles(w->after);
     w->password = user_write_take_password(c, w->after);
     directory_mods_init(&attrs, c->arena);
     const struct directory_user_edit edit = {.after = w->after, .writer = &w->writer};
-    if (!user_write_check_manager(c, w->after, err) ||
+    if (!user_roles_take(w, NULL, w->after, err) || !user_write_check_manager(c, w->after, err) ||
         !directory_unmap_new_user(c->service->directory, &edit, &dn, &attrs, err) ||
         !access_confirm(c, STR_NONE, err) || !user_write_intend(w, KIOPS_CREATE_USER, rule, err))
         return false;
     return user_write_name_is_free(c, json_get_str(w->after, "userName"), STR_NONE, err) &&
-           naming_claim(c, dn, err) && add_user(w, dn, &attrs, err) && set_first_password(w, err);
+           naming_claim(c, dn, err) && add_user(w, dn, &attrs, err) && set_first_password(w, err) &&
+           decide_roles(w, err);
 }
 
 enum service_status service_user_create(const struct service_call *c, const json_t *body,
@@ -126,6 +139,8 @@ enum service_status service_user_create(const struct service_call *c, const json
     if (!done)
         return SERVICE_FAILED;
     operation_apply_user(c, &w.entry);
+    if (!user_roles_run(&w, err))
+        return SERVICE_FAILED;
     enum service_status answered = answer_resource(c, REPLICA_USER, w.entry.id, out, err);
     return answered == SERVICE_OK ? SERVICE_CREATED : answered;
 }

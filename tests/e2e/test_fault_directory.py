@@ -160,6 +160,7 @@ def test_04_reads_go_on_and_a_full_queue_refuses_at_once(new_lab):
 
 
 def test_04_a_queue_behind_a_hanging_directory_has_a_deadline_too(ground, proxy):
+    live(ground)
     users = [ground.user() for _ in range(32)]
     proxy.stall()
     taken = []

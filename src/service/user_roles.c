@@ -1,0 +1,264 @@
+/* Core `roles` of a token with write_roles (DESIGN 5): what stands there is wished, what an
+ * operation removes is wished no longer, what is left out stays as it is. Wishes become the same
+ * plans as members and managers of a Group, one for each organization, so no rule is asked here. */
+#include "service/user_write.h"
+
+#include "base/own.h"
+
+static const struct scim_attr_name ROLES = {.name = STR_INIT("roles")};
+static const struct json_limits OWN_TEXT = {.depth = 8};
+
+/* ---- reading */
+
+static bool is_ours(const json_t *role)
+{
+    return str_eq(json_get_str(role, "type"), STR("kiops"));
+}
+
+static bool holds(const json_t *roles, struct str value)
+{
+    for (size_t i = 0; i < json_array_size(roles); i++)
+        if (str_eq(json_get_str(json_array_get(roles, i), "value"), value))
+            return true;
+    return false;
+}
+
+/* What a client reads, edits and sends back holds the roles that we computed: they are not stored
+ * as foreign ones. */
+static void drop_ours(json_t *resource)
+{
+    json_t *roles = json_object_get(resource, "roles");
+    for (size_t i = json_array_size(roles); i-- > 0;)
+        if (is_ours(json_array_get(roles, i)))
+            json_array_remove(roles, i);
+    if (roles && json_array_size(roles) == 0)
+        json_object_del(resource, "roles");
+}
+
+/* An app role of Entra ID comes as a JSON text: its `value` is meant. */
+static struct str unwrapped(const struct service_call *c, struct str value)
+{
+    struct error odd = ERROR_INIT;
+    if (!str_starts(value, STR("{")))
+        return value;
+    OWNED_JSON json_t *wrapped = json_load_strict(value, OWN_TEXT, &odd);
+    struct str inner = json_get_str(wrapped, "value");
+    return inner.at ? arena_str(c->arena, inner) : value;
+}
+
+static bool read_wish(const struct service_call *c, struct str value, struct role_wish *out,
+                      struct error *err)
+{
+    struct str name = unwrapped(c, value);
+    size_t at = name.len;
+    bool somewhere = str_find(name, '@', &at);
+    *out = (struct role_wish){.organization =
+                                  arena_str(c->arena, str_sub(name, at + somewhere, name.len))};
+    if (!kiops_role_wish(str_sub(name, 0, at), &out->role, err))
+        return false;
+    if (somewhere == (out->role != KIOPS_PLATFORM_ADMIN) &&
+        somewhere == (out->organization.len > 0))
+        return true;
+    return error_set(err, ERR_INVALID_VALUE,
+                     "roles: write PlatformAdmin, or Manager@ or Member@ and the id or the "
+                     "displayName of an organization");
+}
+
+static bool push(struct user_write *w, struct str value, bool removed, struct error *err)
+{
+    struct user_roles *r = &w->roles;
+    r->at = arena_grow(w->call->arena, r->at, sizeof *r->at, r->count, &r->cap);
+    if (!read_wish(w->call, value, &r->at[r->count], err))
+        return false;
+    r->at[r->count++].removed = removed;
+    return true;
+}
+
+static bool touched(const struct user_write *w)
+{
+    return w->call->actor.write_roles && w->patch && scim_patch_touches(w->patch, &ROLES);
+}
+
+bool user_roles_show(const struct user_write *w, json_t *before, struct error *err)
+{
+    const struct service_call *c = w->call;
+    const struct replica_ask ask = {REPLICA_USER, w->id, &c->actor, {.members = false}};
+    struct replica_text text;
+    if (!touched(w) || !replica_show(c->service->replica, c->arena, &ask, &text))
+        return true;
+    OWNED_JSON json_t *shown = json_load_strict(text.json, OWN_TEXT, err);
+    json_t *roles = json_array(), *role;
+    size_t i;
+    if (!shown)
+        return false;
+    json_array_foreach(json_object_get(shown, "roles"), i, role) if (is_ours(role))
+        json_push(roles, json_copy_deep(role));
+    json_array_foreach(json_object_get(before, "roles"), i, role)
+        json_push(roles, json_incref(role));
+    json_put(before, "roles", roles);
+    return true;
+}
+
+/* ---- wishes */
+
+/* Words of others that are stored already are no wishes. */
+static bool wish_all(struct user_write *w, const json_t *stored, const json_t *asked,
+                     struct error *err)
+{
+    for (size_t i = 0; i < json_array_size(asked); i++) {
+        struct str value = json_get_str(json_array_get(asked, i), "value");
+        if (!holds(stored, value) && !push(w, value, false, err))
+            return false;
+    }
+    return true;
+}
+
+static bool wish_removed(struct user_write *w, const json_t *had, const json_t *left,
+                         const json_t *asked, struct error *err)
+{
+    for (size_t i = 0; i < json_array_size(had); i++) {
+        const json_t *role = json_array_get(had, i);
+        struct str value = json_get_str(role, "value");
+        if (is_ours(role) && !holds(left, value) && !holds(asked, value) &&
+            !push(w, value, true, err))
+            return false;
+    }
+    return true;
+}
+
+/* `left`: what the request's removals leave of what was there. */
+static void keep_stored(const json_t *stored, const json_t *left, json_t *after)
+{
+    json_t *kept = json_array();
+    for (size_t i = 0; i < json_array_size(stored); i++) {
+        json_t *role = json_array_get(stored, i);
+        if (holds(left, json_get_str(role, "value")))
+            json_push(kept, json_incref(role));
+    }
+    if (json_array_size(kept))
+        json_put(after, "roles", kept);
+    else
+        json_decref(kept);
+}
+
+bool user_roles_take(struct user_write *w, const json_t *before, json_t *after, struct error *err)
+{
+    const struct service_call *c = w->call;
+    const json_t *stored = json_object_get(w->before.resource, "roles"), *left = stored;
+    if (!c->actor.write_roles) {
+        drop_ours(after);
+        return true;
+    }
+    OWNED_JSON json_t *asked = json_incref(json_object_get(after, "roles")), *removed = NULL;
+    json_object_del(after, "roles");
+    if (touched(w)) {
+        const struct scim_patch *removals = scim_patch_removals(c->arena, w->patch, &ROLES);
+        if (!scim_patch_apply(&c->scim, removals, before, &removed, err))
+            return false;
+        left = json_object_get(removed, "roles");
+    }
+    w->roles.count = 0;
+    keep_stored(stored, left, after);
+    return wish_all(w, stored, asked, err) &&
+           (!removed || wish_removed(w, json_object_get(before, "roles"), left, asked, err));
+}
+
+/* ---- from wishes to plans */
+
+static bool find_organization(const struct user_write *w, struct str named, struct str *id,
+                              struct error *err)
+{
+    const struct service_call *c = w->call;
+    const struct replica_name wanted = {.name = named};
+    struct replica *r = c->service->replica;
+    struct replica_organization o;
+    if (directory_is_uuid(named) && !replica_organization(r, c->arena, named, &o) &&
+        !service_refresh_organization(c->service, c->conn, c->arena, named, err))
+        return false;
+    bool found = replica_organization(r, c->arena, named, &o) ||
+                 (replica_organization_named(r, c->arena, &wanted, id) &&
+                  replica_organization(r, c->arena, *id, &o) && str_eq(o.name, named));
+    if (found)
+        *id = o.id;
+    return found || error_set(err, ERR_INVALID_VALUE,
+                              "roles: no organization has the id or the displayName \"" STR_FMT
+                              "\"; create it first",
+                              STR_ARG(str_sub(named, 0, 64)));
+}
+
+/* The plan of that organization; of the platform when `organization` is empty. */
+static struct plan *plan_of(struct user_write *w, struct str organization)
+{
+    struct user_roles *r = &w->roles;
+    for (size_t i = 0; i < r->plan_count; i++)
+        if (str_eq(r->plans[i].at[0].what.organization, organization))
+            return &r->plans[i];
+    plan_init(&r->plans[r->plan_count], w->call);
+    return &r->plans[r->plan_count++];
+}
+
+static bool plan_wish(struct user_write *w, const struct role_wish *wish, struct error *err)
+{
+    bool asks = w->call->actor.push_request, manager = wish->role == KIOPS_MANAGER;
+    struct str organization = STR_NONE;
+    if (wish->role == KIOPS_PLATFORM_ADMIN) {
+        plan_add(plan_of(w, STR_NONE), wish->removed ? KIOPS_UNMAKE_ADMIN : KIOPS_MAKE_ADMIN, w->id,
+                 STR_NONE, -1);
+        return true;
+    }
+    if (!find_organization(w, wish->organization, &organization, err))
+        return false;
+    struct plan *p = plan_of(w, organization);
+    if (wish->removed) {
+        plan_add(p, manager ? KIOPS_DEMOTE : KIOPS_REMOVE, w->id, organization, -1);
+        return true;
+    }
+    plan_add(p, asks ? KIOPS_REQUEST : KIOPS_ADD, w->id, organization, -1);
+    if (manager)
+        plan_add(p, KIOPS_PROMOTE, w->id, organization, -1);
+    return true;
+}
+
+bool user_roles_decide(struct user_write *w, struct error *err)
+{
+    struct user_roles *r = &w->roles;
+    if (r->intended)
+        return true;
+    r->plans = ARENA_ARRAY(w->call->arena, struct plan, r->count + 1);
+    r->plan_count = 0;
+    for (size_t i = 0; i < r->count; i++)
+        if (!plan_wish(w, &r->at[i], err))
+            return false;
+    for (size_t i = 0; i < r->plan_count; i++)
+        if (!plan_decide(&r->plans[i], err))
+            return false;
+    return true;
+}
+
+bool user_roles_intend(struct user_write *w, struct error *err)
+{
+    struct user_roles *r = &w->roles;
+    for (size_t i = 0; !r->intended && i < r->plan_count; i++)
+        if (!plan_intend(&r->plans[i], NULL, 0, NULL, err))
+            return user_roles_end(w, err);
+    r->intended = true;
+    return true;
+}
+
+bool user_roles_run(struct user_write *w, struct error *err)
+{
+    struct user_roles *r = &w->roles;
+    bool done = true;
+    for (size_t i = 0; done && i < r->plan_count; i++)
+        done = plan_take(&r->plans[i], err);
+    for (size_t i = 0; done && i < r->plan_count; i++)
+        done = plan_give(&r->plans[i], err);
+    return done || user_roles_end(w, err);
+}
+
+bool user_roles_end(struct user_write *w, struct error *err)
+{
+    for (size_t i = 0; i < w->roles.plan_count; i++)
+        plan_end(&w->roles.plans[i], err);
+    return false;
+}

@@ -1,0 +1,173 @@
+"""Core `roles` of a token with write_roles (DESIGN 5): wishes; only what is removed by name goes."""
+
+import json
+
+import pytest
+from kiopslab import site
+from scim import KIOPS_USER, USER
+from tenant import Tenant
+from test_memberships import held, refused
+from test_scim_transport import is_error
+
+
+@pytest.fixture(scope="module")
+def ground(lab):
+    return Tenant(lab, "entra", "--option", "write_roles=yes")
+
+
+@pytest.fixture(scope="module")
+def plain(lab):
+    return Tenant(lab, "entra")
+
+
+@pytest.fixture
+def hull(ground):
+    """Two organizations with a Manager each, and somebody who is nowhere."""
+    boss, other = ground.hire(), ground.hire()
+    names = [ground.name("Hull "), ground.name("Deck ")]
+    groups = [ground.group([boss, other], displayName=name) for name in names]
+    for group in groups:
+        grant(ground, boss, f"Manager@{group}").expect(200)
+    return {"boss": boss, "user": ground.hire(), "names": names, "groups": groups}
+
+
+def grant(ground, user, *values):
+    return ground.scim.patch(f"/Users/{user}", ("add", "roles", [{"value": value} for value in values]))
+
+
+def shown(answer):
+    return sorted(role["value"] for role in answer.json.get("roles", ()))
+
+
+def standing(ground, user, group):
+    """Of a user in an organization, read from slapd: in, Manager on both sides."""
+    owner, manager = user in ground.members(group, "owner"), bool(held(ground, user, "kiopsManager", group))
+    assert owner == manager, "one side only"
+    return "Manager" if owner else "Member" if user in ground.members(group) else None
+
+
+def is_admin(ground, user):
+    grouped = ground.dn(user) in ground.view.get(site.ADMINS)["member"]
+    assert grouped == bool(held(ground, user, "kiopsJoined", "platform")), "one side only"
+    return grouped
+
+
+def test_wishes_are_granted_by_id_and_by_name(ground, hull):
+    first, second = hull["groups"]
+    made = grant(ground, hull["user"], f"Member@{first}", f"Manager@{hull['names'][1]}", "PlatformAdmin").expect(200)
+    assert shown(made) == sorted([f"Member@{first}", f"Manager@{second}", "PlatformAdmin"])
+    assert {role["type"] for role in made["roles"]} == {"kiops"} and made[KIOPS_USER]["platformRole"] == "PlatformAdmin"
+    assert [standing(ground, hull["user"], group) for group in (first, second)] == ["Member", "Manager"]
+    assert is_admin(ground, hull["user"]) and "roles" not in ground.stored(hull["user"])
+    again = grant(ground, hull["user"], f"Member@{first}", f"Manager@{second}", "PlatformAdmin").expect(200)
+    assert again.json == made.json
+
+
+def test_a_new_user_comes_with_roles(ground, hull):
+    first, second = hull["groups"]
+    user = ground.hire(roles=[{"value": f"Manager@{first}", "primary": True}, {"value": f"Member@{second}", "type": "kiops"}])
+    assert [standing(ground, user, group) for group in (first, second)] == ["Manager", "Member"]
+    assert shown(ground.scim.get(f"/Users/{user}")) == sorted([f"Manager@{first}", f"Member@{second}"])
+
+
+def app_role(value):
+    return json.dumps({"id": "18d14569-c3bd-439b-9a66-3a2aee01d14f", "value": value, "displayName": "Welder"})
+
+
+SHAPES = {
+    "single": lambda r: [("Add", 'roles[primary eq "True"].value', r), ("Add", 'roles[primary eq "True"].display', "Welder")],
+    "json text": lambda r: [("Add", "roles", [{"value": app_role(r)}])],
+    "complex": lambda r: [("Add", "roles", [{"primary": False, "type": "WindowsAzureActiveDirectoryRole", "display": "Welder", "value": r}])],
+    "assertive": lambda r: [("replace", "roles", [{"primary": "True", "value": r, "displayName": "Welder"}])],
+    "whole": lambda r: [("replace", None, {"roles": [{"value": r}], "title": "Welder"})],
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_every_shape_of_an_app_role(ground, hull, shape):
+    group = hull["groups"][0]
+    changed = ground.scim.patch(f"/Users/{hull['user']}", *SHAPES[shape](f"Manager@{group}")).expect(200)
+    assert shown(changed) == [f"Manager@{group}"] and standing(ground, hull["user"], group) == "Manager"
+
+
+def test_what_is_left_out_stays(ground, hull):
+    first, second = hull["groups"]
+    path = f"/Users/{hull['user']}"
+    before = grant(ground, hull["user"], f"Manager@{first}").expect(200).json
+    ground.scim.put(path, {"schemas": [USER], "userName": before["userName"]}).expect(200)
+    ground.scim.put(path, before).expect(200)  # read, and sent back
+    ground.scim.patch(path, ("replace", "roles", [{"value": f"Member@{second}"}])).expect(200)
+    ground.scim.patch(path, ("replace", "roles", [])).expect(200)
+    ground.scim.put(path, {**before, "roles": []}).expect(200)
+    assert [standing(ground, hull["user"], group) for group in (first, second)] == ["Manager", "Member"]
+    grant(ground, hull["user"], f"Member@{first}").expect(200)  # less than what is there takes nothing
+    assert standing(ground, hull["user"], first) == "Manager"
+
+
+def test_what_is_removed_goes(ground, hull):
+    first, second = hull["groups"]
+    path = f"/Users/{hull['user']}"
+    grant(ground, hull["user"], f"Manager@{first}", f"Member@{second}", "PlatformAdmin").expect(200)
+    left = ground.scim.patch(path, ("remove", f'roles[value eq "Manager@{first}"]')).expect(200)
+    assert shown(left) == sorted([f"Member@{first}", f"Member@{second}", "PlatformAdmin"])
+    left = ground.scim.patch(path, ("remove", "roles", [{"value": f"Member@{second}"}])).expect(200)
+    assert shown(left) == sorted([f"Member@{first}", "PlatformAdmin"])
+    assert [standing(ground, hull["user"], group) for group in (first, second)] == ["Member", None]
+    left = ground.scim.patch(path, ("remove", 'roles[value eq "PlatformAdmin"]')).expect(200)
+    assert shown(left) == [f"Member@{first}"] and not is_admin(ground, hull["user"])
+    left = ground.scim.patch(path, ("remove", "roles"), ("add", "roles", [{"value": f"Manager@{second}"}])).expect(200)
+    assert shown(left) == [f"Manager@{second}"] and standing(ground, hull["user"], first) is None
+
+
+@pytest.mark.parametrize("value, rule", [("Viewer", "KB-R01"), ("manager@{0}", "KB-R01"), ("Admin@{0}", "KB-R01"), (app_role("Welder"), "KB-R01"), ("@{0}", "KB-R01"),
+                                         ("Manager", None), ("Member@", None), ("PlatformAdmin@{0}", None), ("Manager@no such", None), ("Member@{1}", None),
+                                         ("Manager@00000000-0000-4000-8000-000000000000", None)], ids=str)
+def test_what_is_no_role_refuses_the_whole(ground, hull, value, rule):
+    value, name = value.replace("{0}", hull["groups"][0]).replace("{1}", hull["names"][0].upper()), ground.name()
+    operations = [("add", "roles", [{"value": f"Member@{hull['groups'][1]}"}, {"value": value}]), ("replace", "title", "Welder")]
+    for answer in (ground.scim.patch(f"/Users/{hull['user']}", *operations),
+                   ground.scim.post("/Users", {"schemas": [USER], "userName": name, "roles": [{"value": f"Member@{hull['groups'][1]}"}, {"value": value}]})):
+        is_error(answer, 400, "invalidValue")
+        assert answer.rule == rule, answer.text
+    user = ground.scim.get(f"/Users/{hull['user']}")
+    assert "title" not in user.json and shown(user) == []
+    assert ground.scim.find("Users", f'userName eq "{name}"') == []
+
+
+def test_the_last_manager_stays_and_so_does_all_else(ground, hull):
+    first, second = hull["groups"]
+    path = f"/Users/{hull['boss']}"
+    refused(ground.scim.patch(path, ("remove", f'roles[value eq "Manager@{first}"]'), ("replace", "title", "Welder"),
+                              ("add", "roles", [{"value": "PlatformAdmin"}])), 409, "KB-R07")
+    assert "title" not in ground.scim.get(path).json and not is_admin(ground, hull["boss"])
+    assert [standing(ground, hull["boss"], group) for group in (first, second)] == ["Manager", "Manager"]
+
+
+def test_a_refused_role_takes_the_new_user_back(lab, ground, hull):
+    asks = Tenant(lab, "entra", "--option", "write_roles=yes", "--push-mode", "request")
+    group, name = hull["groups"][0], ground.name()
+    answer = asks.scim.post("/Users", {"schemas": [USER], "userName": name, "roles": [{"value": f"Manager@{group}"}]})
+    assert answer.status in (403, 409) and answer.rule, answer.text
+    assert ground.scim.find("Users", f'userName eq "{name}"') == []
+    user = asks.scim.post("/Users", {"schemas": [USER], "userName": name, "roles": [{"value": f"Member@{group}"}]}).expect(201)
+    assert standing(ground, user["id"], group) is None and len(held(ground, user["id"], "kiopsRequest", group)) == 1  # KB-R20
+
+
+def test_words_of_others_stay_words(ground, plain, hull):
+    path, group = f"/Users/{hull['user']}", hull["groups"][0]
+    plain.scim.patch(path, ("add", "roles", [{"value": "Welder"}, {"value": "Painter"}, {"value": f"Manager@{group}"}])).expect(200)
+    assert standing(ground, hull["user"], group) is None
+    kept = ["Welder", "Painter", f"Manager@{group}"]
+    assert [role["value"] for role in ground.stored(hull["user"])["roles"]] == kept
+    both = grant(ground, hull["user"], f"Member@{group}").expect(200)
+    assert shown(both) == sorted([f"Member@{group}", *kept])
+    ground.scim.put(path, both.json).expect(200)
+    assert standing(ground, hull["user"], group) == "Member"
+    left = ground.scim.patch(path, ("remove", 'roles[value eq "Painter"]')).expect(200)
+    assert shown(left) == sorted(["Welder", f"Manager@{group}", f"Member@{group}"])
+
+
+def test_a_token_of_one_organization_writes_no_users(lab, ground, hull):
+    token = lab.new_token(f"bound{lab.number()}", "Manager", "--organization", hull["groups"][0], "--option", "write_roles=yes")
+    answer = lab.client(token).patch(f"/Users/{hull['user']}", ("add", "roles", [{"value": "PlatformAdmin"}]))
+    assert answer.status in (403, 404) and not is_admin(ground, hull["user"])
