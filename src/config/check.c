@@ -254,6 +254,10 @@ void config_check_together(const struct config *c, config_say *say, void *arg)
         {d->organizations.base.len && !is_below(d->organizations.create_in, d->organizations.base),
          {"directory.organizations.create_in", "must be at or below directory.organizations.base",
           0}},
+        {d->lock == CONFIG_LOCK_ATTR && !(d->lock_attribute.len && d->lock_value.len),
+         {"directory.lock", "convention \"attr\" needs attribute and value", 0}},
+        {d->lock != CONFIG_LOCK_ATTR && (d->lock_attribute.len || d->lock_value.len),
+         {"directory.lock", "attribute and value belong to convention \"attr\"; remove them", 0}},
         {c->scim.default_page > c->scim.max_page,
          {"scim.default_page", "must not be above scim.max_page", 0}},
     };

@@ -36,11 +36,10 @@ static const struct config_word feeds[] = {
     {"syncrepl", CONFIG_FEED_SYNCREPL, NULL},
     {"poll", CONFIG_FEED_POLL, "following a server by polling is not built yet; use \"auto\""},
     {0}};
-#define NO_LOCKS "locking accounts in the directory is not built yet; use \"none\""
 static const struct config_word locks[] = {{"none", CONFIG_LOCK_NONE, NULL},
-                                           {"ppolicy", CONFIG_LOCK_PPOLICY, NO_LOCKS},
-                                           {"nsaccountlock", CONFIG_LOCK_NSACCOUNTLOCK, NO_LOCKS},
-                                           {"attr", CONFIG_LOCK_ATTR, NO_LOCKS},
+                                           {"ppolicy", CONFIG_LOCK_PPOLICY, NULL},
+                                           {"nsaccountlock", CONFIG_LOCK_NSACCOUNTLOCK, NULL},
+                                           {"attr", CONFIG_LOCK_ATTR, NULL},
                                            {0}};
 static const struct config_word directions[] = {{"both", false, NULL}, {"read", true, NULL}, {0}};
 static const struct config_word profiles[] = {

@@ -312,6 +312,10 @@ struct directory_organization_edit {
     const struct directory_writer *writer;
 };
 
+/* For an inactive account whose password has been set: what locks it, if the password took that
+ * away. Fails as a lost race when the account is active by now. */
+void directory_lock_again(const struct directory *d, struct directory_mods *mods);
+
 /* A new user's DN and attributes; `password` is not among them (RFC 3062 follows). `attrs` comes
  * initialised and empty, as `mods` below. Errors: ERR_INVALID_VALUE naming the SCIM attribute. */
 MUST_CHECK bool directory_unmap_new_user(const struct directory *d,

@@ -214,6 +214,13 @@ static bool inspect_schema(struct inspection *in, struct error *err)
                 ATTRIBUTES[i]));
         return true;
     }
+    const char *lock = mapping_lock_attribute(&in->d->config->directory, in->a);
+    if (lock && !definition_of(types, str_of(lock)).at)
+        find_fault(in, true,
+                   arena_fmt(in->a,
+                             "directory.lock: the server knows no %s, so no user could be "
+                             "deactivated: load what brings it, or choose another convention",
+                             lock));
     inspect_mapping(in, types, directory_attr(&schema.at[0], "objectClasses"));
     return true;
 }

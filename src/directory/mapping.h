@@ -72,6 +72,14 @@ struct directory_mapping {
     const char *const *organization_attrs[2][2]; /* [with_members][with_owners] */
 };
 
+/* ---- mapping_lock.c: directory.lock; nothing under "none" */
+/* NULL = none. */
+const char *mapping_lock_attribute(const struct config_directory *config, struct arena *a);
+void mapping_lock(const struct config_directory *config, bool was_active, bool active,
+                  struct directory_mods *mods);
+void mapping_lock_new(const struct config_directory *config, bool active,
+                      struct directory_mods *attrs);
+
 /* ---- mapping_slots.c */
 /* Gives every row its slot, and the mapping the attributes to ask for. */
 void mapping_slots_build(struct directory_mapping *m, struct mapping_row *rows, size_t n);

@@ -183,6 +183,7 @@ bool directory_unmap_new_user(const struct directory *d, const struct directory_
         return false;
     *dn = arena_fmt(attrs->arena, STR_FMT "," STR_FMT, STR_ARG(rdn), STR_ARG(users->create_in));
     mapping_changes_send(&write.changes, attrs);
+    mapping_lock_new(&d->config->directory, json_get_bool(edit->after, "active", true), attrs);
     return true;
 }
 
@@ -206,5 +207,7 @@ bool directory_unmap_user(const struct directory *d, const struct directory_user
     if (!mapping_changes_rename(&write.changes, new_rdn, err))
         return false;
     mapping_changes_send(&write.changes, mods);
+    mapping_lock(&d->config->directory, edit->before->person.active,
+                 json_get_bool(edit->after, "active", true), mods);
     return true;
 }

@@ -188,6 +188,8 @@ static enum step write_user(struct user_write *w, struct error *err)
     const struct directory_user_edit edit = {&w->entry, &w->before, w->after, &w->writer};
     if (!directory_unmap_user(c->service->directory, &edit, &mods, &new_rdn, err))
         return STEP_FAILED;
+    if (w->password.at && !w->before.person.active && kind == KIOPS_EDIT_USER)
+        directory_lock_again(c->service->directory, &mods);
     struct str left = user_rename_left(w);
     if (mods.count == 0 && !new_rdn.len && !left.len && (!w->password.at || w->password_set)) {
         operation_apply_user(c,

@@ -83,9 +83,26 @@ static bool take_back(struct user_write *w)
     return false;
 }
 
+static bool lock_again(struct user_write *w, struct error *err)
+{
+    const struct service_call *c = w->call;
+    struct directory_result result = {0};
+    struct directory_target target = {.dn = w->entry.dn, .id = w->entry.id, .want_post = true};
+    struct directory_mods mods;
+    directory_mods_init(&mods, c->arena);
+    if (w->password.at && !json_get_bool(w->after, "active", true))
+        directory_lock_again(c->service->directory, &mods);
+    if (mods.count == 0)
+        return true;
+    bool answered = directory_modify(c->conn, &target, &mods, &result, err);
+    if (answered && result.post)
+        w->entry = *result.post;
+    return answered;
+}
+
 static bool set_first_password(struct user_write *w, struct error *err)
 {
-    return user_write_password(w, w->entry.dn, err) || take_back(w);
+    return (user_write_password(w, w->entry.dn, err) && lock_again(w, err)) || take_back(w);
 }
 
 /* The rules look at a person who is there. */

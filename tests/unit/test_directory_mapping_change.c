@@ -245,6 +245,69 @@ static void an_entry_named_by_cn_is_renamed_by_its_formatted_name(void **state)
     fixture_free(f);
 }
 
+static struct str marked(struct mapping_fixture *f, const char *before, const char *after)
+{
+    struct error err = ERROR_INIT;
+    struct str unused;
+    struct directory_mods mods;
+    struct directory_entry e = {0};
+    struct directory_user user = {0};
+    struct directory_user_edit edit = {.after = fixture_value(f, after), .writer = &writer_entra};
+    directory_mods_init(&mods, f->arena);
+    if (before) {
+        enum config_lock lock = f->config.directory.lock;
+        f->config.directory.lock = CONFIG_LOCK_NONE;
+        e = fixture_post(f, fixture_value(f, before));
+        f->config.directory.lock = lock;
+        user = fixture_map(f, &e);
+        edit.entry = &e;
+        edit.before = &user;
+    }
+    fixture_expect(before ? directory_unmap_user(&f->directory, &edit, &mods, &unused, &err)
+                          : directory_unmap_new_user(&f->directory, &edit, &unused, &mods, &err),
+                   &err);
+    for (size_t i = 0; i < mods.count; i++) {
+        const struct directory_mod *m = &mods.at[i];
+        if (!str_istarts(str_of(m->attr), STR("kiops")) && m->op == DIRECTORY_REPLACE)
+            return arena_fmt(f->arena, "%s=" STR_FMT, m->attr,
+                             STR_ARG(m->count ? m->values[0] : STR("")));
+        if (!before && str_eq(str_of(m->attr), STR("pwdAccountLockedTime")))
+            return arena_fmt(f->arena, "+%s=" STR_FMT, m->attr, STR_ARG(m->values[0]));
+    }
+    return STR("");
+}
+
+/* Whatever stands there: an account that failed passwords have locked is unlocked as well. */
+static void an_account_is_locked_by_the_directory_s_own_mark(void **state)
+{
+    static const char on[] = "{'userName':'ann'}", off[] = "{'userName':'ann','active':false}";
+    static const struct {
+        enum config_lock lock;
+        const char *locked, *unlocked;
+    } rows[] = {
+        {CONFIG_LOCK_NONE, "", ""},
+        {CONFIG_LOCK_PPOLICY, "pwdAccountLockedTime=000001010000Z", "pwdAccountLockedTime="},
+        {CONFIG_LOCK_NSACCOUNTLOCK, "nsAccountLock=TRUE", "nsAccountLock="},
+        {CONFIG_LOCK_ATTR, "loginShell=/bin/false", "loginShell="},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct mapping_fixture *f = fixture_new(NULL, 0);
+        f->config.directory.lock = rows[i].lock;
+        f->config.directory.lock_attribute = STR("loginShell");
+        f->config.directory.lock_value = STR("/bin/false");
+        assert_string_equal(marked(f, on, off).at, rows[i].locked);
+        assert_string_equal(marked(f, off, on).at, rows[i].unlocked);
+        assert_string_equal(marked(f, off, "{'userName':'ann','active':false,'title':'T'}").at, "");
+        assert_string_equal(marked(f, NULL, on).at, "");
+        fixture_free(f);
+    }
+    struct mapping_fixture *f = fixture_new(NULL, 0);
+    f->config.directory.lock = CONFIG_LOCK_PPOLICY;
+    assert_string_equal(marked(f, NULL, off).at, "+pwdAccountLockedTime=000001010000Z");
+    fixture_free(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -255,6 +318,7 @@ int main(void)
         cmocka_unit_test(each_client_has_its_own_external_id),
         cmocka_unit_test(a_user_name_that_no_entry_can_have_is_refused),
         cmocka_unit_test(an_entry_named_by_cn_is_renamed_by_its_formatted_name),
+        cmocka_unit_test(an_account_is_locked_by_the_directory_s_own_mark),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
