@@ -248,6 +248,43 @@ static void actors_see_what_their_roles_give(void **state)
     world_free(&w);
 }
 
+/* Each once, though a Manager's own may be met with the organization and with the person. */
+static void actors_list_the_memberships_that_they_see(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *person, *token, *seen;
+    } cases[] = {
+        {"admin", NULL,
+         "org-alpha.user-kim org-alpha.user-lee org-beta.user-choi "
+         "org-beta.user-kim org-gamma.user-lee"},
+        {"kim", NULL, "org-alpha.user-kim org-alpha.user-lee org-beta.user-kim"},
+        {"lee", NULL, "org-alpha.user-lee org-gamma.user-lee"},
+        {"choi", NULL, "org-beta.user-choi"},
+        {NULL, "org-beta", "org-beta.user-choi org-beta.user-kim"},
+    };
+    struct world w = peopled();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct kiops_actor actor = cases[i].person ? person(&w, cases[i].person)
+                                                   : token(&w, KIOPS_MANAGER, cases[i].token);
+        const struct replica_query q = {
+            .kind = REPLICA_MEMBERSHIP, .start_index = 1, .count = 100, .actor = &actor};
+        struct replica_page page;
+        struct error err = ERROR_INIT;
+        fixture_expect(replica_find(w.replica, w.arena, &q, &page, &err), &err);
+        json_t *ids = json_array();
+        for (size_t k = 0; k < page.count; k++) {
+            json_t *one = json_load_strict(page.at[k].json, (struct json_limits){.depth = 8}, &err);
+            json_push(ids, json_pack("{s:s}", "id", json_string_value(json_object_get(one, "id"))));
+            json_decref(one);
+        }
+        json_keep(w.arena, ids);
+        assert_string_equal(listed(&w, ids, "id"), cases[i].seen);
+        assert_int_equal(page.total, page.count);
+    }
+    world_free(&w);
+}
+
 static void a_manager_sees_requests_to_the_own_organization_only(void **state)
 {
     (void)state;
@@ -351,6 +388,7 @@ int main(void)
         cmocka_unit_test(members_stay_out_when_nobody_wants_them_and_are_an_array_when_empty),
         cmocka_unit_test(a_client_sees_its_own_external_id_alone),
         cmocka_unit_test(actors_see_what_their_roles_give),
+        cmocka_unit_test(actors_list_the_memberships_that_they_see),
         cmocka_unit_test(a_manager_sees_requests_to_the_own_organization_only),
         cmocka_unit_test(short_groups_show_three_things_and_have_their_own_version),
         cmocka_unit_test(people_see_the_open_ones_until_they_close),
