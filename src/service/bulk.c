@@ -289,6 +289,21 @@ static bool is_over(const struct runner *r)
     return r->next == r->ask.bulk->step_count || (most && r->failed >= (size_t)most);
 }
 
+/* failOnErrors has ended it: what was made without a reference that was to come is no success. */
+static void fail_unfinished(struct runner *r)
+{
+    for (; r->next < r->ask.bulk->step_count; r->next++) {
+        const struct scim_bulk_step *step = &r->ask.bulk->steps[r->next];
+        struct error err = ERROR_INIT;
+        if (!step->finish || !r->ids[step->operation].len)
+            continue;
+        error_set(&err, ERR_INVALID_VALUE,
+                  "made without the reference: failOnErrors ended the bulk before; send the "
+                  "reference in a PATCH");
+        fail(r, step->operation, &err);
+    }
+}
+
 /* Begins what can begin. Called with the lock held, returns without it; afterwards the runner may
  * be gone, because the one who ends the last operation tells the caller. */
 static void advance(struct runner *r)
@@ -296,6 +311,8 @@ static void advance(struct runner *r)
     while (!is_over(r) && r->running < r->most && begin(r, &r->ask.bulk->steps[r->next]))
         r->next++;
     bool over = is_over(r) && !r->running;
+    if (over)
+        fail_unfinished(r);
     assert(over || r->running); /* the steps' order: with nothing under way the next can begin */
     struct service_bulk ask = r->ask;
     pthread_mutex_unlock(&r->lock);

@@ -333,6 +333,17 @@ def test_after_so_many_errors_nothing_is_run_or_listed(ground):
     assert [len(ground.scim.find("Users", f'userName eq "{n}"')) for n in names] == [1, 1, 0, 0]
 
 
+@pytest.mark.line(195, 197)
+def test_a_circle_that_is_cut_by_it_is_no_success(ground):
+    kim = ground.hire()
+    taken, name = ground.entry(kim)["uid"][0], ground.name()
+    answers = send(ground.scim, user("a", name, **manager("bulkId:b")), user("x", taken), user("b", ground.name(), **manager("bulkId:a")),
+                   failOnErrors=1)
+    assert statuses(answers) == ["400", "409"]
+    assert "made without the reference" in failed(answers[0], 400, "invalidValue")["detail"]
+    assert ground.entry(id_of(answers[0]))["uid"] == [name] and manager_of(ground, id_of(answers[0])) is None
+
+
 @pytest.mark.line(197)
 def test_without_it_all_are_run(ground):
     names = [ground.name() for _ in range(2)]
