@@ -9,8 +9,8 @@
 
 #include "base/own.h"
 
-/* Of one bulk in the writers' queues, for each writer: they are kept busy, and another client's
- * write waits behind no more than these. */
+/* Of all bulks together in the writers' queues, for each writer: they are kept busy, and another
+ * client's write waits behind no more than these, and one of each bulk, however many there are. */
 #define AHEAD_PER_WRITER 4
 #define ERROR_BODY_MAX 8192
 
@@ -22,7 +22,8 @@ struct runner {
     struct str *ids;             /* by operation: what a POST made; empty: nothing */
     bool *ended;
     size_t next; /* step */
-    size_t running, most;
+    size_t running;
+    bool one_by_one;  /* so that nothing is begun behind the last error that is borne */
     bool alone;       /* what runs now bears nothing beside it */
     size_t failed;    /* operations */
     int64_t lost_ms;  /* spent on operations in a row that the directory did not answer */
@@ -181,6 +182,7 @@ static void run_job(void *arg, struct directory_conn *conn)
     pthread_mutex_lock(&r->lock);
     bool answered = made || err.kind != ERR_UNAVAILABLE;
     r->lost_ms = answered ? 0 : r->lost_ms + clock_monotonic_ms() - began;
+    atomic_fetch_sub(&r->ask.call.service->bulk_under_way, 1);
     if (made)
         succeed(r, job->step, &result);
     else
@@ -244,6 +246,14 @@ static bool targets_ended(const struct runner *r, const struct scim_bulk_step *s
     return true;
 }
 
+/* Who has nothing under way always may: somebody has to wake it. */
+static bool may_begin(const struct runner *r)
+{
+    const struct service *s = r->ask.call.service;
+    size_t ahead = AHEAD_PER_WRITER * (size_t)s->config->server.writers;
+    return !r->running || (!r->one_by_one && atomic_load(&s->bulk_under_way) < ahead);
+}
+
 /* A place in the queue is asked for; only who has none left takes one beyond the ceiling. */
 static bool send(struct runner *r, const struct scim_bulk_step *step, struct str key)
 {
@@ -256,6 +266,7 @@ static bool send(struct runner *r, const struct scim_bulk_step *step, struct str
     else if (!service_writer_submit(s, key, run_job, job, &full))
         return false;
     r->running++;
+    atomic_fetch_add(&s->bulk_under_way, 1);
     return true;
 }
 
@@ -308,7 +319,7 @@ static void fail_unfinished(struct runner *r)
  * be gone, because the one who ends the last operation tells the caller. */
 static void advance(struct runner *r)
 {
-    while (!is_over(r) && r->running < r->most && begin(r, &r->ask.bulk->steps[r->next]))
+    while (!is_over(r) && may_begin(r) && begin(r, &r->ask.bulk->steps[r->next]))
         r->next++;
     bool over = is_over(r) && !r->running;
     if (over)
@@ -342,7 +353,7 @@ void service_bulk_run(const struct service_bulk *b)
     r->ask = *b;
     r->ids = ARENA_ARRAY(a, struct str, b->bulk->count);
     r->ended = ARENA_ARRAY(a, bool, b->bulk->count);
-    r->most = b->bulk->fail_on_errors ? 1 : AHEAD_PER_WRITER * (size_t)config->server.writers;
+    r->one_by_one = b->bulk->fail_on_errors;
     r->patience =
         config->directory.connect_timeout_ms + 2 * (int64_t)config->directory.operation_timeout_ms;
     read_projections(r);

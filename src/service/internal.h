@@ -31,6 +31,7 @@ struct service {
     struct directory_feed *feed;
     pthread_t feed_thread;
     atomic_bool stopping;
+    atomic_size_t bulk_under_way; /* bulk.c: operations of all bulks in the writers' queues */
     /* access.c: 0, or when the directory is asked about known tokens again; somebody may do so. */
     _Atomic int64_t ask_tokens_at;
     atomic_bool ask_tokens_once;

@@ -6,7 +6,7 @@ import uuid
 
 import pytest
 from checklist import lines
-from faults import SHORT, kill, live
+from faults import SHORT, configure, kill, live
 from kiopslab import site
 from lab import eventually
 from scim import ENTERPRISE, GROUP, PATCH, REFUSAL, USER
@@ -468,6 +468,19 @@ def test_others_write_while_a_bulk_runs(lab, ground):
     answers = at_once(lambda: send(patient, *(user(f"{n}", f"{mark}x{n}") for n in range(400))),
                       lambda: [ground.scim.post("/Users", {"schemas": [USER], "userName": f"{mark}y{n}"}).status for n in range(20)])
     assert statuses(answers[0]) == ["201"] * 400 and answers[1] == [201] * 20
+
+
+def test_many_bulks_leave_room_for_others(new_lab):
+    """All bulks together fill no more of the queue than one may: else every other client hears 503."""
+    lab = new_lab()
+    configure(lab.bridge, "server = {", "server = { writers = 2; write_queue = 32;")
+    lab.bridge.process.stop()
+    lab.bridge.process.start()
+    eventually(lambda: lab.scim.get("/Users?count=0").status == 200, within=30)
+    other = lab.client(lab.new_token("other", client="other"))
+    done = at_once(*(lambda m=m: send(lab.scim, *(user(f"{n}", f"many{m}x{n}") for n in range(100))) for m in range(12)),
+                   lambda: [other.post("/Users", {"schemas": [USER], "userName": f"other{n}"}).status for n in range(60)])
+    assert [statuses(answers) for answers in done[:12]] == [["201"] * 100] * 12 and done[12] == [201] * 60
 
 
 def test_a_full_queue_delays_a_bulk_and_loses_nothing(new_lab):
