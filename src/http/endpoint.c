@@ -88,6 +88,7 @@ struct service_call http_call(const struct http_request *r, struct directory_con
         .if_none_match = r->head.if_none_match,
         .projection = r->projection,
         .version_only = r->minimal,
+        .has_time = r->has_time,
         .deadline = r->deadline,
     };
 }
@@ -135,6 +136,9 @@ enum http_next http_answer_result(struct http_request *r, enum service_status st
         if (result->search.base.len)
             r->ahead = result->search;
         return HTTP_TO_READER;
+    case SERVICE_NEEDS_TIME:
+        r->has_time = true;
+        return HTTP_TO_SCANNER;
     case SERVICE_FAILED:
         break;
     }

@@ -7,7 +7,7 @@
  * server.c.
  *
  * Threads: a struct http_request belongs to the pool thread of its connection; while it is
- * suspended, to the reader or writer thread that runs it.
+ * suspended, to the reader, writer or scanner thread that runs it.
  */
 #pragma once
 
@@ -102,9 +102,10 @@ struct http_request;
 
 enum http_next {
     HTTP_ANSWERED,
-    HTTP_TO_READER, /* call again on a thread with a connection */
-    HTTP_TO_WRITER, /* call again on the writer thread of request->key */
-    HTTP_TO_BULK,   /* its operations go to the writers, each on its own */
+    HTTP_TO_READER,  /* call again on a thread with a connection */
+    HTTP_TO_WRITER,  /* call again on the writer thread of request->key */
+    HTTP_TO_SCANNER, /* call again where there is time */
+    HTTP_TO_BULK,    /* its operations go to the writers, each on its own */
 };
 
 /* Called with conn NULL in a pool thread, then perhaps again on the thread it asked for. */
@@ -184,6 +185,7 @@ struct http_request {
 
     /* endpoint.c */
     bool prepared, writing, minimal;
+    bool has_time; /* on its way to, or on, a scanner thread */
     const struct scim_dialect *dialect;
     const struct scim_projection *projection;
     const json_t *document;

@@ -82,6 +82,7 @@ static void write_service(const struct service *s, struct buf *out)
     service_figures(s, &f);
     one(out, "write_queue", "gauge", "Writes that wait for a writer.", f.queue_writes);
     one(out, "read_queue", "gauge", "Confirmations that wait for a reader.", f.queue_reads);
+    one(out, "scan_queue", "gauge", "Long lists that wait for a scanner.", f.queue_scans);
     one(out, "unknown_outcomes_total", "counter", "Directory writes whose answer was lost.",
         f.unknown_outcomes);
     one(out, "lost_races_total", "counter", "Preconditions that did not hold.", f.lost_races);

@@ -206,6 +206,10 @@ static bool submit(struct http_request *r, enum http_next next)
         http_bulk_begin(r, on_bulk_done);
         return true;
     }
+    if (next == HTTP_TO_SCANNER) {
+        struct str client = r->actor.client.len ? r->actor.client : r->actor.id;
+        return service_scanner_submit(s, client, on_worker, r, &r->err);
+    }
     const struct service_read read = {on_worker, r, r->arena, r->ahead};
     return next == HTTP_TO_WRITER ? service_writer_submit(s, r->key, on_worker, r, &r->err)
                                   : service_reader_submit(s, &read, &r->err);
@@ -243,8 +247,8 @@ static void on_worker(void *arg, struct directory_conn *conn)
     enum http_next next = run_in_time(r, conn);
     if (next == HTTP_TO_READER)
         error_set(&r->err, ERR_INTERNAL, "a thread with a connection asked for one");
-    /* A write whose token had to be confirmed goes from the reader on to its writer. */
-    bool goes_on = next == HTTP_TO_WRITER || next == HTTP_TO_BULK;
+    /* Who had to be confirmed goes from the reader on to where the request is run. */
+    bool goes_on = next == HTTP_TO_WRITER || next == HTTP_TO_BULK || next == HTTP_TO_SCANNER;
     if (!goes_on || !submit(r, next))
         come_back(r);
     log_request_id(NULL);

@@ -13,6 +13,9 @@
 #define MEMBERS_MAX 1000000
 /* A list that took less is made anew as fast. */
 #define WORTH_KEEPING 256
+/* To be judged at once; of more, 200 terms of a filter that the records do not answer take a tenth
+ * of a second and longer. */
+#define BRIEF_MAX 2048
 
 static unsigned sections_of(const struct replica_want *want)
 {
@@ -140,7 +143,22 @@ static struct list *as_list(struct search *s, struct list *l)
     return l;
 }
 
-/* NULL: refused. */
+/* How many are looked at, at most; under the lock. Memberships are not yet gathered. */
+static size_t outlook(const struct search *s)
+{
+    size_t n = 0;
+    for (size_t k = 0; k < s->part_count; k++) {
+        const struct part *p = &s->parts[k];
+        bool of_one = p->by.key == KEY_ID || p->by.key == KEY_USER;
+        if (p->q->kind != REPLICA_MEMBERSHIP)
+            n += p->count;
+        else if (!of_one)
+            n += s->replica->users.count;
+    }
+    return n;
+}
+
+/* NULL: refused, or put off. */
 static struct list *make_list(struct search *s, struct str text, struct error *err)
 {
     struct replica *r = s->replica;
@@ -150,16 +168,17 @@ static struct list *make_list(struct search *s, struct str text, struct error *e
         if (s->parts[k].q->kind != REPLICA_MEMBERSHIP)
             candidates_add(s, &s->parts[k]);
     bool bearable = is_bearable(s, err);
+    s->put_off = bearable && s->q->brief && outlook(s) > BRIEF_MAX;
     struct list *l = list_new(r, atomic_load(&r->changes));
     replica_unlock(r);
+    if (!bearable || s->put_off) {
+        list_drop(r, l);
+        return NULL;
+    }
     for (size_t k = 0; k < s->part_count; k++) {
         if (s->parts[k].q->kind == REPLICA_MEMBERSHIP)
             memberships_add(s, &s->parts[k]);
         candidates += s->parts[k].count;
-    }
-    if (!bearable) {
-        list_drop(r, l);
-        return NULL;
     }
     judge_all(s);
     as_list(s, l);
@@ -323,8 +342,9 @@ bool replica_find(struct replica *r, struct arena *a, const struct replica_query
     struct list *l = lists_take(r, text);
     if (!l)
         l = make_list(&s, text, err);
+    out->put_off = s.put_off;
     if (!l)
-        return false;
+        return s.put_off;
     cut_page(&s, l, out);
     say_confirm(&s, out);
     list_drop(r, l);

@@ -93,6 +93,7 @@ struct search {
     size_t part_count;
     struct match *at; /* matches */
     size_t count;
+    bool put_off;
 };
 
 static inline struct part *search_part(struct search *s, const struct item *it)

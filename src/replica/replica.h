@@ -177,6 +177,7 @@ struct replica_query {
     /* Filter and order as text: a list that goes on is kept under it for its next page. Empty: not
      * kept. */
     struct str text;
+    bool brief; /* who asks must be done soon: a scan of many is put off */
 };
 
 /* A filter pinned one unique key and nothing was found (the directory was not asked): an equality
@@ -191,6 +192,7 @@ struct replica_page {
     const struct replica_text *at;
     size_t count;
     bool more;                 /* behind the page */
+    bool put_off;              /* nothing else is said: ask again with time */
     struct replica_place last; /* of the page, should it have one */
     struct replica_confirm confirm[REPLICA_KINDS];
     size_t confirm_count;

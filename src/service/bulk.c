@@ -93,6 +93,7 @@ static int status_number(enum service_status status)
     case SERVICE_OK:
     case SERVICE_NOT_MODIFIED:
     case SERVICE_NEEDS_DIRECTORY:
+    case SERVICE_NEEDS_TIME:
     case SERVICE_FAILED:
         break;
     }

@@ -27,7 +27,7 @@ struct service {
     struct replica *replica;
     struct str base; /* public_url + "/scim/v2" */
     unsigned char cursor_key[SERVICE_CURSOR_KEY];
-    struct worker_pool *writers, *readers;
+    struct worker_pool *writers, *readers, *scanners;
     struct directory_feed *feed;
     pthread_t feed_thread;
     atomic_bool stopping;

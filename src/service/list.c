@@ -139,6 +139,7 @@ static struct replica_query query_of(const struct service_call *c, const struct 
         .actor = &c->actor,
         .want = {.members = scim_projection_wants(groups, STR("members"))},
         .text = q->text,
+        .brief = !c->has_time,
     };
 }
 
@@ -162,6 +163,8 @@ enum service_status service_list(const struct service_call *c, const struct serv
     query.after = q.page.by_cursor ? &after : NULL;
     if (!find(c, &query, &page, err))
         return SERVICE_FAILED;
+    if (page.put_off)
+        return SERVICE_NEEDS_TIME;
     if (page.confirm_count && !c->conn) {
         out->search = search_of(c, &page.confirm[0]);
         return SERVICE_NEEDS_DIRECTORY;

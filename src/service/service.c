@@ -5,7 +5,7 @@
 #include <string.h>
 
 #define READERS 4
-/* Confirmations that wait; each holds one suspended connection. */
+/* Confirmations, or scans, that wait; each holds one suspended connection. */
 #define READ_QUEUE 4096
 
 static bool find_types(struct service *s, struct error *err)
@@ -50,11 +50,13 @@ bool service_start(const struct service_settings *settings, struct service **out
     });
     s->writers = workers_start(s->directory, config->server.writers, config->server.write_queue);
     s->readers = workers_start(s->directory, READERS, READ_QUEUE);
+    s->scanners = workers_start(s->directory, config->server.threads, READ_QUEUE);
     s->feed = directory_feed_new(s->directory);
     if (pthread_create(&s->feed_thread, NULL, service_feed_thread, s) != 0) {
         error_set(err, ERR_CONFIG, "cannot start a thread: raise the limit on processes");
         workers_stop(s->writers);
         workers_stop(s->readers);
+        workers_stop(s->scanners);
         directory_feed_free(s->feed);
         replica_free(s->replica);
         free(base);
@@ -74,6 +76,7 @@ void service_stop(struct service *s)
     pthread_join(s->feed_thread, NULL);
     workers_stop(s->writers);
     workers_stop(s->readers);
+    workers_stop(s->scanners);
     directory_feed_free(s->feed);
     replica_free(s->replica);
     free((char *)(uintptr_t)s->base.at);
@@ -137,11 +140,19 @@ bool service_reader_submit(struct service *s, const struct service_read *read, s
     return workers_submit(s->readers, STR_NONE, read, err);
 }
 
+bool service_scanner_submit(struct service *s, struct str client, service_run *run, void *arg,
+                            struct error *err)
+{
+    struct service_read job = {.run = run, .arg = arg, .search.nothing = true};
+    return workers_submit(s->scanners, client, &job, err);
+}
+
 void service_figures(const struct service *s, struct service_figures *out)
 {
     *out = (struct service_figures){
         .queue_writes = workers_waiting(s->writers),
         .queue_reads = workers_waiting(s->readers),
+        .queue_scans = workers_waiting(s->scanners),
         .unknown_outcomes = atomic_load(&s->unknown_outcomes),
         .lost_races = atomic_load(&s->lost_races),
         .feed_events = atomic_load(&s->feed_events),

@@ -32,7 +32,7 @@ struct service_settings {
     struct audit *audit;
 };
 
-/* Starts the feed, writer and reader threads. Errors: ERR_CONFIG. */
+/* Starts the feed, writer, reader and scanner threads. Errors: ERR_CONFIG. */
 MUST_CHECK bool service_start(const struct service_settings *s, struct service **out,
                               struct error *err);
 void service_stop(struct service *s); /* waits for requests on writer threads */
@@ -63,6 +63,7 @@ struct service_call {
     struct str if_match, if_none_match; /* header values as sent; STR_NONE */
     const struct scim_projection *projection;
     bool version_only; /* the answer to a write has no body */
+    bool has_time;     /* on a scanner thread: nobody else's request waits for it */
     int64_t deadline;  /* monotonic ms */
 };
 
@@ -73,6 +74,7 @@ enum service_status {
     SERVICE_NOT_MODIFIED,    /* 304 */
     SERVICE_NEEDS_DIRECTORY, /* conn is NULL and memory cannot answer: call again on a reader thread
                               */
+    SERVICE_NEEDS_TIME,      /* a long scan: call again on a scanner thread, with has_time */
     SERVICE_FAILED,          /* err holds why */
 };
 
@@ -214,10 +216,15 @@ struct service_read {
 MUST_CHECK bool service_reader_submit(struct service *s, const struct service_read *read,
                                       struct error *err);
 
+/* Scanners: lists that look at many. Those of one client run one after another, so that another's
+ * wait for few. */
+MUST_CHECK bool service_scanner_submit(struct service *s, struct str client, service_run *run,
+                                       void *arg, struct error *err);
+
 /* Figures for /metrics. */
 struct service_figures {
-    uint64_t queue_writes, queue_reads, refused_by_rule[32], unknown_outcomes, lost_races,
-        feed_events;
+    uint64_t queue_writes, queue_reads, queue_scans, refused_by_rule[32], unknown_outcomes,
+        lost_races, feed_events;
     struct directory_figure ldap[DIRECTORY_FIGURES];
     size_t ldap_count;
 };

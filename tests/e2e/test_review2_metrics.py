@@ -18,7 +18,7 @@ def lines(bridge, pattern):
 def test_every_figure_of_the_design_is_there(lab):
     names = set(lines(lab.bridge, r"^# TYPE kiops_(\w+)"))
     assert names >= {"http_requests_total", "ldap_operations_total", "ldap_failures_total", "ldap_seconds_total",
-                     "write_queue", "read_queue", "feed_live", "feed_staleness_seconds", "refused_total", "vacant_seats",
+                     "write_queue", "read_queue", "scan_queue", "feed_live", "feed_staleness_seconds", "refused_total", "vacant_seats",
                      "pending_requests", "pending_oldest_seconds", "token_expires_timestamp_seconds",
                      "token_used_timestamp_seconds"}
 

@@ -5,6 +5,7 @@ import json
 import re
 import select
 import socket
+import threading
 import time
 import urllib.request
 from pathlib import Path
@@ -16,6 +17,7 @@ from lab import eventually
 from scim import JSON, USER
 from test_scim_transport import is_error
 
+SEARCH = "urn:ietf:params:scim:api:messages:2.0:SearchRequest"
 LOW = """body_kb = 64; json_depth = 8; patch_operations = 5; patch_values = 20; filter_chars = 100; filter_nodes = 6;
   filter_depth = 4; header_kb = 8; target_kb = 2; value_kb = 1; values_per_attribute = 4; header_timeout_s = 1;
   body_timeout_s = 1; idle_timeout_s = 2; connections_per_address = 8;"""
@@ -312,6 +314,32 @@ def test_a_flood_with_wrong_tokens_is_refused_and_health_stays_up(new_lab):
     lab.scim.bare("GET", "/Users?count=1", {"Authorization": "Bearer guess", "X-Forwarded-For": "203.0.113.10"}).expect(401)
     lab.scim.get("/Users?count=1").expect(200)
     assert metric(lab.bridge, "kiops_http_connections") >= 0  # /metrics answers
+
+
+# ---- scans
+
+
+def test_who_looks_at_everybody_again_and_again_holds_up_nobody(new_lab):
+    """Long scans have threads of their own, and those of one client take turns: others are answered meanwhile."""
+    lab = new_lab(users=4000)
+    asks = " or ".join(f'title co "nobody{n}"' for n in range(90))
+    user = lab.scim.get("/Users", count=1)["Resources"][0]["id"]
+    answers, scans = [], lab.client(lab.new_token("scans", client="scans"))
+
+    def scan():
+        answers.append(scans.post("/Users/.search", {"schemas": [SEARCH], "filter": asks}))
+
+    threads = [threading.Thread(target=scan) for _ in range(24)]
+    for thread in threads:
+        thread.start()
+    eventually(lambda: metric(lab.bridge, "kiops_scan_queue") >= 12, within=30)
+    lab.scim.get(f"/Users/{user}").expect(200)
+    assert lab.scim.get("/Users", filter=f'id eq "{user}"').expect(200)["totalResults"] == 1
+    assert len(lab.scim.get("/Users", count=3, startIndex=2000).expect(200)["Resources"]) == 3
+    assert metric(lab.bridge, "kiops_scan_queue") > 0
+    for thread in threads:
+        thread.join()
+    assert [(a.status, a["totalResults"]) for a in answers] == [(200, 0)] * 24
 
 
 # ---- file descriptors (fault 50)

@@ -130,6 +130,13 @@ bool service_reader_submit(struct service *s, const struct service_read *read, s
     return submit(s, read->run, read->arg, err);
 }
 
+bool service_scanner_submit(struct service *s, struct str client, service_run *run, void *arg,
+                            struct error *err)
+{
+    (void)client;
+    return submit(s, run, arg, err);
+}
+
 const struct scim_catalog *service_catalog(const struct service *s)
 {
     return s->catalog;
