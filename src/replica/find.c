@@ -110,6 +110,9 @@ static bool is_bearable(const struct search *s, struct error *err)
 /* What the next page will be asked with, of what, and by whom: the same text, the same list. */
 static struct str text_of(const struct search *s)
 {
+    static const struct str LETTERS[REPLICA_KINDS] = {[REPLICA_USER] = STR_INIT("U"),
+                                                      [REPLICA_GROUP] = STR_INIT("G"),
+                                                      [REPLICA_MEMBERSHIP] = STR_INIT("M")};
     const struct kiops_actor *who = s->view.actor;
     struct str text = s->q->text;
     if (!text.len)
@@ -118,7 +121,7 @@ static struct str text_of(const struct search *s)
         ARENA_ARRAY(s->arena, struct str, 7 + REPLICA_KINDS + 2 * who->organization_count);
     size_t n = 0;
     for (size_t k = 0; k < s->part_count; k++)
-        parts[n++] = s->parts[k].q->kind == REPLICA_USER ? STR("U") : STR("G");
+        parts[n++] = LETTERS[s->parts[k].q->kind];
     parts[n++] = STR("\n");
     parts[n++] = text;
     parts[n++] = STR("\n");
