@@ -102,6 +102,10 @@ struct config_limits {
     unsigned requests_per_s, burst; /* 0 = off */
 };
 
+struct config_auth {
+    bool basic; /* people by user name and password */
+};
+
 struct config_audit {
     struct str dir;
     enum config_sync sync;
@@ -120,6 +124,7 @@ struct config {
     struct config_scim scim;
     int64_t reject_quiet_days;
     struct config_limits limits;
+    struct config_auth auth;
     struct config_audit audit;
     struct config_log log;
     struct str path; /* of the file */

@@ -199,7 +199,7 @@ const struct config_key config_keys[] = {
     {"limits.burst", NUMBER(2000, 0, 10000000), AT(limits.burst)},
 
     {"auth", GROUP},
-    {"auth.basic", BOOL(false), .later = "HTTP Basic is not built yet; use false"},
+    {"auth.basic", BOOL(false), AT(auth.basic)},
     {"auth.oidc", GROUP, .later = NO_OIDC},
     {"auth.oidc.issuer", TEXT("")},
     {"auth.oidc.audience", TEXT("")},

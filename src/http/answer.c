@@ -75,6 +75,8 @@ static void each_header(const struct http_request *r, add_header *add, void *to)
         add(to, "Allow", arena_cstr(r->arena, answer->allow));
     if (challenge(r))
         add(to, "WWW-Authenticate", challenge(r));
+    if (answer->status == 401 && http_basic_is_offered(r))
+        add(to, "WWW-Authenticate", "Basic " REALM ", charset=\"UTF-8\"");
     if (answer->retry_after_s) {
         snprintf(number, sizeof(number), "%d", answer->retry_after_s);
         add(to, "Retry-After", number);

@@ -34,7 +34,7 @@ static enum http_next refuse(struct http_request *r)
     int wait_s = 0;
     if (!http_rate_take(h->rate, address, http_now_ns() / 1000000, &wait_s)) {
         error_clear(&r->err);
-        error_set(&r->err, ERR_RATE, "too many requests without a valid token");
+        error_set(&r->err, ERR_RATE, "too many requests without valid credentials");
         r->err.retry_after_s = wait_s;
         atomic_fetch_add_explicit(&h->metrics.rate_limited, 1, memory_order_relaxed);
         return HTTP_ANSWERED;
@@ -50,15 +50,28 @@ static enum http_next take_rate(struct http_request *r)
         r->authenticated = true;
         return HTTP_ANSWERED;
     }
-    error_set(&r->err, ERR_RATE, "too many requests with this token");
+    error_set(&r->err, ERR_RATE, "too many requests at once");
     r->err.retry_after_s = wait_s;
     atomic_fetch_add_explicit(&r->server->metrics.rate_limited, 1, memory_order_relaxed);
     return HTTP_ANSWERED;
 }
 
+/* What a token or a person's proof came to. */
+static enum http_next conclude(struct http_request *r, const struct directory_conn *conn,
+                               enum service_status status)
+{
+    if (status == SERVICE_NEEDS_DIRECTORY && !conn)
+        return HTTP_TO_READER;
+    if (status == SERVICE_OK)
+        return take_rate(r);
+    return r->err.kind == ERR_UNAUTHORIZED ? refuse(r) : HTTP_ANSWERED;
+}
+
 enum http_next http_authenticate(struct http_request *r, struct directory_conn *conn)
 {
     struct str token;
+    if (http_is_basic(r->head.authorization))
+        return conclude(r, conn, http_basic_authenticate(r, conn));
     if (!http_bearer_token(r->head.authorization, &token, &r->challenge)) {
         error_set(&r->err, ERR_UNAUTHORIZED,
                   r->challenge == HTTP_CHALLENGE_PLAIN ? "a bearer token is needed"
@@ -66,10 +79,5 @@ enum http_next http_authenticate(struct http_request *r, struct directory_conn *
         return refuse(r);
     }
     struct service_call asks = {.service = r->server->service, .arena = r->arena, .conn = conn};
-    enum service_status status = service_authenticate(&asks, token, &r->actor, &r->err);
-    if (status == SERVICE_NEEDS_DIRECTORY && !conn)
-        return HTTP_TO_READER;
-    if (status == SERVICE_OK)
-        return take_rate(r);
-    return r->err.kind == ERR_UNAUTHORIZED ? refuse(r) : HTTP_ANSWERED;
+    return conclude(r, conn, service_authenticate(&asks, token, &r->actor, &r->err));
 }

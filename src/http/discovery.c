@@ -138,6 +138,7 @@ static struct scim_features features_of(const struct config *config)
         .max_page = config->scim.max_page,
         .cursor_timeout_s = config->scim.cursor_timeout_s,
         .oauth_bearer = true,
+        .http_basic = config->auth.basic,
     };
 }
 

@@ -48,15 +48,20 @@ static bool wants_minimal(const struct http_request *r)
             r->dialect->group_patch_204);
 }
 
-void http_begin(struct http_request *r)
+int64_t http_deadline(const struct http_request *r)
 {
     const struct config_directory *directory = &r->server->config->directory;
+    return clock_deadline_in(directory->connect_timeout_ms +
+                             2 * (int64_t)directory->operation_timeout_ms);
+}
+
+void http_begin(struct http_request *r)
+{
     const struct scim_dialect *dialect = scim_dialect_find(r->actor.profile);
     if (r->prepared)
         return;
     r->dialect = dialect ? dialect : r->server->default_dialect;
-    r->deadline = clock_deadline_in(directory->connect_timeout_ms +
-                                    2 * (int64_t)directory->operation_timeout_ms);
+    r->deadline = http_deadline(r);
     r->prepared = true;
 }
 

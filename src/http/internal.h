@@ -79,9 +79,13 @@ MUST_CHECK bool http_media_body(const struct http_head *h, struct error *err);
 struct http_rate;
 
 struct http_rate *http_rate_new(unsigned per_s, unsigned burst); /* per_s 0 = off */
+/* `burst` at once, then one every `wait_s` seconds. */
+struct http_rate *http_rate_new_slow(unsigned wait_s, unsigned burst);
 void http_rate_free(struct http_rate *r);
 /* false: over the limit; `*wait_s` until the next one passes. */
 MUST_CHECK bool http_rate_take(struct http_rate *r, struct str key, int64_t now_ms, int *wait_s);
+/* What was taken and shall not count. */
+void http_rate_give(struct http_rate *r, struct str key);
 
 /* ---- router.c ---- */
 enum http_method {
@@ -217,10 +221,29 @@ enum http_next http_authenticate(struct http_request *r, struct directory_conn *
 MUST_CHECK bool http_bearer_token(struct str authorization, struct str *token,
                                   enum http_challenge *challenge);
 
+/* ---- basic.c: people by user name and password ---- */
+struct http_basic {
+    struct str name, password;
+    struct str secret; /* both; wiped by who read it */
+};
+
+bool http_is_basic(struct str authorization);
+/* false: malformed, or bytes that are no text (RFC 7617 2). */
+MUST_CHECK bool http_basic_read(struct arena *a, struct str authorization, struct http_basic *out);
+/* Switched on, and what this peer sends has crossed no network in clear text. */
+bool http_basic_is_offered(const struct http_request *r);
+/* OK: r->actor. Else r->err, or NEEDS_DIRECTORY. The header is wiped once it is decided. */
+enum service_status http_basic_authenticate(struct http_request *r, struct directory_conn *conn);
+struct http_tries;
+struct http_tries *http_tries_new(void);
+void http_tries_free(struct http_tries *t);
+
 /* ---- endpoint.c, search.c, discovery.c ---- */
 http_endpoint http_endpoint_collection, http_endpoint_item, http_endpoint_me, http_endpoint_search,
     http_endpoint_root, http_endpoint_discovery;
 
+/* Of a request that now begins to wait for the directory. */
+int64_t http_deadline(const struct http_request *r);
 /* Dialect and deadline, once. */
 void http_begin(struct http_request *r);
 /* `resource` may be NULL: of no type. */
@@ -297,6 +320,8 @@ struct http_peer *http_peer_open(struct http_peers *p, int fd, const struct sock
 void http_peer_close(struct http_peer *peer);
 int64_t http_peers_now_ms(const struct http_peers *p); /* monotonic, at most a second old */
 size_t http_peers_count(const struct http_peers *p);
+/* Loopback or a trusted proxy: what comes from there needs no TLS of ours. */
+bool http_peer_is_private(const struct http_peer *peer);
 /* The client's address as text: the last X-Forwarded-For element behind a trusted proxy. */
 struct str http_peer_address(const struct http_peer *peer, struct arena *a,
                              const struct http_head *h);
@@ -335,6 +360,7 @@ struct http_server {
     const struct scim_dialect *default_dialect;
     struct http_discovery *discovery;
     struct http_rate *rate;
+    struct http_tries *tries; /* of passwords */
     struct http_peers *peers;
     struct http_health *health;
     struct http_metrics metrics;

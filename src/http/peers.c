@@ -82,6 +82,14 @@ static bool is_trusted(const struct http_peers *p, const unsigned char address[1
     return false;
 }
 
+bool http_peer_is_private(const struct http_peer *peer)
+{
+    static const unsigned char loopback_v6[16] = {[15] = 1};
+    static const unsigned char loopback_v4[13] = {[10] = 0xff, [11] = 0xff, [12] = 127};
+    return peer->trusted || memcmp(peer->address, loopback_v6, sizeof(loopback_v6)) == 0 ||
+           memcmp(peer->address, loopback_v4, sizeof(loopback_v4)) == 0;
+}
+
 static bool load_trusted(struct http_peers *p, const struct config_strings *proxies,
                          struct error *err)
 {

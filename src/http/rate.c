@@ -5,7 +5,7 @@
 #define SETS 1024
 #define WAYS 4
 #define LOCKS 16
-#define UNIT 1000 /* a request, in thousandths */
+#define UNIT 1000 /* a request at full speed, in thousandths */
 
 struct bucket {
     uint64_t key;  /* 0 = free */
@@ -17,20 +17,32 @@ struct bucket {
  * gives way, it would let its client pass anyway. */
 struct http_rate {
     int64_t per_s, burst;
+    int64_t cost; /* of a request, in thousandths */
     pthread_mutex_t locks[LOCKS];
     struct bucket buckets[SETS][WAYS];
 };
 
-struct http_rate *http_rate_new(unsigned per_s, unsigned burst)
+static struct http_rate *new_rate(unsigned per_s, unsigned burst, int64_t cost)
 {
     struct http_rate *r = calloc(1, sizeof(*r));
     if (!r)
         abort();
     r->per_s = per_s;
-    r->burst = (int64_t)(burst ? burst : 1) * UNIT;
+    r->burst = (int64_t)(burst ? burst : 1) * cost;
+    r->cost = cost;
     for (size_t i = 0; i < LOCKS; i++)
         pthread_mutex_init(&r->locks[i], NULL);
     return r;
+}
+
+struct http_rate *http_rate_new(unsigned per_s, unsigned burst)
+{
+    return new_rate(per_s, burst, UNIT);
+}
+
+struct http_rate *http_rate_new_slow(unsigned wait_s, unsigned burst)
+{
+    return new_rate(1, burst, (int64_t)wait_s * UNIT);
 }
 
 void http_rate_free(struct http_rate *r)
@@ -81,11 +93,26 @@ bool http_rate_take(struct http_rate *r, struct str key, int64_t now_ms, int *wa
     pthread_mutex_t *lock = &r->locks[set % LOCKS];
     pthread_mutex_lock(lock);
     struct bucket *b = find_bucket(r, r->buckets[set], hash, now_ms);
-    bool passes = b->level >= UNIT;
+    bool passes = b->level >= r->cost;
     if (passes)
-        b->level -= UNIT;
+        b->level -= r->cost;
     else
-        *wait_s = (int)((UNIT - b->level + r->per_s * 1000 - 1) / (r->per_s * 1000));
+        *wait_s = (int)((r->cost - b->level + r->per_s * 1000 - 1) / (r->per_s * 1000));
     pthread_mutex_unlock(lock);
     return passes;
+}
+
+/* A bucket that gave way meanwhile was full. */
+void http_rate_give(struct http_rate *r, struct str key)
+{
+    uint64_t hash = str_hash(key) | 1;
+    size_t set = (hash >> 8) % SETS;
+    pthread_mutex_t *lock = &r->locks[set % LOCKS];
+    pthread_mutex_lock(lock);
+    for (size_t i = 0; i < WAYS; i++) {
+        struct bucket *b = &r->buckets[set][i];
+        if (b->key == hash)
+            b->level = b->level + r->cost > r->burst ? r->burst : b->level + r->cost;
+    }
+    pthread_mutex_unlock(lock);
 }

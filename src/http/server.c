@@ -208,6 +208,7 @@ bool http_server_start(const struct config *config, struct service *service,
     if (h->body_budget < BODY_BUDGET_MIN)
         h->body_budget = BODY_BUDGET_MIN;
     h->rate = http_rate_new(config->limits.requests_per_s, config->limits.burst);
+    h->tries = http_tries_new();
     pthread_mutex_init(&h->idle_lock, NULL);
     pthread_cond_init(&h->idle_wake, NULL);
     if (!load(h, err)) {
@@ -253,6 +254,7 @@ void http_server_stop(struct http_server *h)
     http_peers_stop(h->peers);
     http_discovery_free(h->discovery);
     http_rate_free(h->rate);
+    http_tries_free(h->tries);
     pthread_mutex_destroy(&h->idle_lock);
     pthread_cond_destroy(&h->idle_wake);
     free(h->daemons);

@@ -91,7 +91,7 @@ static bool token_in_directory(const struct service_call *c, struct str hash,
 
 /* A directory that hangs costs every question its whole deadline, and there are few readers: after
  * one that failed, memory answers for known tokens, and one request at a time asks again. */
-static bool asks_directory(const struct service_call *c)
+bool access_asks_directory(const struct service_call *c)
 {
     struct service *s = c->service;
     int64_t at = atomic_load(&s->ask_tokens_at);
@@ -106,6 +106,11 @@ static bool asks_directory(const struct service_call *c)
     return true;
 }
 
+void access_asked(const struct service_call *c, bool answered)
+{
+    atomic_store(&c->service->ask_tokens_at, answered ? 0 : clock_deadline_in(ASK_PAUSE_MS));
+}
+
 /* While the feed is live, memory says it all; else the token is re-read, and one that was known
  * before is still served while the directory is away (until stale_after_s). */
 static enum service_status find_token(const struct service_call *c, struct str hash,
@@ -114,14 +119,14 @@ static enum service_status find_token(const struct service_call *c, struct str h
     bool known = replica_token(c->service->replica, c->arena, hash, t);
     if (replica_live(c->service->replica))
         return known || refuse_token(err) ? SERVICE_OK : SERVICE_FAILED;
-    if (known && !asks_directory(c))
+    if (known && !access_asks_directory(c))
         return SERVICE_OK;
     if (!c->conn)
         return SERVICE_NEEDS_DIRECTORY;
     struct directory_token fresh;
     bool found = token_in_directory(c, hash, &fresh, err);
     bool unanswered = !found && err->kind == ERR_UNAVAILABLE;
-    atomic_store(&c->service->ask_tokens_at, unanswered ? clock_deadline_in(ASK_PAUSE_MS) : 0);
+    access_asked(c, !unanswered);
     if (found) {
         *t = fresh;
         return SERVICE_OK;

@@ -15,6 +15,7 @@
 /* ---- service.c ---------------------------------------------------------------------------------
  */
 struct worker_pool;
+struct signins;
 
 #define SERVICE_CURSOR_KEY 32
 
@@ -35,6 +36,7 @@ struct service {
     /* access.c: 0, or when the directory is asked about known tokens again; somebody may do so. */
     _Atomic int64_t ask_tokens_at;
     atomic_bool ask_tokens_once;
+    struct signins *signins;
     atomic_uint_fast64_t refused_by_rule[32], unknown_outcomes, lost_races, feed_events;
 };
 
@@ -70,6 +72,15 @@ MUST_CHECK bool access_confirm(const struct service_call *c, struct str organiza
 /* ERR_UNAVAILABLE when directory.writes is false, ERR_FORBIDDEN (KB-R09) for a token with access
  * read. */
 MUST_CHECK bool access_may_write(const struct service_call *c, struct error *err);
+/* While the feed is not live: is the directory to be asked about who is known already? Then
+ * access_asked() is told whether it answered. */
+bool access_asks_directory(const struct service_call *c);
+void access_asked(const struct service_call *c, bool answered);
+
+/* ---- signin.c: passwords that were right a moment ago
+ * ------------------------------------------------------ */
+struct signins *signins_new(void);
+void signins_free(struct signins *s);
 
 /* ---- outcome of one request's step
  * ---------------------------------------------------------------- */

@@ -48,6 +48,7 @@ bool service_start(const struct service_settings *settings, struct service **out
         .directory = s->directory,
         .placeholder_dn = config->directory.organizations.placeholder_dn,
     });
+    s->signins = signins_new();
     s->writers = workers_start(s->directory, config->server.writers, config->server.write_queue);
     s->readers = workers_start(s->directory, READERS, READ_QUEUE);
     s->scanners = workers_start(s->directory, config->server.threads, READ_QUEUE);
@@ -58,6 +59,7 @@ bool service_start(const struct service_settings *settings, struct service **out
         workers_stop(s->readers);
         workers_stop(s->scanners);
         directory_feed_free(s->feed);
+        signins_free(s->signins);
         replica_free(s->replica);
         free(base);
         free(s);
@@ -78,6 +80,7 @@ void service_stop(struct service *s)
     workers_stop(s->readers);
     workers_stop(s->scanners);
     directory_feed_free(s->feed);
+    signins_free(s->signins);
     replica_free(s->replica);
     free((char *)(uintptr_t)s->base.at);
     explicit_bzero(s->cursor_key, sizeof s->cursor_key);

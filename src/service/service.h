@@ -92,6 +92,22 @@ struct service_result {
 enum service_status service_authenticate(const struct service_call *c, struct str token,
                                          struct kiops_actor *actor, struct error *err);
 
+/* person.c. Who has that id, on current state: ERR_UNAUTHORIZED for nobody, and for who is
+ * inactive; with the feed not live, the entry is read again (conn NULL: SERVICE_NEEDS_DIRECTORY).
+ */
+enum service_status service_person_authenticate(const struct service_call *c, struct str id,
+                                                struct kiops_actor *actor, struct error *err);
+/* signin.c. Name and password, by an LDAP bind on a connection of its own: ERR_UNAUTHORIZED, with
+ * one text and at one price, for a wrong password, nobody of that name and who is inactive;
+ * ERR_UNAVAILABLE when the directory could not say. One that was right a moment ago is taken
+ * without asking while the entry has not changed; else conn NULL: SERVICE_NEEDS_DIRECTORY. */
+struct service_login {
+    struct str name, password; /* views; the password is kept nowhere */
+};
+enum service_status service_password_authenticate(const struct service_call *c,
+                                                  const struct service_login *login,
+                                                  struct kiops_actor *actor, struct error *err);
+
 /* users.c */
 enum service_status service_user_get(const struct service_call *c, struct str id,
                                      struct service_result *out, struct error *err);

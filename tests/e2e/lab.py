@@ -14,7 +14,7 @@ from kiopslab import entries, site
 from kiopslab.bridge import METRICS_OFFSET, REPOSITORY, Bridge
 from kiopslab.process import port_is_free
 from kiopslab.slapd import Slapd
-from scim import GROUP, KIOPS_ORGANIZATION, USER, Scim
+from scim import GROUP, KIOPS_ORGANIZATION, USER, Person, Scim
 from view import View
 
 BINARY = os.environ.get("KIOPS_BIN", str(REPOSITORY / "build/asan/kiops-bridge"))
@@ -99,6 +99,10 @@ class Lab:
 
     def client(self, token=None, bridge=0):
         return Scim(self.bridges[bridge].url, token or self.token)
+
+    def person(self, name, password=entries.SAMPLE_PASSWORD, bridge=0):
+        """A client that is a person; by default with the password of the sample people."""
+        return Person(self.bridges[bridge].url, name, password)
 
     def view(self, dn=site.ROOT, password=None):
         view = View(self.slapd.uri, dn, password or self.slapd.passwords.root)

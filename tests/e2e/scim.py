@@ -1,5 +1,6 @@
 """A small SCIM client: says what it is told to, hides nothing of the answer."""
 
+import base64
 import http.client
 import json
 import urllib.parse
@@ -50,11 +51,14 @@ class Scim:
         parts = urllib.parse.urlsplit(url)
         self.address, self.base = parts.netloc, parts.path
 
+    def authorization(self):
+        return f"Bearer {self.token}" if self.token else None
+
     def call(self, method, path, body=None, headers=None, content_type=JSON):
         """`body`: an object to send as JSON, or bytes as they are. `path` is relative to the base."""
         sent = {"Accept": JSON}
-        if self.token:
-            sent["Authorization"] = f"Bearer {self.token}"
+        if self.authorization():
+            sent["Authorization"] = self.authorization()
         if body is not None:
             sent["Content-Type"] = content_type
             body = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -94,6 +98,17 @@ class Scim:
     def find(self, kind, filter_text, **query):
         """The resources of /Users or /Groups that match."""
         return self.get(f"/{kind}", filter=filter_text, **query).expect(200)["Resources"]
+
+
+class Person(Scim):
+    """The same, signed in with user name and password."""
+
+    def __init__(self, url, name, password):
+        super().__init__(url, None)
+        self.name, self.password = name, password
+
+    def authorization(self):
+        return "Basic " + base64.b64encode(f"{self.name}:{self.password}".encode()).decode()
 
 
 def patch_operation(operation):

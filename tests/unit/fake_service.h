@@ -4,6 +4,7 @@
  * A service without a directory, for the tests of src/http: one user `known`, one group `team`,
  * tokens by name, and two threads that run what is submitted.
  *
+ * Person: "ada" with the password "right"; the directory does not answer about "away".
  * Tokens: "good" (writes), "reader" (access read), "late" (needs the directory to be recognised).
  * Ids: "known" is found, "slow" needs the directory, "gone" is 404 after the directory was asked.
  */
@@ -212,6 +213,28 @@ enum service_status service_authenticate(const struct service_call *c, struct st
                                   .role = KIOPS_PLATFORM_ADMIN,
                                   .can_write = !reader,
                                   .profile = STR("default")};
+    return SERVICE_OK;
+}
+
+/* The directory is asked each time. */
+enum service_status service_password_authenticate(const struct service_call *c,
+                                                  const struct service_login *login,
+                                                  struct kiops_actor *actor, struct error *err)
+{
+    if (!c->conn)
+        return SERVICE_NEEDS_DIRECTORY;
+    if (str_eq(login->name, STR("away"))) {
+        error_set(err, ERR_UNAVAILABLE, "the directory could not check the password");
+        return SERVICE_FAILED;
+    }
+    if (!str_eq(login->name, STR("ada")) || !str_eq(login->password, STR("right"))) {
+        error_set(err, ERR_UNAUTHORIZED, "user name or password is wrong");
+        return SERVICE_FAILED;
+    }
+    *actor = (struct kiops_actor){.kind = KIOPS_ACTOR_PERSON,
+                                  .id = STR("known"),
+                                  .role = KIOPS_PLATFORM_ADMIN,
+                                  .can_write = true};
     return SERVICE_OK;
 }
 

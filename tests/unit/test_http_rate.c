@@ -51,6 +51,34 @@ static void rate_says_when_to_come_again(void **state)
     http_rate_free(r);
 }
 
+static void rate_may_be_slower_than_one_a_second(void **state)
+{
+    struct http_rate *r = http_rate_new_slow(10, 3);
+    int wait_s = 0;
+    (void)state;
+    assert_int_equal(take_many(r, STR("a"), 0, 9), 3);
+    assert_false(http_rate_take(r, STR("a"), 0, &wait_s));
+    assert_int_equal(wait_s, 10);
+    assert_int_equal(take_many(r, STR("a"), 9999, 9), 0);
+    assert_int_equal(take_many(r, STR("a"), 10000, 9), 1);
+    assert_int_equal(take_many(r, STR("a"), 1000000, 9), 3);
+    http_rate_free(r);
+}
+
+static void rate_takes_back_what_shall_not_count(void **state)
+{
+    struct http_rate *r = http_rate_new_slow(10, 2);
+    (void)state;
+    assert_int_equal(take_many(r, STR("a"), 0, 9), 2);
+    http_rate_give(r, STR("a"));
+    assert_int_equal(take_many(r, STR("a"), 0, 9), 1);
+    for (int i = 0; i < 9; i++)
+        http_rate_give(r, STR("a"));
+    http_rate_give(r, STR("nobody took"));
+    assert_int_equal(take_many(r, STR("a"), 0, 9), 2);
+    http_rate_free(r);
+}
+
 static void rate_zero_is_off(void **state)
 {
     struct http_rate *r = http_rate_new(0, 0);
@@ -78,6 +106,8 @@ int main(void)
         cmocka_unit_test(rate_lets_a_burst_pass_and_then_the_rate),
         cmocka_unit_test(rate_counts_each_key_for_itself),
         cmocka_unit_test(rate_says_when_to_come_again),
+        cmocka_unit_test(rate_may_be_slower_than_one_a_second),
+        cmocka_unit_test(rate_takes_back_what_shall_not_count),
         cmocka_unit_test(rate_zero_is_off),
         cmocka_unit_test(rate_survives_more_keys_than_it_has_room_for),
     };
