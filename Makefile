@@ -8,8 +8,8 @@ PYTHON := /usr/bin/python3
 # Debian 12. The first list builds and runs, the second one is for the tests.
 DEPS := gcc libc6-dev libldap-dev libcurl4-openssl-dev libjansson-dev libconfig-dev libmicrohttpd-dev libjose-dev libsodium-dev \
         libunistring-dev libsystemd-dev uthash-dev slapd slapd-contrib ldap-utils curl python3
-DEPS_CHECK := libcmocka-dev python3-ldap python3-pytest python3-hypothesis nginx-light clang-14 clang-format-14 clang-tidy-14 \
-        libclang-rt-14-dev
+DEPS_CHECK := libcmocka-dev python3-ldap python3-cryptography python3-pytest python3-hypothesis nginx-light clang-14 \
+        clang-format-14 clang-tidy-14 libclang-rt-14-dev
 
 SRC   := $(sort $(wildcard src/*/*.c))
 PURE  := $(filter src/base/% src/scim/% src/kiops/%,$(SRC))

@@ -111,11 +111,9 @@ const char *config_check_uri(struct str value)
     return NULL;
 }
 
-bool config_uri_is_private(struct str uri)
+/* The host, with what follows it, is this one. */
+static bool is_loopback(struct str host)
 {
-    struct str host;
-    if (!uri_rest(uri, "ldap://", &host))
-        return true;
     static const char *const names[] = {"localhost", "127.0.0.1", "[::1]"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         const struct str name = str_of(names[i]);
@@ -124,6 +122,43 @@ bool config_uri_is_private(struct str uri)
             return true;
     }
     return false;
+}
+
+bool config_uri_is_private(struct str uri)
+{
+    struct str host;
+    return !uri_rest(uri, "ldap://", &host) || is_loopback(host);
+}
+
+bool config_url_is_safe(struct str url)
+{
+    struct str rest;
+    if (has_any(url, " \"<>\\^`{|}#"))
+        return false;
+    if (uri_rest(url, "https://", &rest)) {
+        size_t slash = rest.len;
+        (void)str_find(rest, '/', &slash);
+        return slash > 0 && !has_any(str_sub(rest, 0, slash), "@?");
+    }
+    return uri_rest(url, "http://", &rest) && is_loopback(rest) && !has_any(rest, "@");
+}
+
+const char *config_check_url(struct str value)
+{
+    return config_url_is_safe(value) ? NULL
+                                     : "must be an https:// address (http:// on this host alone)";
+}
+
+/* Signatures by a key pair, those that libjose knows: with a shared secret (HS256) whoever checks a
+ * token could make one, and "none" is none. */
+const char *config_check_algorithm(struct str value)
+{
+    static const char *const known[] = {"RS256", "RS384", "RS512", "PS256", "PS384",
+                                        "PS512", "ES256", "ES384", "ES512"};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (str_eq(value, str_of(known[i])))
+            return NULL;
+    return "must be RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 or ES512";
 }
 
 const char *config_check_name(struct str value)
@@ -241,6 +276,7 @@ static bool listens_at(const struct config_server *s, struct str address)
 void config_check_together(const struct config *c, config_say *say, void *arg)
 {
     const struct config_directory *d = &c->directory;
+    const struct config_oidc *oidc = &c->auth.oidc;
     const struct {
         bool wrong;
         struct config_finding finding;
@@ -258,6 +294,12 @@ void config_check_together(const struct config *c, config_say *say, void *arg)
          {"directory.lock", "convention \"attr\" needs attribute and value", 0}},
         {d->lock != CONFIG_LOCK_ATTR && (d->lock_attribute.len || d->lock_value.len),
          {"directory.lock", "attribute and value belong to convention \"attr\"; remove them", 0}},
+        {oidc->issuer.len && !oidc->audience.len,
+         {"auth.oidc.audience", "must be given: the issuer's tokens for others are not for us", 0}},
+        {!oidc->issuer.len && (oidc->audience.len || oidc->jwks_uri.len),
+         {"auth.oidc.issuer", "must be given with the rest of the group", 0}},
+        {!oidc->claim.len != !oidc->matches.len,
+         {"auth.oidc.claim", "needs auth.oidc.matches, and that needs a claim", 0}},
         {c->scim.default_page > c->scim.max_page,
          {"scim.default_page", "must not be above scim.max_page", 0}},
     };

@@ -102,8 +102,18 @@ struct config_limits {
     unsigned requests_per_s, burst; /* 0 = off */
 };
 
+struct config_oidc {
+    struct str issuer; /* empty = off */
+    struct str audience;
+    struct str jwks_uri;       /* empty = as the issuer's own configuration says */
+    struct str claim, matches; /* both empty: issuer and sub, by kiopsExternalId */
+    struct config_strings algorithms;
+    unsigned clock_skew_s;
+};
+
 struct config_auth {
     bool basic; /* people by user name and password */
+    struct config_oidc oidc;
 };
 
 struct config_audit {
@@ -135,6 +145,8 @@ struct config {
  * warnings, in the same form with "warning: " before the reason; mostly none. */
 struct config *config_load(const char *path, struct buf *report);
 void config_free(struct config *c);
+/* https, or clear text that leaves no host: what keys may be fetched from. */
+bool config_url_is_safe(struct str url);
 /* Reads a secret file: mode 0400 or 0600, at most 4 KB, one newline at its end cut. Wipe `out`
  * (OWNED_SECRET). Errors: ERR_CONFIG naming the file and what to do. */
 MUST_CHECK bool config_read_secret(struct str path, struct buf *out, struct error *err);

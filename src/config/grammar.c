@@ -64,7 +64,7 @@ static const struct config_word pagings[] = {
     {"auto", 0, NULL}, {"index", 0, NULL}, {"cursor", 0, NULL}, {0}};
 
 #define NO_TLS "serving TLS is not built yet; leave it out and put a proxy in front"
-#define NO_OIDC "signing in with OIDC is not built yet; leave it out"
+#define NO_PAGE "signing in on the page is not built yet; leave it out"
 #define NO_JOBS "reconciliation jobs are not built yet; leave them out"
 
 /* A group of guard figures and of a budget. */
@@ -200,16 +200,17 @@ const struct config_key config_keys[] = {
 
     {"auth", GROUP},
     {"auth.basic", BOOL(false), AT(auth.basic)},
-    {"auth.oidc", GROUP, .later = NO_OIDC},
-    {"auth.oidc.issuer", TEXT("")},
-    {"auth.oidc.audience", TEXT("")},
-    {"auth.oidc.jwks_uri", TEXT("")},
-    {"auth.oidc.claim", TEXT("")},
-    {"auth.oidc.matches", TEXT("")},
-    {"auth.oidc.algorithms", LIST("")},
-    {"auth.oidc.clock_skew_s", NUMBER(60, 0, 600)},
-    {"auth.oidc.client_id", TEXT("")},
-    {"auth.oidc.client_secret_file", PATH("")},
+    {"auth.oidc", GROUP},
+    {"auth.oidc.issuer", TEXT(""), AT(auth.oidc.issuer), .check = config_check_url},
+    {"auth.oidc.audience", TEXT(""), AT(auth.oidc.audience)},
+    {"auth.oidc.jwks_uri", TEXT(""), AT(auth.oidc.jwks_uri), .check = config_check_url},
+    {"auth.oidc.claim", TEXT(""), AT(auth.oidc.claim)},
+    {"auth.oidc.matches", TEXT(""), AT(auth.oidc.matches)},
+    {"auth.oidc.algorithms", LIST("RS256 ES256"), AT(auth.oidc.algorithms),
+     .check = config_check_algorithm, .min = 1},
+    {"auth.oidc.clock_skew_s", NUMBER(60, 0, 600), AT(auth.oidc.clock_skew_s)},
+    {"auth.oidc.client_id", TEXT(""), .later = NO_PAGE},
+    {"auth.oidc.client_secret_file", PATH(""), .later = NO_PAGE},
 
     {"console", GROUP},
     {"console.enabled", BOOL(false), .later = "the page is not built yet; use false"},

@@ -49,7 +49,8 @@ extern const size_t config_key_count;
 /* check.c */
 config_check config_check_address, config_check_metrics, config_check_public_url, config_check_ip,
     config_check_uri, config_check_dn, config_check_filter, config_check_name,
-    config_check_attribute, config_check_adopt, config_check_some;
+    config_check_attribute, config_check_adopt, config_check_some, config_check_url,
+    config_check_algorithm;
 bool config_uri_is_private(struct str uri); /* no clear text on a network: TLS, socket, loopback */
 
 /* What single values cannot tell. `say` is called for each finding. */

@@ -78,6 +78,8 @@ enum http_next http_authenticate(struct http_request *r, struct directory_conn *
                                                        : "the Authorization header is malformed");
         return refuse(r);
     }
+    if (r->server->keys && http_is_jwt(token))
+        return conclude(r, conn, http_oidc_authenticate(r, token, conn));
     struct service_call asks = {.service = r->server->service, .arena = r->arena, .conn = conn};
     return conclude(r, conn, service_authenticate(&asks, token, &r->actor, &r->err));
 }

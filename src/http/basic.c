@@ -75,7 +75,8 @@ void http_tries_free(struct http_tries *t)
     free(t);
 }
 
-struct try {
+struct
+try {
     struct str account, address;
 };
 

@@ -187,7 +187,7 @@ static bool load(struct http_server *h, struct error *err)
     if (!h->default_dialect)
         return error_set(err, ERR_CONFIG, "scim.default_profile: there is no profile " STR_FMT,
                          STR_ARG(config->scim.default_profile));
-    return http_discovery_load(config, catalog, &h->discovery, err) &&
+    return http_discovery_load(config, catalog, &h->discovery, err) && http_oidc_check(h, err) &&
            http_peers_start(config, &h->peers, err) && start_daemons(h, err) &&
            /* Last: whoever is told "ready" may connect at once. */
            (!config->server.metrics_listen.len || http_health_start(h, &h->health, err));
@@ -209,6 +209,8 @@ bool http_server_start(const struct config *config, struct service *service,
         h->body_budget = BODY_BUDGET_MIN;
     h->rate = http_rate_new(config->limits.requests_per_s, config->limits.burst);
     h->tries = http_tries_new();
+    if (config->auth.oidc.issuer.len)
+        h->keys = http_keys_new(&config->auth.oidc);
     pthread_mutex_init(&h->idle_lock, NULL);
     pthread_cond_init(&h->idle_wake, NULL);
     if (!load(h, err)) {
@@ -255,6 +257,7 @@ void http_server_stop(struct http_server *h)
     http_discovery_free(h->discovery);
     http_rate_free(h->rate);
     http_tries_free(h->tries);
+    http_keys_free(h->keys);
     pthread_mutex_destroy(&h->idle_lock);
     pthread_cond_destroy(&h->idle_wake);
     free(h->daemons);

@@ -77,6 +77,13 @@ MUST_CHECK bool access_may_write(const struct service_call *c, struct error *err
 bool access_asks_directory(const struct service_call *c);
 void access_asked(const struct service_call *c, bool answered);
 
+/* ---- list.c
+ * -------------------------------------------------------------------------------------------- */
+/* A list that found nothing, asked in the directory: `*found` when something came into the replica.
+ */
+MUST_CHECK bool list_confirm(const struct service_call *c, const struct replica_page *page,
+                             bool *found, struct error *err);
+
 /* ---- signin.c: passwords that were right a moment ago
  * ------------------------------------------------------ */
 struct signins *signins_new(void);

@@ -79,8 +79,8 @@ static bool confirm(const struct service_call *c, const struct replica_confirm *
     return true;
 }
 
-static bool confirm_all(const struct service_call *c, const struct replica_page *page, bool *found,
-                        struct error *err)
+bool list_confirm(const struct service_call *c, const struct replica_page *page, bool *found,
+                  struct error *err)
 {
     *found = false;
     for (size_t i = 0; i < page->confirm_count; i++)
@@ -171,7 +171,7 @@ enum service_status service_list(const struct service_call *c, const struct serv
     }
     bool found = false;
     if (page.confirm_count &&
-        (!confirm_all(c, &page, &found, err) || (found && !find(c, &query, &page, err))))
+        (!list_confirm(c, &page, &found, err) || (found && !find(c, &query, &page, err))))
         return SERVICE_FAILED;
     render(c, &q, &page, out);
     return SERVICE_OK;

@@ -1,4 +1,5 @@
 /* A person as actor: by id, whichever door found out whose it is. */
+#include "base/own.h"
 #include "service/internal.h"
 
 static enum service_status refuse(struct error *err)
@@ -40,4 +41,56 @@ enum service_status service_person_authenticate(const struct service_call *c, st
     }
     return known && person.active && replica_actor(r, c->arena, id, actor) ? SERVICE_OK
                                                                            : refuse(err);
+}
+
+/* ---- by what an identity provider says of somebody ---- */
+
+#define FILTER_MAX 4096
+
+static bool filter_of(const struct service_call *c, const struct service_claim *claim,
+                      const struct scim_filter **out, struct error *err)
+{
+    OWNED_BUF struct buf text;
+    buf_init(&text, FILTER_MAX);
+    buf_str(&text, claim->attribute);
+    BUF_LIT(&text, " eq ");
+    buf_json_string(&text, claim->value);
+    return scim_filter_parse(&c->scim, arena_str(c->arena, buf_view(&text)), out, err);
+}
+
+static enum service_status find_person(const struct service_call *c,
+                                       const struct service_claim *claim, struct replica_page *page,
+                                       struct error *err)
+{
+    struct replica_query query = {.kind = REPLICA_USER, .start_index = 1, .count = 2};
+    struct replica *r = c->service->replica;
+    bool found = false;
+    query.actor = &c->actor;
+    if (!filter_of(c, claim, &query.filter, err) || !replica_find(r, c->arena, &query, page, err))
+        return SERVICE_FAILED;
+    if (page->confirm_count == 0)
+        return SERVICE_OK;
+    if (!c->conn)
+        return SERVICE_NEEDS_DIRECTORY;
+    return list_confirm(c, page, &found, err) &&
+                   (!found || replica_find(r, c->arena, &query, page, err))
+               ? SERVICE_OK
+               : SERVICE_FAILED;
+}
+
+enum service_status service_claim_authenticate(const struct service_call *c,
+                                               const struct service_claim *claim,
+                                               struct kiops_actor *actor, struct error *err)
+{
+    struct service_call asks = *c; /* everybody is looked at, with that client's externalIds */
+    struct replica_page page = {0};
+    asks.actor = (struct kiops_actor){.kind = KIOPS_ACTOR_OPERATOR, .client = claim->client};
+    if (!service_readable(c->service, err))
+        return SERVICE_FAILED;
+    enum service_status found = find_person(&asks, claim, &page, err);
+    if (found != SERVICE_OK)
+        return found;
+    if (page.total != 1)
+        return refuse(err);
+    return service_person_authenticate(c, page.at[0].id, actor, err);
 }

@@ -97,6 +97,14 @@ enum service_status service_authenticate(const struct service_call *c, struct st
  */
 enum service_status service_person_authenticate(const struct service_call *c, struct str id,
                                                 struct kiops_actor *actor, struct error *err);
+/* The same of the one user whose attribute (a filter's path) has that value: ERR_UNAUTHORIZED for
+ * none and for several. `client` is whose externalId is meant. Uses the call's scim. */
+struct service_claim {
+    struct str attribute, value, client;
+};
+enum service_status service_claim_authenticate(const struct service_call *c,
+                                               const struct service_claim *claim,
+                                               struct kiops_actor *actor, struct error *err);
 /* signin.c. Name and password, by an LDAP bind on a connection of its own: ERR_UNAUTHORIZED, with
  * one text and at one price, for a wrong password, nobody of that name and who is inactive;
  * ERR_UNAVAILABLE when the directory could not say. One that was right a moment ago is taken

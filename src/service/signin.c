@@ -152,8 +152,7 @@ static bool check_password(const struct service_call *c, const struct service_lo
     const struct service *s = c->service;
     if (!find_person(c, login->name, person, err))
         return false;
-    struct str dn =
-        person->id.len ? person->dn : s->config->directory.organizations.placeholder_dn;
+    struct str dn = person->id.len ? person->dn : s->config->directory.organizations.placeholder_dn;
     if (!directory_bind_person(s->directory, dn, login->password, err))
         return err->kind == ERR_UNAUTHORIZED ? error_clear(err), refuse(err) : false;
     return person->id.len > 0 || refuse(err);

@@ -31,12 +31,12 @@ static void basic_reads_name_and_password(void **state)
         {PART("Basic w6Q6w58="), true, PART("ä"), PART("ß")},
         {PART("Basic"), false, PART(""), PART("")},
         {PART("Basic "), false, PART(""), PART("")},
-        {PART("Basic YWRh"), false, PART(""), PART("")},             /* no colon */
-        {PART("Basic YTpi!"), false, PART(""), PART("")},            /* no base64 */
-        {PART("Basic YTo"), false, PART(""), PART("")},              /* not padded */
-        {PART("Basic YTpiAA=="), false, PART(""), PART("")},         /* NUL */
-        {PART("Basic YTpiCg=="), false, PART(""), PART("")},         /* line feed */
-        {PART("Basic YTr/"), false, PART(""), PART("")},             /* no UTF-8 */
+        {PART("Basic YWRh"), false, PART(""), PART("")},     /* no colon */
+        {PART("Basic YTpi!"), false, PART(""), PART("")},    /* no base64 */
+        {PART("Basic YTo"), false, PART(""), PART("")},      /* not padded */
+        {PART("Basic YTpiAA=="), false, PART(""), PART("")}, /* NUL */
+        {PART("Basic YTpiCg=="), false, PART(""), PART("")}, /* line feed */
+        {PART("Basic YTr/"), false, PART(""), PART("")},     /* no UTF-8 */
         {PART("Basic realm=\"x\", a=\"b\""), false, PART(""), PART("")},
     };
     OWNED_ARENA struct arena *a = arena_new();
