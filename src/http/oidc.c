@@ -186,7 +186,7 @@ bool http_oidc_check(const struct http_server *h, struct error *err)
     const struct config_oidc *c = &h->config->auth.oidc;
     OWNED_ARENA struct arena *a = arena_new();
     const struct scim_context in = {.arena = a,
-                                    .type = h->user_type,
+                                    .type = service_type(h->service, REPLICA_USER),
                                     .dialect = plain_dialect(),
                                     .base = http_discovery_base(h->discovery),
                                     .limits = service_limits(h->config)};
