@@ -110,6 +110,22 @@ MUST_CHECK bool directory_find(struct directory_conn *c, struct arena *a,
 MUST_CHECK bool directory_find_all(struct directory_conn *c, struct arena *a,
                                    struct directory_searches s, struct directory_entries *out,
                                    struct error *err);
+/* ---- walk.c: a search whose answer is too large to be held. Nothing else is asked on that
+ * connection meanwhile; who stops before the end closes it. Each entry has operation_timeout_ms. */
+struct directory_walk {
+    struct directory_conn *conn;
+    int64_t began;
+    int msgid;
+    bool referred;
+};
+MUST_CHECK bool directory_walk_begin(struct directory_conn *c, struct arena *a,
+                                     const struct directory_search *s, struct directory_walk *out,
+                                     struct error *err);
+/* The next entry, in `a`, which may be reset in between. `*more` false: the answer has ended, and
+ * was whole. */
+MUST_CHECK bool directory_walk_next(struct directory_walk *w, struct arena *a,
+                                    struct directory_entry *out, bool *more, struct error *err);
+
 /* Sends a search that directory_find() will be asked for soon, so that several requests' searches
  * are under way at once: it then takes this answer instead of asking. Only a hint: where it cannot
  * be sent, nothing happens, and 0 comes back. `s` and `a` must live until directory_drop_ahead(),
