@@ -28,6 +28,9 @@ static const char HELP[] =
     "                             the token alone on stdout, once\n"
     "  token list                 the tokens, without their secrets\n"
     "  token revoke NAME          ends a token at once\n"
+    "  review [--older DAYS] [--csv]\n"
+    "                             seats without a Manager, requests older than DAYS (7), inactive\n"
+    "                             members, and who is in which organization since when\n"
     "  audit verify [FILE]        checks the chain of the audit records\n"
     "\n"
     "  -c FILE     configuration (default " CLI_DEFAULT_CONFIG ")\n"
@@ -42,12 +45,12 @@ struct command {
 };
 
 static const struct command COMMANDS[] = {
-    {"serve", cli_serve}, {"check", cli_check}, {"schema", cli_schema},
-    {"rules", cli_rules}, {"token", cli_token}, {"audit", cli_audit},
+    {"serve", cli_serve}, {"check", cli_check}, {"schema", cli_schema}, {"rules", cli_rules},
+    {"token", cli_token}, {"audit", cli_audit}, {"review", cli_review},
 };
 
 /* Named in the interfaces and still to come: a clear answer is better than "unknown". */
-static const char *const LATER[] = {"reconcile", "runs", "undo", "review", "explain"};
+static const char *const LATER[] = {"reconcile", "runs", "undo", "explain"};
 
 static int run(const char *name, const struct cli *c)
 {

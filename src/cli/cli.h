@@ -34,12 +34,15 @@ int cli_schema(const struct cli *c);
 int cli_rules(const struct cli *c);
 int cli_token(const struct cli *c);
 int cli_audit(const struct cli *c);
+int cli_review(const struct cli *c);
 
 /* common.c */
 int cli_usage(const char *what);       /* prints to stderr what is wrong and where help is */
 int cli_fail(const struct error *err); /* prints err->detail, gives CLI_ERROR */
 struct config *cli_config(const struct cli *c); /* NULL after printing every mistake */
 struct str cli_operator(void);                  /* the OS user, for the audit */
+/* Text out of the directory for a terminal: control characters become `?`. */
+void cli_plain(struct buf *out, struct str text);
 
 /* Parses `--name VALUE` and `--name=VALUE` out of the arguments. */
 struct cli_options {

@@ -35,6 +35,17 @@ struct str cli_operator(void)
     return str_of(user ? user->pw_name : "unknown");
 }
 
+void cli_plain(struct buf *out, struct str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.at[i];
+        /* C1 controls are C2 80 to C2 9F in UTF-8. */
+        bool c1 = c == 0xC2 && i + 1 < text.len && (unsigned char)text.at[i + 1] < 0xA0;
+        buf_char(out, c < 0x20 || c == 0x7F || c1 ? '?' : text.at[i]);
+        i += c1;
+    }
+}
+
 bool cli_next(struct cli_options *o, struct str *name, struct str *value)
 {
     if (o->at >= o->cli->count)

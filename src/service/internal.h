@@ -215,6 +215,8 @@ void operation_delete_all(struct directory_mods *m, const char *attr,
 /* "<org id>:<time>.<random>"; `time` from `old` when it is not empty (promotion keeps the join
  * date). */
 struct str operation_new_stamp(struct arena *a, struct str organization, struct str old);
+/* When it was made, of `<org id>:<time>.<random>` or `<org id>:<time>`. */
+bool operation_stamp_time(struct str stamp, instant_t *out);
 bool operation_is_young(struct str stamp, instant_t now); /* younger than 5 minutes */
 /* sight.c: fills the organization's values from sight.person. */
 void change_spread_person(struct change *ch);

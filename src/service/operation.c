@@ -21,16 +21,21 @@ struct str operation_new_stamp(struct arena *a, struct str organization, struct 
                      (unsigned)random);
 }
 
-bool operation_is_young(struct str stamp, instant_t now)
+bool operation_stamp_time(struct str stamp, instant_t *out)
 {
     size_t colon, dot;
-    instant_t t;
     if (!str_find(stamp, ':', &colon))
         return false;
     struct str when = str_sub(stamp, colon + 1, stamp.len);
     if (str_find(when, '.', &dot))
         when = str_sub(when, 0, dot);
-    return clock_parse_generalized(when, &t) && now - t < (instant_t)YOUNG_S * 1000000;
+    return clock_parse_generalized(when, out);
+}
+
+bool operation_is_young(struct str stamp, instant_t now)
+{
+    instant_t t;
+    return operation_stamp_time(stamp, &t) && now - t < (instant_t)YOUNG_S * 1000000;
 }
 
 void operation_delete_all(struct directory_mods *m, const char *attr,
