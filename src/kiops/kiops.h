@@ -174,6 +174,21 @@ struct kiops_rule {
 };
 size_t kiops_rules(const struct kiops_rule **out);
 
+/* ---- phrase.c: a change in words ------------------------------------------------------------
+ */
+/* `add|remove|promote|demote|approve|reject|request USER in ORGANIZATION`, `grant|revoke PERMISSION
+ * for USER in ORGANIZATION`, `make|unmake USER PlatformAdmin`, `deactivate|delete USER`. Views into
+ * the text; who and what is meant is not looked up here. */
+struct kiops_phrase {
+    enum kiops_change_kind kind;
+    struct str user, organization, permission, role;
+};
+/* Names with spaces stand in double quotes; an organization's, at the end, need not. Errors:
+ * ERR_INVALID_SYNTAX, saying how to write it. */
+MUST_CHECK bool kiops_phrase_parse(struct str text, struct kiops_phrase *out, struct error *err);
+/* Does it speak of a role and a permission that exist? Else refused by KB-R01, KB-R14. */
+struct kiops_verdict kiops_phrase_judge(const struct kiops_phrase *p);
+
 /* ---- the change record: one for audit, plan, journal and --json
  * ------------------------------------------------------ */
 struct kiops_record {
