@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include "base/arena.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "kiops/kiops.h"
@@ -63,3 +64,20 @@ struct audit_check {
  * each. Errors: ERR_CONFIG (cannot read, broken chain: says which line). */
 MUST_CHECK bool audit_verify(struct str path, struct audit_check *check, struct buf *report,
                              struct error *err);
+
+/* ---- read.c */
+/* A change that was made, as its intent says. */
+struct audit_change {
+    uint64_t seq;
+    struct str chain; /* "serve", "cli", "reconcile" */
+    struct str time, change, actor /* "token:NAME", "person:ID", "operator:NAME" */, rule,
+        organization /* empty: of none */, permission /* of a grant or revocation */;
+};
+struct audit_changes {
+    const struct audit_change *at;
+    size_t count;
+};
+/* What was done to a person, as far as the files in `dir` hold it: chain by chain, oldest first. No
+ * lock is taken; the chain is not checked (audit_verify() does). Errors: ERR_CONFIG. */
+MUST_CHECK bool audit_read_changes(struct str dir, struct str subject, struct arena *a,
+                                   struct audit_changes *out, struct error *err);

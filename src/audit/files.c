@@ -45,9 +45,9 @@ static bool rotated_seq(struct str name, struct str kind, uint64_t *seq)
     return true;
 }
 
-/* Of the rotated files' last sequence numbers: the smallest above `above`, or with `above` 0 the
- * greatest; 0 = none. */
-static uint64_t pick_rotated(struct str dir, struct str kind, uint64_t above)
+/* Of the rotated files' last sequence numbers: the greatest, or the smallest above `above`; 0 =
+ * none. */
+static uint64_t pick_rotated(struct str dir, struct str kind, bool greatest, uint64_t above)
 {
     OWNED_ARENA struct arena *a = arena_new();
     DIR *d = opendir(arena_cstr(a, dir));
@@ -57,22 +57,27 @@ static uint64_t pick_rotated(struct str dir, struct str kind, uint64_t above)
     for (const struct dirent *e = readdir(d); e; e = readdir(d)) {
         if (!rotated_seq(str_of(e->d_name), kind, &seq) || seq <= above)
             continue;
-        if (!best || (above ? seq < best : seq > best))
+        if (!best || (greatest ? seq > best : seq < best))
             best = seq;
     }
     closedir(d);
     return best;
 }
 
+uint64_t audit_rotated_after(struct str dir, struct str kind, uint64_t above)
+{
+    return pick_rotated(dir, kind, false, above);
+}
+
 bool audit_path_newest(struct str dir, struct str kind, struct audit_path *out)
 {
-    const uint64_t seq = pick_rotated(dir, kind, 0);
+    const uint64_t seq = pick_rotated(dir, kind, true, 0);
     return seq && audit_path_rotated(dir, kind, seq, out);
 }
 
 bool audit_path_next(struct str dir, struct str kind, uint64_t last_seq, struct audit_path *out)
 {
-    const uint64_t seq = pick_rotated(dir, kind, last_seq);
+    const uint64_t seq = pick_rotated(dir, kind, false, last_seq);
     return seq ? audit_path_rotated(dir, kind, seq, out) : audit_path_current(dir, kind, out);
 }
 

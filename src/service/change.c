@@ -2,9 +2,20 @@
  * forward after the first write, tell the audit. */
 #include "service/internal.h"
 
+/* Which of the seven: the kind of the change does not say it. */
+static struct str permission_text(const struct change *ch, enum kiops_change_kind kind)
+{
+    if (ch->what.kind != kind)
+        return STR_NONE;
+    return arena_fmt(ch->call->arena, "{\"permission\":\"" STR_FMT "\"}",
+                     STR_ARG(kiops_permission_name(ch->what.permission)));
+}
+
 struct kiops_record change_record(const struct change *ch)
 {
     return (struct kiops_record){
+        .before = permission_text(ch, KIOPS_REVOKE),
+        .after = permission_text(ch, KIOPS_GRANT),
         .actor = ch->call->actor,
         .kind = ch->what.kind,
         .rule = ch->rule,
