@@ -31,13 +31,20 @@ static const char HELP[] =
     "  review [--older DAYS] [--csv]\n"
     "                             seats without a Manager, requests older than DAYS (7), inactive\n"
     "                             members, and who is in which organization since when\n"
+    "  explain --actor NAME|token:NAME --change TEXT\n"
+    "                             may they? the rule, and what it rests on; changes nothing.\n"
+    "                             TEXT: add|remove|promote|demote|approve|reject|request USER in "
+    "ORG,\n"
+    "                             grant|revoke PERMISSION for USER in ORG,\n"
+    "                             make|unmake USER PlatformAdmin, deactivate|delete USER\n"
+    "  explain --user NAME        roles and permissions, since when and by which audit record\n"
     "  audit verify [FILE]        checks the chain of the audit records\n"
     "\n"
     "  -c FILE     configuration (default " CLI_DEFAULT_CONFIG ")\n"
     "  --json      results as JSON\n"
     "  --help, --version\n"
     "\n"
-    "exit: 0 fine, 1 error, 2 findings, 64 usage\n";
+    "exit: 0 fine, 1 error, 2 findings, 5 refused, 64 usage\n";
 
 struct command {
     const char *name;
@@ -46,11 +53,11 @@ struct command {
 
 static const struct command COMMANDS[] = {
     {"serve", cli_serve}, {"check", cli_check}, {"schema", cli_schema}, {"rules", cli_rules},
-    {"token", cli_token}, {"audit", cli_audit}, {"review", cli_review},
+    {"token", cli_token}, {"audit", cli_audit}, {"review", cli_review}, {"explain", cli_explain},
 };
 
 /* Named in the interfaces and still to come: a clear answer is better than "unknown". */
-static const char *const LATER[] = {"reconcile", "runs", "undo", "explain"};
+static const char *const LATER[] = {"reconcile", "runs", "undo"};
 
 static int run(const char *name, const struct cli *c)
 {

@@ -18,6 +18,7 @@ enum cli_exit {
     CLI_OK = 0,
     CLI_ERROR = 1,
     CLI_FINDINGS = 2,
+    CLI_REFUSED = 5,
     CLI_USAGE = 64,
 };
 
@@ -35,6 +36,7 @@ int cli_rules(const struct cli *c);
 int cli_token(const struct cli *c);
 int cli_audit(const struct cli *c);
 int cli_review(const struct cli *c);
+int cli_explain(const struct cli *c);
 
 /* common.c */
 int cli_usage(const char *what);       /* prints to stderr what is wrong and where help is */

@@ -48,7 +48,7 @@ static void read_max_removals(const struct directory_token *t, struct kiops_acto
     *(percent ? &actor->max_removals_percent : &actor->max_removals) = n;
 }
 
-static bool actor_of_token(const struct service *s, const struct directory_token *t,
+bool access_actor_of_token(const struct service *s, const struct directory_token *t,
                            struct kiops_actor *actor, struct error *err)
 {
     enum kiops_role role;
@@ -154,7 +154,7 @@ enum service_status service_authenticate(const struct service_call *c, struct st
         refuse_token(err);
         return SERVICE_FAILED;
     }
-    return actor_of_token(c->service, &t, actor, err) ? SERVICE_OK : SERVICE_FAILED;
+    return access_actor_of_token(c->service, &t, actor, err) ? SERVICE_OK : SERVICE_FAILED;
 }
 
 bool access_may_write(const struct service_call *c, struct error *err)
@@ -197,7 +197,7 @@ static bool confirm_token(const struct service_call *c, struct error *err)
     if (found.count != 1)
         return refuse_token(err);
     if (!directory_map_token(c->arena, &found.at[0], &t, err) ||
-        !actor_of_token(c->service, &t, &now, err))
+        !access_actor_of_token(c->service, &t, &now, err))
         return false;
     if (c->actor.secret.len && !str_eq(t.hash, c->actor.secret))
         return refuse_token(err);

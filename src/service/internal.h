@@ -69,6 +69,9 @@ MUST_CHECK bool service_refresh_user(struct service *s, struct directory_conn *c
  * (standing lost). */
 MUST_CHECK bool access_confirm(const struct service_call *c, struct str organization_id,
                                struct error *err);
+/* Who acts through a token's entry. ERR_UNAUTHORIZED when it has expired. */
+MUST_CHECK bool access_actor_of_token(const struct service *s, const struct directory_token *t,
+                                      struct kiops_actor *actor, struct error *err);
 /* ERR_UNAVAILABLE when directory.writes is false, ERR_FORBIDDEN (KB-R09) for a token with access
  * read. */
 MUST_CHECK bool access_may_write(const struct service_call *c, struct error *err);
@@ -151,6 +154,8 @@ MUST_CHECK bool change_look(struct change *ch, bool fresh, struct error *err);
 /* Looks and judges. A refusal or "nothing to do" is final only on a fresh look, which this makes.
  */
 MUST_CHECK bool change_decide(struct change *ch, bool fresh, struct error *err);
+/* The verdict on what was seen; fills rule, vacates and nothing. */
+struct kiops_verdict change_judge(struct change *ch);
 /* An owner value goes with it: judged on the directory alone. */
 bool change_takes_owner(const struct change *ch);
 /* Runs the operations of DESIGN 3.3 until done. The intent must be on disk. Writes the outcome to
@@ -217,6 +222,8 @@ void operation_delete_all(struct directory_mods *m, const char *attr,
 struct str operation_new_stamp(struct arena *a, struct str organization, struct str old);
 /* When it was made, of `<org id>:<time>.<random>` or `<org id>:<time>`. */
 bool operation_stamp_time(struct str stamp, instant_t *out);
+instant_t operation_latest(const struct directory_values *stamps); /* INSTANT_NONE: of none */
+kiops_permission_set operation_permissions(const struct directory_values *values);
 bool operation_is_young(struct str stamp, instant_t now); /* younger than 5 minutes */
 /* sight.c: fills the organization's values from sight.person. */
 void change_spread_person(struct change *ch);
@@ -237,6 +244,37 @@ struct str naming_rdn(struct str dn); /* the first one, as the server writes it 
 /* The entry was renamed: the values follow it, unless somebody else stands at `from` by now. */
 MUST_CHECK bool naming_move(const struct service_call *c, struct str from, struct str to,
                             struct error *err);
+
+/* ---- user_delete.c */
+/* What each organization that names the person sees of a deletion: changes to be looked at. */
+MUST_CHECK bool user_delete_parts(const struct service_call *c, const struct directory_person *p,
+                                  struct change **out, size_t *count, struct error *err);
+
+/* ---- standing.c: one person's values everywhere, and what they amount to ---- */
+struct standing_place {
+    struct str id, name; /* name empty: there is no such organization */
+    struct str dn;       /* of a group that names the person; else empty */
+    bool member, owner;  /* the organization's side */
+    bool manager;        /* kiopsManager: the person's */
+    struct directory_values joined, permissions, requests, rejected;
+};
+struct standing {
+    struct directory_user user;
+    struct standing_place *places;
+    size_t count;
+    bool in_platform;
+    struct directory_values platform;
+};
+bool standing_manages(const struct standing_place *p); /* as 3.2, activity aside */
+bool standing_is_admin(const struct standing *s);
+MUST_CHECK bool standing_read(const struct service_call *c, const struct directory_entry *person,
+                              struct standing *out, struct error *err);
+/* Who acts as that person: nobody acts through a role of an inactive account. */
+struct kiops_actor standing_actor(const struct standing *s, struct arena *a);
+
+/* ---- explain.c: shared with explain_user.c ---- */
+json_t *explain_permissions(const struct directory_values *values); /* new */
+void explain_put_time(json_t *o, const char *name, const struct directory_values *stamps);
 
 /* ---- plan.c: one request over several memberships
  * ------------------------------------------------------ */

@@ -32,6 +32,28 @@ bool operation_stamp_time(struct str stamp, instant_t *out)
     return clock_parse_generalized(when, out);
 }
 
+instant_t operation_latest(const struct directory_values *stamps)
+{
+    instant_t latest = INSTANT_NONE, t;
+    for (size_t i = 0; i < stamps->count; i++)
+        if (operation_stamp_time(stamps->at[i], &t) && t > latest)
+            latest = t;
+    return latest;
+}
+
+kiops_permission_set operation_permissions(const struct directory_values *values)
+{
+    kiops_permission_set set = 0;
+    for (size_t i = 0; i < values->count; i++) {
+        size_t colon;
+        enum kiops_permission p;
+        struct str v = values->at[i];
+        if (str_find(v, ':', &colon) && kiops_permission_parse(str_sub(v, colon + 1, v.len), &p))
+            set = (kiops_permission_set)(set | 1U << p);
+    }
+    return set;
+}
+
 bool operation_is_young(struct str stamp, instant_t now)
 {
     instant_t t;

@@ -114,29 +114,6 @@ static struct review_organization *organization_of(const struct reading *r, stru
 
 /* ---- people */
 
-/* When it began, of `<organization>:<time>.<random>`. */
-static instant_t time_of(const struct directory_values *stamps)
-{
-    instant_t latest = INSTANT_NONE, t;
-    for (size_t i = 0; i < stamps->count; i++)
-        if (operation_stamp_time(stamps->at[i], &t) && t > latest)
-            latest = t;
-    return latest;
-}
-
-static kiops_permission_set permissions_of(const struct directory_values *values)
-{
-    kiops_permission_set set = 0;
-    for (size_t i = 0; i < values->count; i++) {
-        size_t colon;
-        enum kiops_permission p;
-        struct str v = values->at[i];
-        if (str_find(v, ':', &colon) && kiops_permission_parse(str_sub(v, colon + 1, v.len), &p))
-            set = (kiops_permission_set)(set | 1U << p);
-    }
-    return set;
-}
-
 /* The person as kept, made when the first row needs it. */
 static const struct review_person *keep(struct reading *r, const struct directory_user *u,
                                         const struct review_person **kept)
@@ -163,8 +140,8 @@ static struct review_row row_of(struct reading *r, const struct directory_person
     return (struct review_row){
         .organization = o,
         .role = manager ? KIOPS_MANAGER : KIOPS_MEMBER,
-        .permissions = joined.count ? permissions_of(&granted) : 0,
-        .since = time_of(&joined),
+        .permissions = joined.count ? operation_permissions(&granted) : 0,
+        .since = operation_latest(&joined),
     };
 }
 

@@ -223,39 +223,12 @@ bool change_look(struct change *ch, bool fresh, struct error *err)
     return true;
 }
 
-static instant_t last_rejection(const struct sight *g)
-{
-    instant_t last = INSTANT_NONE;
-    for (size_t i = 0; i < g->rejected.count; i++) {
-        size_t colon;
-        instant_t t;
-        struct str v = g->rejected.at[i];
-        if (str_rfind(v, ':', &colon) &&
-            clock_parse_generalized(str_sub(v, colon + 1, v.len), &t) && t > last)
-            last = t;
-    }
-    return last;
-}
-
 /* An approval that a crash cut off after its claim: it can be approved again (DESIGN 3.3 "approve
  * again"). */
 static bool is_cut_off(const struct change *ch)
 {
     const struct sight *g = &ch->sight;
     return ch->what.kind == KIOPS_APPROVE && g->joined.count && !g->rejected.count && !g->manager;
-}
-
-static kiops_permission_set held(const struct sight *g)
-{
-    kiops_permission_set set = 0;
-    for (size_t i = 0; i < g->permissions.count; i++) {
-        size_t colon;
-        enum kiops_permission p;
-        struct str v = g->permissions.at[i];
-        if (str_find(v, ':', &colon) && kiops_permission_parse(str_sub(v, colon + 1, v.len), &p))
-            set = (kiops_permission_set)(set | 1U << p);
-    }
-    return set;
 }
 
 static struct kiops_state state_of(const struct change *ch)
@@ -268,8 +241,8 @@ static struct kiops_state state_of(const struct change *ch)
         .subject_manager = g->in && g->owner && g->manager && g->joined.count,
         .subject_owner = g->owner,
         .subject_pending = !g->in && (g->requests.count || is_cut_off(ch)),
-        .subject_permissions = held(g),
-        .subject_rejected = last_rejection(g),
+        .subject_permissions = operation_permissions(&g->permissions),
+        .subject_rejected = operation_latest(&g->rejected),
         .subject_admin = g->admin,
         .organization_exists = g->has_organization,
         .organization_open = g->organization.open,
@@ -316,6 +289,16 @@ bool change_takes_owner(const struct change *ch)
            (ch->sight.owner || ch->sight.manager);
 }
 
+struct kiops_verdict change_judge(struct change *ch)
+{
+    struct kiops_state state = state_of(ch);
+    struct kiops_verdict v = kiops_judge(&ch->call->actor, &ch->what, &state);
+    ch->rule = v.rule;
+    ch->vacates = v.status == KIOPS_VACATE;
+    ch->nothing = v.status == KIOPS_NOTHING_TO_DO && !has_leftovers(ch);
+    return v;
+}
+
 bool change_decide(struct change *ch, bool fresh, struct error *err)
 {
     fresh = fresh || !replica_live(ch->call->service->replica);
@@ -325,14 +308,10 @@ bool change_decide(struct change *ch, bool fresh, struct error *err)
         /* KB-R07 rests on who else is active (3.3 "Standing"), which no modify can prove. */
         if (!fresh && change_takes_owner(ch))
             continue;
-        struct kiops_state state = state_of(ch);
-        struct kiops_verdict v = kiops_judge(&ch->call->actor, &ch->what, &state);
+        struct kiops_verdict v = change_judge(ch);
         bool final = v.status == KIOPS_ALLOWED || v.status == KIOPS_VACATE;
         if (!final && !fresh)
             continue;
-        ch->rule = v.rule;
-        ch->vacates = v.status == KIOPS_VACATE;
-        ch->nothing = v.status == KIOPS_NOTHING_TO_DO && !has_leftovers(ch);
         return v.status != KIOPS_REFUSED || kiops_refuse(&v, &ch->what, err);
     }
 }

@@ -14,6 +14,29 @@ struct deletion {
     bool wrote;
 };
 
+bool user_delete_parts(const struct service_call *c, const struct directory_person *p,
+                       struct change **out, size_t *count, struct error *err)
+{
+    static const char *const attrs[] = {"entryUUID", NULL};
+    struct directory_search naming =
+        directory_search_groups_naming(c->service->directory, c->arena, p->dn);
+    struct directory_entries found;
+    naming.attrs = attrs;
+    if (!directory_find(c->conn, c->arena, &naming, &found, err))
+        return false;
+    struct str platform = directory_dn_key(c->arena, c->service->config->directory.admins_dn);
+    *out = ARENA_ARRAY(c->arena, struct change, found.count + 1);
+    *count = 0;
+    for (size_t i = 0; i < found.count; i++)
+        if (!str_eq(directory_dn_key(c->arena, found.at[i].dn), platform))
+            (*out)[(*count)++] = (struct change){.call = c,
+                                                 .what = {.kind = KIOPS_DELETE_FROM,
+                                                          .subject = p->id,
+                                                          .organization = found.at[i].id,
+                                                          .operation = -1}};
+    return true;
+}
+
 static bool read_all(struct deletion *d, struct error *err)
 {
     const struct service_call *c = d->call;
@@ -27,23 +50,7 @@ static bool read_all(struct deletion *d, struct error *err)
     struct error odd = ERROR_INIT;
     if (!directory_map_user(c->service->directory, c->arena, &d->entry, &d->user, &odd))
         return error_set(err, ERR_NOT_FOUND, "no such user"); /* as reads have it */
-    static const char *const attrs[] = {"entryUUID", NULL};
-    struct directory_search naming =
-        directory_search_groups_naming(c->service->directory, c->arena, d->entry.dn);
-    naming.attrs = attrs;
-    if (!directory_find(c->conn, c->arena, &naming, &found, err))
-        return false;
-    struct str platform = directory_dn_key(c->arena, c->service->config->directory.admins_dn);
-    d->organizations = ARENA_ARRAY(c->arena, struct change, found.count + 1);
-    d->count = 0;
-    for (size_t i = 0; i < found.count; i++)
-        if (!str_eq(directory_dn_key(c->arena, found.at[i].dn), platform))
-            d->organizations[d->count++] = (struct change){.call = c,
-                                                           .what = {.kind = KIOPS_DELETE_FROM,
-                                                                    .subject = d->id,
-                                                                    .organization = found.at[i].id,
-                                                                    .operation = -1}};
-    return true;
+    return user_delete_parts(c, &d->user.person, &d->organizations, &d->count, err);
 }
 
 static bool judge(struct deletion *d, struct change *whole, struct error *err)
