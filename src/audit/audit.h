@@ -81,3 +81,12 @@ struct audit_changes {
  * lock is taken; the chain is not checked (audit_verify() does). Errors: ERR_CONFIG. */
 MUST_CHECK bool audit_read_changes(struct str dir, struct str subject, struct arena *a,
                                    struct audit_changes *out, struct error *err);
+
+/* Whose memberships were changed since then, by the same files: a hash each, 8 bytes a change. */
+struct audit_touched {
+    const uint64_t *keys;
+    size_t count;
+};
+MUST_CHECK bool audit_read_touched(struct str dir, instant_t since, struct arena *a,
+                                   struct audit_touched *out, struct error *err);
+bool audit_touched_has(const struct audit_touched *t, struct str subject, struct str organization);

@@ -1,9 +1,10 @@
-/* The records read back: what was done to one person. */
+/* The records read back: what was done to one person, or to which memberships. */
 #include "audit/internal.h"
 
 #include <errno.h>
 #include <stdio.h>
 
+#include "base/hash.h"
 #include "base/json.h"
 #include "base/own.h"
 
@@ -11,56 +12,94 @@
 
 static const char *const chains[] = {"serve", "cli", "reconcile"};
 
-struct found {
+/* An intent whose outcome has not been read yet. */
+struct open_intent {
     struct audit_change change;
-    bool done, ended;
+    uint64_t membership; /* key of it, 0 = of none */
 };
 
 struct finding {
     struct arena *arena;
-    struct str dir, chain, subject;
-    struct found *at;
-    size_t count, cap;
-    size_t open;       /* of this chain, without an outcome so far */
+    struct str dir, chain;
+    struct str subject; /* empty: everybody */
+    instant_t since;    /* INSTANT_NONE: from the first on */
+    struct open_intent *open;
+    size_t open_count, open_cap;
+    struct audit_change *changes; /* of the subject */
+    size_t change_count, change_cap;
+    uint64_t *memberships; /* of everybody */
+    size_t membership_count, membership_cap;
     uint64_t last_seq; /* read so far in this chain */
 };
 
-static void take_intent(struct finding *f, const json_t *record)
+static uint64_t membership_key(struct str subject, struct str organization)
+{
+    char text[160]; /* two ids, which are UUIDs */
+    if (!organization.len || subject.len + organization.len >= sizeof text)
+        return 0;
+    memcpy(text, subject.at, subject.len);
+    text[subject.len] = '.';
+    memcpy(text + subject.len + 1, organization.at, organization.len);
+    return hash_keyed(text, subject.len + 1 + organization.len);
+}
+
+static void fill_change(const struct finding *f, const json_t *record, struct audit_change *ch)
 {
     const json_t *actor = json_object_get(record, "actor");
-    struct str kind = json_get_str(actor, "kind"), id = json_get_str(actor, "id");
-    if (!str_eq(json_get_str(record, "type"), STR("intent")) ||
-        !str_eq(json_get_str(record, "subject"), f->subject))
-        return;
     struct str permission = json_get_str(json_object_get(record, "after"), "permission");
     struct str ended = json_get_str(json_object_get(record, "before"), "permission");
-    f->at = arena_grow(f->arena, f->at, sizeof *f->at, f->count, &f->cap);
-    struct audit_change *ch = &f->at[f->count++].change;
-    *ch = (struct audit_change){
-        .seq = (uint64_t)json_integer_value(json_object_get(record, "seq")),
-        .chain = f->chain,
-        .time = arena_str(f->arena, json_get_str(record, "time")),
-        .change = arena_str(f->arena, json_get_str(record, "change")),
-        .actor = arena_fmt(f->arena, STR_FMT ":" STR_FMT, STR_ARG(kind), STR_ARG(id)),
-        .rule = arena_str(f->arena, json_get_str(record, "rule")),
-        .organization = arena_str(f->arena, json_get_str(record, "organization")),
-        .permission = arena_str(f->arena, permission.len ? permission : ended),
-    };
-    f->at[f->count - 1].done = f->at[f->count - 1].ended = false;
-    f->open++;
+    struct str kind = json_get_str(actor, "kind"), id = json_get_str(actor, "id");
+    ch->chain = f->chain;
+    ch->time = arena_str(f->arena, json_get_str(record, "time"));
+    ch->change = arena_str(f->arena, json_get_str(record, "change"));
+    ch->actor = arena_fmt(f->arena, STR_FMT ":" STR_FMT, STR_ARG(kind), STR_ARG(id));
+    ch->rule = arena_str(f->arena, json_get_str(record, "rule"));
+    ch->organization = arena_str(f->arena, json_get_str(record, "organization"));
+    ch->permission = arena_str(f->arena, permission.len ? permission : ended);
+}
+
+static void take_intent(struct finding *f, const json_t *record)
+{
+    struct str subject = json_get_str(record, "subject");
+    instant_t time;
+    if (!str_eq(json_get_str(record, "type"), STR("intent")) ||
+        (f->subject.len && !str_eq(subject, f->subject)) ||
+        (f->since != INSTANT_NONE &&
+         (!clock_parse_rfc3339(json_get_str(record, "time"), &time) || time < f->since)))
+        return;
+    f->open = arena_grow(f->arena, f->open, sizeof *f->open, f->open_count, &f->open_cap);
+    struct open_intent *o = &f->open[f->open_count++];
+    *o = (struct open_intent){
+        .change.seq = (uint64_t)json_integer_value(json_object_get(record, "seq")),
+        .membership = membership_key(subject, json_get_str(record, "organization"))};
+    if (f->subject.len)
+        fill_change(f, record, &o->change);
+}
+
+static void keep(struct finding *f, const struct open_intent *o)
+{
+    if (f->subject.len) {
+        f->changes =
+            arena_grow(f->arena, f->changes, sizeof *f->changes, f->change_count, &f->change_cap);
+        f->changes[f->change_count++] = o->change;
+    } else if (o->membership) {
+        f->memberships = arena_grow(f->arena, f->memberships, sizeof *f->memberships,
+                                    f->membership_count, &f->membership_cap);
+        f->memberships[f->membership_count++] = o->membership;
+    }
 }
 
 static void take_outcome(struct finding *f, const json_t *record)
 {
     uint64_t intent = (uint64_t)json_integer_value(json_object_get(record, "intent"));
-    for (size_t i = f->count; i-- > 0 && str_eq(f->at[i].change.chain, f->chain);) {
-        if (f->at[i].ended || f->at[i].change.seq != intent)
-            continue;
-        f->at[i].done = str_eq(json_get_str(record, "result"), STR("done"));
-        f->at[i].ended = true;
-        f->open--;
+    size_t i = 0;
+    while (i < f->open_count && f->open[i].change.seq != intent)
+        i++;
+    if (i == f->open_count)
         return;
-    }
+    if (str_eq(json_get_str(record, "result"), STR("done")))
+        keep(f, &f->open[i]);
+    f->open[i] = f->open[--f->open_count];
 }
 
 static bool has(struct str line, struct str part)
@@ -72,7 +111,8 @@ static bool has(struct str line, struct str part)
 static void take_line(struct finding *f, struct str line)
 {
     bool outcome = has(str_sub(line, 0, 128), STR("\"type\":\"outcome\""));
-    if (outcome ? f->open == 0 : !has(line, f->subject))
+    struct str wanted = f->subject.len ? f->subject : STR("\"type\":\"intent\"");
+    if (outcome ? f->open_count == 0 : !has(line, wanted))
         return;
     struct error ignored = ERROR_INIT;
     OWNED_JSON json_t *record =
@@ -120,7 +160,7 @@ static bool read_rotated(struct finding *f, struct error *err)
 static bool read_chain(struct finding *f, struct error *err)
 {
     struct audit_path path;
-    f->open = 0;
+    f->open_count = 0;
     f->last_seq = 0;
     if (!audit_path_current(f->dir, f->chain, &path))
         return error_set(err, ERR_CONFIG, "audit.dir is too long");
@@ -137,20 +177,56 @@ static bool read_chain(struct finding *f, struct error *err)
     return read;
 }
 
+/* Outcomes come in any order. */
+static int by_seq(const void *a, const void *b)
+{
+    const struct audit_change *x = a, *y = b;
+    return (x->seq > y->seq) - (x->seq < y->seq);
+}
+
+static int by_key(const void *a, const void *b)
+{
+    const uint64_t *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+static bool read_chains(struct finding *f, struct error *err)
+{
+    for (size_t i = 0; i < sizeof chains / sizeof *chains; i++) {
+        size_t from = f->change_count;
+        f->chain = str_of(chains[i]);
+        if (!read_chain(f, err))
+            return false;
+        if (f->change_count > from)
+            qsort(f->changes + from, f->change_count - from, sizeof *f->changes, by_seq);
+    }
+    return true;
+}
+
 bool audit_read_changes(struct str dir, struct str subject, struct arena *a,
                         struct audit_changes *out, struct error *err)
 {
-    struct finding f = {.arena = a, .dir = dir, .subject = subject};
-    size_t n = 0;
-    for (size_t i = 0; i < sizeof chains / sizeof *chains; i++) {
-        f.chain = str_of(chains[i]);
-        if (!read_chain(&f, err))
-            return false;
-    }
-    struct audit_change *done = ARENA_ARRAY(a, struct audit_change, f.count + 1);
-    for (size_t i = 0; i < f.count; i++)
-        if (f.at[i].done)
-            done[n++] = f.at[i].change;
-    *out = (struct audit_changes){done, n};
+    struct finding f = {.arena = a, .dir = dir, .subject = subject, .since = INSTANT_NONE};
+    if (!read_chains(&f, err))
+        return false;
+    *out = (struct audit_changes){f.changes, f.change_count};
     return true;
+}
+
+bool audit_read_touched(struct str dir, instant_t since, struct arena *a, struct audit_touched *out,
+                        struct error *err)
+{
+    struct finding f = {.arena = a, .dir = dir, .since = since};
+    if (!read_chains(&f, err))
+        return false;
+    if (f.membership_count)
+        qsort(f.memberships, f.membership_count, sizeof *f.memberships, by_key);
+    *out = (struct audit_touched){f.memberships, f.membership_count};
+    return true;
+}
+
+bool audit_touched_has(const struct audit_touched *t, struct str subject, struct str organization)
+{
+    uint64_t key = membership_key(subject, organization);
+    return t->count && bsearch(&key, t->keys, t->count, sizeof key, by_key) != NULL;
 }

@@ -32,7 +32,8 @@ bool cli_review_is_old(const struct cli_review *v, const struct review_row *requ
 
 bool cli_review_is_due(const struct cli_review *v, const struct review_row *membership)
 {
-    return is_older(membership->since, v->now, QUARTER_DAYS);
+    return is_older(membership->since, v->now, QUARTER_DAYS) &&
+           !audit_touched_has(&v->touched, membership->person->id, membership->organization->id);
 }
 
 static size_t count_findings(const struct cli_review *v)
@@ -104,15 +105,17 @@ static int review(const struct cli *c, const struct config *config, const struct
     struct directory *directory = NULL;
     struct directory_conn *conn = NULL;
     struct service_review read;
+    struct cli_review found = {.read = &read, .now = clock_now(), .older_days = o->older_days};
     struct error err = ERROR_INIT;
     OWNED_ARENA struct arena *a = arena_new();
     bool ok =
         cli_catalog(config, &catalog, &err) && directory_new(config, catalog, &directory, &err);
     if (ok) {
         conn = directory_open(directory, DIRECTORY_SERVICE);
-        ok = service_review_read(directory, conn, a, &read, &err);
+        ok = service_review_read(directory, conn, a, &read, &err) &&
+             audit_read_touched(config->audit.dir, found.now - QUARTER_DAYS * DAY_US, a,
+                                &found.touched, &err);
     }
-    struct cli_review found = {.read = &read, .now = clock_now(), .older_days = o->older_days};
     int status = ok ? print(c, &found, o->csv) : cli_fail(&err);
     directory_close(conn);
     directory_free(directory);

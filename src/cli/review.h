@@ -6,11 +6,13 @@
  */
 #pragma once
 
+#include "audit/audit.h"
 #include "cli/cli.h"
 #include "service/review.h"
 
 struct cli_review {
     const struct service_review *read;
+    struct audit_touched touched; /* in the last quarter, as far as our audit files say */
     instant_t now;
     int64_t older_days;
 };
@@ -19,7 +21,8 @@ struct cli_review {
  * "one-manager". */
 const char *cli_review_seat(const struct review_organization *o);
 bool cli_review_is_old(const struct cli_review *v, const struct review_row *request);
-/* A membership that is due in the quarterly review: as old as a quarter, or of unknown age. */
+/* A membership that is due in the quarterly review: as old as a quarter or of unknown age, and not
+ * changed meanwhile. */
 bool cli_review_is_due(const struct cli_review *v, const struct review_row *membership);
 
 /* review_table.c: to stdout. */

@@ -8,7 +8,7 @@ import time
 
 import pytest
 from kiopslab import entries, site
-from lab import BINARY, Lab, without_address_randomisation
+from lab import BINARY, Lab, eventually, without_address_randomisation
 from scim import USER
 
 
@@ -126,6 +126,19 @@ def test_memberships_unchanged_for_a_quarter(ground, days, due):
     view.modify(view.by_id(org)[0], ("add", "member", dn))
     row = membership(as_json(ground.bridge)[1], user, org)
     assert ("unchanged" in row["findings"]) == due and ("joinDate" in row) == (days is not None)
+
+
+def test_an_old_membership_that_was_changed_lately_is_not_due(ground):
+    """As far as the audit of this bridge says."""
+    view, org, user = ground.view(), ground.ids["Two"], ground.user()["id"]
+    dn, _ = view.by_id(user)
+    view.modify(dn, ("add", "kiopsJoined", stamp(time.time(), org, 91 * DAY)))
+    view.modify(view.by_id(org)[0], ("add", "member", dn))
+    assert "unchanged" in membership(as_json(ground.bridge)[1], user, org)["findings"]
+    eventually(lambda: ground.scim.get(f"/Memberships/{org}.{user}").status == 200)
+    ground.scim.patch(f"/Memberships/{org}.{user}", ("add", "permissions", ["vpn"])).expect(200)
+    row = membership(as_json(ground.bridge)[1], user, org)
+    assert row["findings"] == [] and row["permissions"] == ["vpn"]
 
 
 def test_inactive_members_and_permissions_without_a_join(ground):

@@ -136,6 +136,31 @@ static void no_files_are_no_records_and_an_unreadable_one_is_an_error(void **sta
     assert_non_null(strstr(err.detail, "audit-serve.jsonl"));
 }
 
+static void memberships_changed_since_then_are_known(void **state)
+{
+    const struct ground *g = *state;
+    struct audit *a = open_in(g);
+    struct kiops_record r = a_record(), failed = a_record(), whole = a_record();
+    failed.subject = STR("failed");
+    whole.organization = STR_NONE;
+    audit_outcome(a, intend(a, &r), AUDIT_DONE, STR_NONE);
+    audit_outcome(a, intend(a, &failed), AUDIT_FAILED, STR_NONE);
+    audit_outcome(a, intend(a, &whole), AUDIT_DONE, STR_NONE);
+    audit_close(a);
+    OWNED_ARENA struct arena *memory = arena_new();
+    struct error err = ERROR_INIT;
+    struct audit_touched t;
+    const struct str dir = str_of(g->dir), organization = STR("0b6c");
+    assert_true(audit_read_touched(dir, clock_now() - 60000000, memory, &t, &err));
+    assert_int_equal(t.count, 1);
+    assert_true(audit_touched_has(&t, STR("9d1e"), organization));
+    assert_false(audit_touched_has(&t, STR("failed"), organization));
+    assert_false(audit_touched_has(&t, STR("9d1e"), STR("other")));
+    assert_false(audit_touched_has(&t, STR("9d1e"), STR_NONE));
+    assert_true(audit_read_touched(dir, clock_now() + 60000000, memory, &t, &err));
+    assert_false(audit_touched_has(&t, STR("9d1e"), organization));
+}
+
 #define IN_GROUND(test) cmocka_unit_test_setup_teardown(test, ground_open, ground_close)
 
 int main(void)
@@ -145,6 +170,7 @@ int main(void)
         IN_GROUND(a_permission_is_read_of_what_was_given_and_of_what_was_taken),
         IN_GROUND(rotated_files_are_read_from_the_first_on),
         IN_GROUND(chains_are_read_one_after_the_other),
+        IN_GROUND(memberships_changed_since_then_are_known),
         IN_GROUND(torn_and_foreign_lines_are_passed_over),
         IN_GROUND(no_files_are_no_records_and_an_unreadable_one_is_an_error),
     };
