@@ -364,6 +364,22 @@ def test_values_of_one_side_do_not_count(ground, attribute, side, says):
         view.modify(view.by_id(org)[0], ("delete", side, dn))
 
 
+def test_a_manager_of_the_own_side_alone_is_a_member(ground):
+    view, org, user = ground.view(), ground.orgs["Project A"], ground.user()
+    dn, _ = view.by_id(user["id"])
+    place_dn, _ = view.by_id(org)
+    view.modify(dn, ("add", "kiopsJoined", stamp(org)), ("add", "kiopsManager", org))
+    view.modify(place_dn, ("add", "member", dn))
+    found = place(person(ground, user["id"]), org)
+    assert found["role"] == "Member" and found["notCounted"] == ["kiopsManager without owner: no Manager"]
+    refused = verdict(ground, user["id"], "reject noa in Project A")
+    assert (refused["allowed"], refused["rule"]) == (False, "KB-R09")
+    view.modify(place_dn, ("add", "owner", dn))
+    assert place(person(ground, user["id"]), org)["role"] == "Manager"
+    assert verdict(ground, user["id"], "reject noa in Project A")["allowed"]
+    view.modify(place_dn, ("delete", "owner", dn), ("delete", "member", dn))
+
+
 def test_values_of_the_platform_and_of_no_organization(ground):
     view, user = ground.view(), ground.user()
     dn, _ = view.by_id(user["id"])
