@@ -9,6 +9,7 @@ from kiopslab import site
 from lab import BINARY, Lab, without_address_randomisation
 from scim import KIOPS_ORGANIZATION
 
+MEMBERSHIP = "urn:kiops:params:scim:schemas:core:2.0:Membership"
 MANAGERS = f"{KIOPS_ORGANIZATION}:managers"
 
 
@@ -159,6 +160,43 @@ def test_refused_as_through_http(ground, token, verb, user, organization, rule, 
         assert answer["detail"] == found["detail"]
 
 
+def ask_to_join(client, lab, user, organization):
+    return client.post("/Memberships", {"schemas": [MEMBERSHIP], "organization": {"value": lab.orgs[organization]},
+                                        "user": {"value": lab.people[user]}})
+
+
+HTTP["request"] = ask_to_join
+
+# The same for people who sign in.
+REFUSED_PEOPLE = [
+    ("mina", "promote", "kim", "Project A", "KB-R02", 403),
+    ("mina", "make PlatformAdmin", "kim", None, "KB-R03", 403),
+    ("mina", "remove", "ada", "Project A", "KB-R03", 403),
+    ("ada", "deactivate", "ada", None, "KB-R04", 403),
+    ("ada", "delete", "ada", None, "KB-R04", 403),
+    ("mina", "remove", "mina", "Project A", "KB-R04", 403),
+    ("mina", "grant vpn for", "mina", "Project A", "KB-R04", 403),
+    ("mina", "remove", "sora", "Project B", "KB-R05", 404),
+    ("mina", "grant vpn for", "matteo", "Project A", "KB-R06", 403),
+    ("jun", "remove", "sora", "Project A", "KB-R09", 403),
+    ("kim", "remove", "lee", "Project A", "KB-R09", 403),
+    ("noa", "request", "noa", "Project A", "KB-R11", 409),
+    ("kim", "request", "kim", "Project A", "KB-R11", 409),
+    ("lee", "request", "lee", "Project B", "KB-R11", 403),
+    ("mina", "deactivate", "kim", None, "KB-R18", 403),
+    ("mina", "add", "sora", "Project A", "KB-R21", 403),
+]
+
+
+@pytest.mark.parametrize("name, verb, user, organization, rule, status", REFUSED_PEOPLE)
+def test_people_are_refused_as_through_http(ground, name, verb, user, organization, rule, status):
+    found = verdict(ground, name, change_text(verb, user, organization))
+    assert (found["allowed"], found["rule"]) == (False, rule), found
+    answer = HTTP[verb](ground.person(name), ground, user, organization).expect(status)
+    assert answer.rule == (None if status == 404 else rule)
+    assert status == 404 or answer["detail"] == found["detail"]
+
+
 # token, verb, user, organization, rule: explain says yes, and HTTP then does it.
 ALLOWED = [
     ("manager", "grant vpn for", "lee", "Project A", "KB-R06"),
@@ -204,7 +242,7 @@ def audit_bytes(lab):
     return {p.name: p.read_bytes() for p in (lab.bridge.home / "audit").iterdir()}
 
 
-# What no request can ask today, or only a person: by the rules alone.
+# By the rules alone: what asks for a state or an actor of its own.
 BY_RULE = [
     ("ada", "deactivate ada", False, "KB-R04"),
     ("ada", "unmake ada PlatformAdmin", False, "KB-R04"),
