@@ -116,7 +116,7 @@ bench: deps-check ## the table of speeds and build/bench.json
 
 soak: deps-check ## the long races, kills and properties: never CI
 	@$(MAKE) --no-print-directory -j2 FLAVOR=asan all
-	@KIOPS_ROUNDS=1000 $(MAKE) --no-print-directory FLAVOR=asan E2E=tests/e2e/test_races.py e2e
+	@KIOPS_ROUNDS=1000 $(MAKE) --no-print-directory FLAVOR=asan E2E="tests/e2e/test_races.py tests/e2e/test_next_write.py" e2e
 	@KIOPS_ROUNDS=20 $(MAKE) --no-print-directory FLAVOR=asan E2E=tests/e2e/test_kill.py e2e
 	@KIOPS_PROPERTIES=5000 $(MAKE) --no-print-directory FLAVOR=asan E2E="$(wildcard tests/e2e/test_property_*.py)" e2e
 
