@@ -369,3 +369,47 @@ def test_another_bridge_refuses_the_next_write_of_who_was_deactivated(new_lab):
     lab.scim.patch(f"/Users/{user['id']}", ("replace", "active", False)).expect(200)
     person.patch(f"/Users/{target}", ("replace", "title", "after")).expect(401, 403)
     assert lab.scim.get(f"/Users/{target}").expect(200)["title"] == "before"
+
+
+# ---- memberships ----
+
+MEMBERSHIP = "urn:kiops:params:scim:schemas:core:2.0:Membership"
+
+
+def wish(organization):
+    return {"schemas": [MEMBERSHIP], "organization": {"value": organization}}
+
+
+def test_a_person_asks_to_join_and_a_manager_approves(lab):
+    manager, applicant = sign_up(lab), sign_up(lab)
+    organization = open_organization(lab, managers=[manager.id])
+    asked = applicant.post("/Memberships", wish(organization)).expect(201)
+    assert asked["status"] == "pending" and asked["user"]["value"] == applicant.id
+    assert applicant.post("/Memberships", wish(organization)).expect(409).rule == "KB-R11"
+    path = f"/Memberships/{organization}.{applicant.id}"
+    assert applicant.patch(path, ("replace", "status", "active")).expect(403).rule
+    assert manager.patch(path, ("replace", "status", "active")).expect(200)["role"] == "Member"
+    assert applicant.get(ME)[KIOPS_USER]["memberships"][0]["status"] == "active"
+    assert manager.patch(path, ("add", "permissions", ["vpn"])).expect(200)["permissions"] == ["vpn"]
+    assert applicant.patch(path, ("add", "permissions", ["infra"])).expect(403).rule
+    assert manager.patch(path, ("replace", "role", "Manager")).expect(403).rule == "KB-R02"
+
+
+def test_a_person_takes_the_own_request_back(lab):
+    applicant = sign_up(lab)
+    organization = open_organization(lab)
+    applicant.post("/Memberships", wish(organization)).expect(201)
+    applicant.delete(f"/Memberships/{organization}.{applicant.id}").expect(204)
+    assert not applicant.get(ME).json.get(KIOPS_USER, {}).get("memberships")
+
+
+def test_nobody_asks_for_another_person(lab):
+    applicant, other = sign_up(lab), lab.user()["id"]
+    organization = open_organization(lab)
+    applicant.post("/Memberships", {**wish(organization), "user": {"value": other}}).expect(403, 404)
+
+
+def open_organization(lab, managers=()):
+    made = lab.organization([lab.user()["id"]], managers)["id"]
+    lab.scim.patch(f"/Groups/{made}", ("replace", f"{KIOPS_ORGANIZATION}:joinPolicy", "open")).expect(200)
+    return made
