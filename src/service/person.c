@@ -66,9 +66,10 @@ static enum service_status find_person(const struct service_call *c,
     struct replica *r = c->service->replica;
     bool found = false;
     query.actor = &c->actor;
+    query.brief = !c->conn; /* an attribute without an index: not on a thread that answers others */
     if (!filter_of(c, claim, &query.filter, err) || !replica_find(r, c->arena, &query, page, err))
         return SERVICE_FAILED;
-    if (page->confirm_count == 0)
+    if (page->confirm_count == 0 && !page->put_off)
         return SERVICE_OK;
     if (!c->conn)
         return SERVICE_NEEDS_DIRECTORY;

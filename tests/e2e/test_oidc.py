@@ -329,6 +329,13 @@ def test_an_email_of_two_people_is_nobodys_and_an_unverified_one_no_proof(new_la
     why(ask(lab, own_issuer.token("any", email="shared@example.org")))
 
 
+def test_an_attribute_without_an_index_is_looked_for_among_many(new_lab, own_issuer):
+    lab = new_lab(users=2500, bridge=settings(own_issuer, 'claim = "badge"; matches = "title";'))
+    user = lab.user(title="Badge 7")
+    assert ask(lab, own_issuer.token("any", badge="Badge 7")).expect(200)["id"] == user["id"]
+    why(ask(lab, own_issuer.token("any", badge="Badge 8")))
+
+
 # ---- on current state ----
 
 def test_who_becomes_manager_is_one_with_the_next_request(ground, issuer):
