@@ -332,7 +332,8 @@ def test_an_email_of_two_people_is_nobodys_and_an_unverified_one_no_proof(new_la
 def test_an_attribute_without_an_index_is_looked_for_among_many(new_lab, own_issuer):
     lab = new_lab(users=2500, bridge=settings(own_issuer, 'claim = "badge"; matches = "title";'))
     user = lab.user(title="Badge 7")
-    assert ask(lab, own_issuer.token("any", badge="Badge 7")).expect(200)["id"] == user["id"]
+    for _ in range(2):  # the first one waits for the issuer's keys, and so is on another thread
+        assert ask(lab, own_issuer.token("any", badge="Badge 7")).expect(200)["id"] == user["id"]
     why(ask(lab, own_issuer.token("any", badge="Badge 8")))
 
 
