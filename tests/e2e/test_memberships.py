@@ -360,3 +360,17 @@ def test_through_bulk(ground, hull):
     assert statuses == ["201", "200", "409"], answer.text
     assert answer["Operations"][2]["response"][REFUSAL]["rule"] == "KB-R07"
     assert ground.scim.get(f"/Memberships/{hull['id']}")["permissions"] == ["vpn"]
+
+
+@pytest.mark.parametrize("role", ["Member", "Manager"])
+def test_a_removal_ends_all_here_and_nothing_elsewhere(ground, hull, role):
+    """KB-R12, KB-R13."""
+    user, elsewhere = hull["outsider"], ground.group()
+    for group in (hull["group"], elsewhere):
+        ground.scim.post("/Memberships", body(group, user, role=role, permissions=["vpn", "audit"])).expect(201)
+    there = {name: held(ground, user, name, elsewhere) for name in ("kiopsJoined", "kiopsManager", "kiopsPermission")}
+    ground.scim.delete(f"/Memberships/{hull['id']}").expect(204)
+    assert user not in ground.members(hull["group"]) | ground.members(hull["group"], "owner")
+    assert not any(held(ground, user, name, hull["group"]) for name in there)
+    assert {name: held(ground, user, name, elsewhere) for name in there} == there and len(there["kiopsPermission"]) == 2
+    assert user in ground.members(elsewhere) and (user in ground.members(elsewhere, "owner")) == (role == "Manager")

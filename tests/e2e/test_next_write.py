@@ -1,5 +1,5 @@
 """Who is Manager or PlatformAdmin no longer, by word of one bridge, is refused by the other on the very next write (KB-R15).
-Two bridges on one directory; KIOPS_ROUNDS raises the number of rounds (make soak: 1000)."""
+Two bridges on one directory, which tells neither for a while; KIOPS_ROUNDS raises the number of rounds (make soak: 1000)."""
 
 import os
 from itertools import cycle, islice, product
@@ -67,8 +67,10 @@ REFUSALS = {"demoted": (403, 404), "deactivated": (401,)}
 def ground(tmp_path_factory):
     issuer = Issuer()
     oidc = f'oidc = {{ issuer = "{issuer.url}"; audience = "{AUDIENCE}"; claim = "sub"; matches = "userName"; }};'
-    lab = Lab(tmp_path_factory.mktemp("next"), bridges=2, bridge={"auth": oidc})
-    yield Ground(lab, issuer)
+    lab = Lab(tmp_path_factory.mktemp("next"), bridges=2, proxied=True, bridge={"auth": oidc})
+    made = Ground(lab, issuer)
+    lab.proxy.feed_lag = 0.05
+    yield made
     lab.close()
     issuer.close()
 

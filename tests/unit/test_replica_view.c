@@ -253,15 +253,17 @@ static void actors_list_the_memberships_that_they_see(void **state)
 {
     (void)state;
     static const struct {
-        const char *person, *token, *seen;
+        const char *person, *token, *seen, *roles;
     } cases[] = {
         {"admin", NULL,
          "org-alpha.user-kim org-alpha.user-lee org-beta.user-choi "
-         "org-beta.user-kim org-gamma.user-lee"},
-        {"kim", NULL, "org-alpha.user-kim org-alpha.user-lee org-beta.user-kim"},
-        {"lee", NULL, "org-alpha.user-lee org-gamma.user-lee"},
-        {"choi", NULL, "org-beta.user-choi"},
-        {NULL, "org-beta", "org-beta.user-choi org-beta.user-kim"},
+         "org-beta.user-kim org-gamma.user-lee",
+         "Manager Member Member Member "},
+        {"kim", NULL, "org-alpha.user-kim org-alpha.user-lee org-beta.user-kim",
+         "Manager Member Member"},
+        {"lee", NULL, "org-alpha.user-lee org-gamma.user-lee", "Member "},
+        {"choi", NULL, "org-beta.user-choi", "Member"},
+        {NULL, "org-beta", "org-beta.user-choi org-beta.user-kim", "Member Member"},
     };
     struct world w = peopled();
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -272,14 +274,13 @@ static void actors_list_the_memberships_that_they_see(void **state)
         struct replica_page page;
         struct error err = ERROR_INIT;
         fixture_expect(replica_find(w.replica, w.arena, &q, &page, &err), &err);
-        json_t *ids = json_array();
-        for (size_t k = 0; k < page.count; k++) {
-            json_t *one = json_load_strict(page.at[k].json, (struct json_limits){.depth = 8}, &err);
-            json_push(ids, json_pack("{s:s}", "id", json_string_value(json_object_get(one, "id"))));
-            json_decref(one);
-        }
-        json_keep(w.arena, ids);
-        assert_string_equal(listed(&w, ids, "id"), cases[i].seen);
+        json_t *all = json_array();
+        for (size_t k = 0; k < page.count; k++)
+            json_push(all,
+                      json_load_strict(page.at[k].json, (struct json_limits){.depth = 8}, &err));
+        json_keep(w.arena, all);
+        assert_string_equal(listed(&w, all, "id"), cases[i].seen);
+        assert_string_equal(listed(&w, all, "role"), cases[i].roles);
         assert_int_equal(page.total, page.count);
     }
     world_free(&w);
