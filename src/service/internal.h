@@ -289,6 +289,7 @@ struct plan {
 void plan_init(struct plan *p, const struct service_call *c);
 struct change *plan_add(struct plan *p, enum kiops_change_kind kind, struct str user,
                         struct str organization, int operation);
+bool plan_has(const struct plan *p, enum kiops_change_kind kind);
 /* Decides all (every refusal before the first write), drops what has nothing to do, and confirms
  * the actor's standing. */
 MUST_CHECK bool plan_decide(struct plan *p, struct error *err);

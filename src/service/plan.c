@@ -25,6 +25,14 @@ struct change *plan_add(struct plan *p, enum kiops_change_kind kind, struct str 
     return ch;
 }
 
+bool plan_has(const struct plan *p, enum kiops_change_kind kind)
+{
+    for (size_t i = 0; i < p->count; i++)
+        if (p->at[i].what.kind == kind)
+            return true;
+    return false;
+}
+
 static bool takes(enum kiops_change_kind kind)
 {
     return kind == KIOPS_REMOVE || kind == KIOPS_DEMOTE || kind == KIOPS_REVOKE;
@@ -137,7 +145,7 @@ bool plan_end(struct plan *p, struct error *err)
         tell_done(p, err);
     p->ended = true;
     for (size_t i = 0; i < p->count; i++) {
-        if (p->at[i].finished)
+        if (p->at[i].finished || !p->at[i].intent)
             continue;
         audit_outcome(p->call->service->audit, p->at[i].intent,
                       p->at[i].wrote ? AUDIT_UNFINISHED : AUDIT_FAILED,

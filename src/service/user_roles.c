@@ -191,31 +191,47 @@ static struct plan *plan_of(struct user_write *w, struct str organization)
 {
     struct user_roles *r = &w->roles;
     for (size_t i = 0; i < r->plan_count; i++)
-        if (str_eq(r->plans[i].at[0].what.organization, organization))
+        if (str_eq(r->plans[i].at[0].what.organization, organization)) /* none is empty yet */
             return &r->plans[i];
     plan_init(&r->plans[r->plan_count], w->call);
     return &r->plans[r->plan_count++];
 }
 
+static void add_once(struct user_write *w, struct plan *p, enum kiops_change_kind kind,
+                     struct str organization)
+{
+    if (!plan_has(p, kind))
+        plan_add(p, kind, w->id, organization, -1);
+}
+
+/* Who is to be something else there, is not to leave first. */
+static bool is_replaced(const struct plan *p, bool manager)
+{
+    return plan_has(p, KIOPS_PROMOTE) ||
+           (!manager && (plan_has(p, KIOPS_ADD) || plan_has(p, KIOPS_REQUEST)));
+}
+
+/* Wishes come before what is removed. */
 static bool plan_wish(struct user_write *w, const struct role_wish *wish, struct error *err)
 {
     bool asks = w->call->actor.push_request, manager = wish->role == KIOPS_MANAGER;
     struct str organization = STR_NONE;
     if (wish->role == KIOPS_PLATFORM_ADMIN) {
-        plan_add(plan_of(w, STR_NONE), wish->removed ? KIOPS_UNMAKE_ADMIN : KIOPS_MAKE_ADMIN, w->id,
-                 STR_NONE, -1);
+        add_once(w, plan_of(w, STR_NONE), wish->removed ? KIOPS_UNMAKE_ADMIN : KIOPS_MAKE_ADMIN,
+                 STR_NONE);
         return true;
     }
     if (!find_organization(w, wish->organization, &organization, err))
         return false;
     struct plan *p = plan_of(w, organization);
     if (wish->removed) {
-        plan_add(p, manager ? KIOPS_DEMOTE : KIOPS_REMOVE, w->id, organization, -1);
+        if (!is_replaced(p, manager))
+            add_once(w, p, manager ? KIOPS_DEMOTE : KIOPS_REMOVE, organization);
         return true;
     }
-    plan_add(p, asks ? KIOPS_REQUEST : KIOPS_ADD, w->id, organization, -1);
+    add_once(w, p, asks ? KIOPS_REQUEST : KIOPS_ADD, organization);
     if (manager)
-        plan_add(p, KIOPS_PROMOTE, w->id, organization, -1);
+        add_once(w, p, KIOPS_PROMOTE, organization);
     return true;
 }
 

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from faults import audit_records
 from kiopslab import site
 from scim import KIOPS_USER, USER
 from tenant import Tenant
@@ -117,6 +118,29 @@ def test_what_is_removed_goes(ground, hull):
     assert shown(left) == [f"Member@{first}"] and not is_admin(ground, hull["user"])
     left = ground.scim.patch(path, ("remove", "roles"), ("add", "roles", [{"value": f"Manager@{second}"}])).expect(200)
     assert shown(left) == [f"Manager@{second}"] and standing(ground, hull["user"], first) is None
+
+
+def test_one_role_in_place_of_another_is_no_leaving(ground, hull):
+    first, name = hull["groups"][0], hull["names"][0]
+    path = f"/Users/{hull['user']}"
+    grant(ground, hull["user"], f"Member@{first}", f"Member@{name}").expect(200)
+    ground.scim.patch(f"/Memberships/{first}.{hull['user']}", ("add", "permissions", ["vpn"])).expect(200)
+    joined = held(ground, hull["user"], "kiopsJoined", first)
+    for old, new, now in ((f"Member@{first}", f"Manager@{first}", "Manager"), (f"Manager@{first}", f"Manager@{name}", "Manager"),
+                          (f"Manager@{first}", f"Member@{name}", "Member"), (f"Member@{first}", f"Member@{name}", "Member")):
+        swapped = ground.scim.patch(path, ("remove", f'roles[value eq "{old}"]'), ("add", "roles", [{"value": new}])).expect(200)
+        assert shown(swapped) == [f"{now}@{first}"] and standing(ground, hull["user"], first) == now
+        assert held(ground, hull["user"], "kiopsPermission", first) == [f"{first}:vpn"]
+    assert [v.split(".")[0] for v in held(ground, hull["user"], "kiopsJoined", first)] == [v.split(".")[0] for v in joined]
+
+
+def test_a_refusal_leaves_no_outcome_without_intent(ground, hull):
+    refused(ground.scim.patch(f"/Users/{hull['boss']}", ("add", "roles", [{"value": "PlatformAdmin"}]),
+                              ("remove", f'roles[value eq "Manager@{hull["groups"][0]}"]')), 409, "KB-R07")
+    records = audit_records(ground.lab.bridge)
+    intents = {r["seq"] for r in records if r["type"] == "intent"}
+    outcomes = [r for r in records if r["type"] == "outcome"]
+    assert outcomes and {r["intent"] for r in outcomes} <= intents
 
 
 @pytest.mark.parametrize("value, rule", [("Viewer", "KB-R01"), ("manager@{0}", "KB-R01"), ("Admin@{0}", "KB-R01"), (app_role("Welder"), "KB-R01"), ("@{0}", "KB-R01"),
