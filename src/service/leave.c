@@ -96,7 +96,8 @@ static enum step remove_member(struct change *ch, struct error *err)
         operation_delete_all(&m, "kiopsJoined", &g->joined);
         operation_delete_all(&m, "kiopsRequest", &g->requests);
         enum sent sent = operation_modify_person(ch, &m, NULL, err);
-        if (sent == SENT_LOST || sent == SENT_UNKNOWN)
+        /* Absent: deleted, or renamed, which the next look tells apart. */
+        if (sent == SENT_LOST || sent == SENT_UNKNOWN || sent == SENT_ABSENT)
             return STEP_AGAIN;
         if (sent == SENT_FAILED)
             return STEP_FAILED;

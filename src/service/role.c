@@ -157,8 +157,5 @@ enum step operation_grant(struct change *ch, struct error *err)
     /* KB-R06: a Manager's permissions are not a Manager's to change. */
     if (ch->call->actor.role == KIOPS_MANAGER)
         directory_mods_prove_absent(&m, "kiopsManager", ch->what.organization);
-    enum sent sent = operation_modify_person(ch, &m, NULL, err);
-    if (sent == SENT_ABSENT && !grant)
-        return STEP_DONE;
-    return to_step(sent);
+    return to_step(operation_modify_person(ch, &m, NULL, err));
 }
