@@ -63,7 +63,7 @@ bool access_actor_of_token(const struct service *s, const struct directory_token
         .role = role,
         .organizations = t->organizations.at,
         .organization_count = t->organizations.count,
-        .can_write = !str_ieq(t->access, STR("read")),
+        .can_write = str_ieq(t->access, STR("write")),
         .push_request = str_ieq(t->push_mode, STR("request")),
         .write_roles = option_yes(&t->options, "write_roles"),
         .keep_managers = option_yes(&t->options, "keep_managers"),
@@ -201,8 +201,12 @@ static bool confirm_token(const struct service_call *c, struct error *err)
         return false;
     if (c->actor.secret.len && !str_eq(t.hash, c->actor.secret))
         return refuse_token(err);
-    bool same = now.role == c->actor.role && now.can_write == c->actor.can_write &&
-                now.push_request == c->actor.push_request && holds_organizations(&now, &c->actor);
+    bool same =
+        now.role == c->actor.role && now.can_write == c->actor.can_write &&
+        now.push_request == c->actor.push_request && now.write_roles == c->actor.write_roles &&
+        now.keep_managers == c->actor.keep_managers && now.max_removals == c->actor.max_removals &&
+        now.max_removals_percent == c->actor.max_removals_percent &&
+        holds_organizations(&now, &c->actor);
     return same || lost_standing(err);
 }
 
