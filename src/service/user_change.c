@@ -52,14 +52,10 @@ static bool make_after(struct user_write *w, struct error *err)
     return user_roles_take(w, before, after, err) && user_write_check_manager(c, after, err);
 }
 
-static bool judge_edit(struct user_write *w, enum kiops_change_kind *kind, const char **rule,
+static bool judge_kind(struct user_write *w, enum kiops_change_kind kind, const char **rule,
                        struct error *err)
 {
     const struct service_call *c = w->call;
-    bool active = json_get_bool(w->after, "active", true);
-    *kind = active == w->before.person.active ? KIOPS_EDIT_USER
-            : active                          ? KIOPS_REACTIVATE
-                                              : KIOPS_DEACTIVATE;
     struct str *admins;
     size_t n = replica_admins(c->service->replica, c->arena, &admins), others = n;
     for (size_t i = 0; i < n; i++)
@@ -71,14 +67,19 @@ static bool judge_edit(struct user_write *w, enum kiops_change_kind *kind, const
         .other_admins = others,
         .now = clock_now(),
     };
-    struct kiops_change what = {.kind = KIOPS_EDIT_USER,
-                                .subject = w->id,
-                                .subject_name = w->before.display,
-                                .operation = -1};
-    if (!user_write_judge(c, &what, &state, rule, err))
-        return false;
-    what.kind = *kind;
-    return *kind == KIOPS_EDIT_USER || user_write_judge(c, &what, &state, rule, err);
+    struct kiops_change what = {
+        .kind = kind, .subject = w->id, .subject_name = w->before.display, .operation = -1};
+    return user_write_judge(c, &what, &state, rule, err);
+}
+
+static bool judge_activity(struct user_write *w, enum kiops_change_kind *kind, const char **rule,
+                           struct error *err)
+{
+    bool active = json_get_bool(w->after, "active", true);
+    *kind = active == w->before.person.active ? KIOPS_EDIT_USER
+            : active                          ? KIOPS_REACTIVATE
+                                              : KIOPS_DEACTIVATE;
+    return *kind == KIOPS_EDIT_USER || judge_kind(w, *kind, rule, err);
 }
 
 /* Is the entry now what this request wrote? Asked when an answer was lost (fault 1). */
@@ -86,8 +87,10 @@ static enum step look_for_marker(struct user_write *w, struct error *err)
 {
     error_clear(err);
     atomic_fetch_add(&w->call->service->unknown_outcomes, 1);
+    w->doubtful = true;
     if (!read_user(w, err))
         return STEP_FAILED;
+    w->doubtful = false;
     if (!str_eq(w->before.marker, w->writer.marker))
         return STEP_AGAIN;
     operation_apply_user(w->call, &w->entry);
@@ -180,9 +183,11 @@ static enum step write_user(struct user_write *w, struct error *err)
     enum kiops_change_kind kind;
     struct change platform = {0};
     const char *rule;
-    /* After its first write a request only goes forward. */
-    if ((!w->wrote && !version_check(c, version_text(c->arena, w->before.version), err)) ||
-        !make_after(w, err) || !judge_edit(w, &kind, &rule, err) || !user_roles_decide(w, err))
+    /* Whoever may not learns nothing from how the rest is refused. After its first write a request
+     * only goes forward. */
+    if (!judge_kind(w, KIOPS_EDIT_USER, &rule, err) ||
+        (!w->wrote && !version_check(c, version_text(c->arena, w->before.version), err)) ||
+        !make_after(w, err) || !judge_activity(w, &kind, &rule, err) || !user_roles_decide(w, err))
         return STEP_FAILED;
     directory_mods_init(&mods, c->arena);
     const struct directory_user_edit edit = {&w->entry, &w->before, w->after, &w->writer};
@@ -224,10 +229,10 @@ static enum service_status finish(struct user_write *w, enum step step, struct s
                   "the user kept changing meanwhile; read it again and repeat the request");
     if (w->intent)
         audit_outcome(c->service->audit, w->intent,
-                      step == STEP_DONE    ? AUDIT_DONE
-                      : step == STEP_AGAIN ? AUDIT_LOST_RACE
-                      : w->wrote           ? AUDIT_UNFINISHED
-                                           : AUDIT_FAILED,
+                      step == STEP_DONE         ? AUDIT_DONE
+                      : step == STEP_AGAIN      ? AUDIT_LOST_RACE
+                      : w->wrote || w->doubtful ? AUDIT_UNFINISHED
+                                                : AUDIT_FAILED,
                       step == STEP_DONE ? STR_NONE : str_of(err->detail));
     if (step != STEP_DONE) {
         user_roles_end(w, err);

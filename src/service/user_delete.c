@@ -179,8 +179,9 @@ static enum step delete_once(struct deletion *d, struct error *err)
         replica_apply_deleted(c->service->replica, d->id);
         return naming_clear(c, d->entry.dn, err) ? STEP_DONE : STEP_FAILED;
     }
-    if ((!d->wrote && !version_check(c, version_text(c->arena, d->user.version), err)) ||
-        !judge(d, &whole, err))
+    /* Whoever may not learns nothing from how the rest is refused. */
+    if (!judge(d, &whole, err) ||
+        (!d->wrote && !version_check(c, version_text(c->arena, d->user.version), err)))
         return STEP_FAILED;
     struct kiops_record record = change_record(&whole);
     if ((!d->wrote && !access_confirm(c, STR_NONE, err)) ||

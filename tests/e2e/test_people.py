@@ -413,3 +413,13 @@ def open_organization(lab, managers=()):
     made = lab.organization([lab.user()["id"]], managers)["id"]
     lab.scim.patch(f"/Groups/{made}", ("replace", f"{KIOPS_ORGANIZATION}:joinPolicy", "open")).expect(200)
     return made
+
+
+def test_who_may_not_edit_learns_nothing_of_what_is_there(people, lab):
+    """One answer, whatever the value filter or the version would say."""
+    path = f"/Users/{people.outsider.id}"
+    answers = [people.member.patch(path, ("replace", f'emails[value sw "{start}"].display', "x")) for start in ("", "zzz")]
+    answers += [people.member.call("PATCH", path, {"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": [
+        {"op": "replace", "path": "title", "value": "x"}]}, headers={"If-Match": version}) for version in ('W/"0"', "*")]
+    answers += [people.member.call("DELETE", path, headers={"If-Match": version}) for version in ('W/"0"', "*")]
+    assert {(a.status, a.rule) for a in answers} == {(403, "KB-R09")}
