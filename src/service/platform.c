@@ -17,7 +17,8 @@ enum step operation_make_admin(struct change *ch, struct error *err)
     operation_delete_all(&m, "kiopsJoined", &g->platform);
     directory_mods_one(&m, DIRECTORY_ADD, "kiopsJoined",
                        operation_new_stamp(a, STR("platform"), STR_NONE));
-    enum step person = to_step(operation_modify_person(ch, &m, NULL, err));
+    /* KB-R16: who is inactive is made none. */
+    enum step person = to_step(operation_modify_person(ch, &m, "(!(kiopsActive=FALSE))", err));
     if (person != STEP_DONE)
         return person;
     directory_mods_init(&m, a);

@@ -211,12 +211,22 @@ static bool is_replaced(const struct plan *p, bool manager)
            (!manager && (plan_has(p, KIOPS_ADD) || plan_has(p, KIOPS_REQUEST)));
 }
 
+static bool is_wished_admin(const struct user_roles *r)
+{
+    for (size_t i = 0; i < r->count; i++)
+        if (r->at[i].role == KIOPS_PLATFORM_ADMIN && !r->at[i].removed)
+            return true;
+    return false;
+}
+
 /* Wishes come before what is removed. */
 static bool plan_wish(struct user_write *w, const struct role_wish *wish, struct error *err)
 {
     bool asks = w->call->actor.push_request, manager = wish->role == KIOPS_MANAGER;
     struct str organization = STR_NONE;
     if (wish->role == KIOPS_PLATFORM_ADMIN) {
+        if (wish->removed && is_wished_admin(&w->roles))
+            return true;
         add_once(w, plan_of(w, STR_NONE), wish->removed ? KIOPS_UNMAKE_ADMIN : KIOPS_MAKE_ADMIN,
                  STR_NONE);
         return true;

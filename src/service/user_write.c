@@ -86,7 +86,9 @@ bool user_write_password(struct user_write *w, struct str dn, struct error *err)
     struct directory_result result = {0};
     if (!w->password.at)
         return true;
-    return directory_set_password(w->call->conn, dn, w->password, &result, err);
+    bool set = directory_set_password(w->call->conn, dn, w->password, &result, err);
+    w->doubtful = w->doubtful || (!set && result.outcome == DIRECTORY_UNKNOWN);
+    return set;
 }
 
 /* Memory knows what is free; that something is taken is asked of the directory. */

@@ -35,7 +35,8 @@ struct user_write {
     struct directory_writer writer;
     uint64_t intent;
     bool wrote;
-    bool applied; /* the entry that the last write left is in the replica */
+    bool doubtful; /* an answer was lost, and nobody could look what became of it */
+    bool applied;  /* the entry that the last write left is in the replica */
     bool password_set;
     struct str renamed_from; /* DN that groups may still name after this request's modrdn */
     struct user_roles roles; /* none, unless the token has write_roles */

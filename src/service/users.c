@@ -1,6 +1,9 @@
 /* Users: read and create. */
 #include "service/user_write.h"
 
+#include <stdio.h>
+#include <string.h>
+
 enum service_status service_user_get(const struct service_call *c, struct str id,
                                      struct service_result *out, struct error *err)
 {
@@ -40,8 +43,10 @@ static bool find_own_add(struct user_write *w, struct str user_name, struct erro
     struct directory_entries found;
     atomic_fetch_add(&c->service->unknown_outcomes, 1);
     error_clear(err);
+    w->doubtful = true;
     if (!directory_find(c->conn, c->arena, &s, &found, err))
         return false;
+    w->doubtful = false;
     if (found.count != 1)
         return error_set(err, ERR_UNAVAILABLE, "the directory did not take the user; try again");
     w->entry = found.at[0];
@@ -78,8 +83,10 @@ static bool take_back(struct user_write *w)
     struct directory_result result = {0};
     struct directory_target target = {.dn = w->entry.dn, .id = w->entry.id};
     if (!directory_delete(c->conn, c->arena, &target, &result, &ignored) ||
-        !service_refresh_user(c->service, c->conn, c->arena, w->entry.id, &ignored))
+        !service_refresh_user(c->service, c->conn, c->arena, w->entry.id, &ignored)) {
+        w->doubtful = true;
         LOG_WARN("refused_user_left", LOG_S("user", w->entry.id), LOG_C("reason", ignored.detail));
+    }
     return false;
 }
 
@@ -94,10 +101,13 @@ static bool lock_again(struct user_write *w, struct error *err)
         directory_lock_again(c->service->directory, &mods);
     if (mods.count == 0)
         return true;
-    bool answered = directory_modify(c->conn, &target, &mods, &result, err);
-    if (answered && result.post)
+    if (!directory_modify(c->conn, &target, &mods, &result, err))
+        return false;
+    if (result.outcome != DIRECTORY_DONE)
+        return error_set(err, ERR_UNAVAILABLE, "the new user changed meanwhile; try again");
+    if (result.post)
         w->entry = *result.post;
-    return answered;
+    return true;
 }
 
 static bool set_first_password(struct user_write *w, struct error *err)
@@ -151,13 +161,20 @@ enum service_status service_user_create(const struct service_call *c, const json
     w.writer = user_write_writer(c);
     bool done = create_user(&w, body, err);
     if (w.intent)
-        audit_outcome(c->service->audit, w.intent, done ? AUDIT_DONE : AUDIT_FAILED,
+        audit_outcome(c->service->audit, w.intent,
+                      done         ? AUDIT_DONE
+                      : w.doubtful ? AUDIT_UNFINISHED
+                                   : AUDIT_FAILED,
                       done ? w.entry.id : str_of(err->detail));
     if (!done)
         return SERVICE_FAILED;
     operation_apply_user(c, &w.entry);
-    if (!user_roles_run(&w, err))
+    if (!user_roles_run(&w, err)) {
+        size_t len = strlen(err->detail);
+        snprintf(err->detail + len, sizeof err->detail - len,
+                 " (the user is made; send the roles in a PATCH)");
         return SERVICE_FAILED;
+    }
     enum service_status answered = answer_resource(c, REPLICA_USER, w.entry.id, out, err);
     return answered == SERVICE_OK ? SERVICE_CREATED : answered;
 }

@@ -134,6 +134,34 @@ def test_one_role_in_place_of_another_is_no_leaving(ground, hull):
     assert [v.split(".")[0] for v in held(ground, hull["user"], "kiopsJoined", first)] == [v.split(".")[0] for v in joined]
 
 
+def test_an_app_role_in_place_of_our_own_is_the_same_role(ground, hull):
+    path = f"/Users/{hull['user']}"
+    grant(ground, hull["user"], "PlatformAdmin").expect(200)
+    swapped = ground.scim.patch(path, ("remove", "roles"), ("add", "roles", [{"value": app_role("PlatformAdmin")}])).expect(200)
+    assert shown(swapped) == ["PlatformAdmin"] and is_admin(ground, hull["user"])
+    ground.scim.patch(path, ("remove", "roles")).expect(200)
+    assert not is_admin(ground, hull["user"])
+
+
+def test_a_role_goes_with_a_new_name_in_the_same_request(ground, hull):
+    """Decided on the old DN, done on the new one."""
+    first, second = hull["groups"]
+    path = f"/Users/{hull['user']}"
+    grant(ground, hull["user"], f"Member@{first}", f"Member@{second}").expect(200)
+    ground.scim.patch(f"/Memberships/{first}.{hull['user']}", ("add", "permissions", ["vpn"])).expect(200)
+    left = ground.scim.patch(path, ("replace", "userName", ground.name("new")), ("remove", f'roles[value eq "Member@{first}"]'),
+                             ("add", "roles", [{"value": f"Manager@{second}"}])).expect(200)
+    assert shown(left) == [f"Manager@{second}"]
+    assert [standing(ground, hull["user"], group) for group in (first, second)] == [None, "Manager"]
+    assert not any(held(ground, hull["user"], name, first) for name in ("kiopsJoined", "kiopsPermission"))
+
+
+def test_who_is_deactivated_is_made_no_platform_admin(ground, hull):
+    refused(ground.scim.patch(f"/Users/{hull['user']}", ("replace", "active", False), ("add", "roles", [{"value": "PlatformAdmin"}])),
+            409, "KB-R16")
+    assert not is_admin(ground, hull["user"])
+
+
 def test_a_refusal_leaves_no_outcome_without_intent(ground, hull):
     refused(ground.scim.patch(f"/Users/{hull['boss']}", ("add", "roles", [{"value": "PlatformAdmin"}]),
                               ("remove", f'roles[value eq "Manager@{hull["groups"][0]}"]')), 409, "KB-R07")
