@@ -80,8 +80,8 @@ def test_the_next_write_of_who_may_no_longer_is_refused(ground):
     for write, end in islice(cycle(product(WRITES, REFUSALS)), ROUNDS):
         name, ask = WRITES[write]
         acts = ground.people[name]
-        eventually(lambda by=acts: by.patch(may, ("add", "permissions", ["vpn"])).status == 200)
-        acts.patch(may, ("remove", "permissions")).expect(200)
+        for change in (("add", "permissions", ["vpn"]), ("remove", "permissions")):  # the last round is still being told
+            eventually(lambda by=acts, change=change: by.patch(may, change).status == 200)
         before = ground.told()
         ground.stop(name, end)
         answer = ask(ground, acts)
