@@ -27,13 +27,7 @@ struct group_facts {
 
 static void render_manager(struct pen *p, const struct view *v, const struct record *user)
 {
-    struct str id = record_field(user, FIELD_ID);
-    PEN_LIT(p, "{\"value\":");
-    pen_json(p, id);
-    PEN_LIT(p, ",\"$ref\":");
-    view_ref(p, v, "/Users/", id);
-    PEN_LIT(p, ",\"display\":");
-    pen_str(p, record_field(user, FIELD_LABEL));
+    view_reference(p, v, user);
     pen_str(p, user->active ? STR(",\"active\":true}") : STR(",\"active\":false}"));
 }
 
@@ -144,13 +138,9 @@ struct str group_version(const struct group_facts *f)
 
 static void render_member(struct pen *p, const struct view *v, const struct record *rec, bool first)
 {
-    struct str id = record_field(rec, FIELD_ID);
-    pen_str(p, first ? STR("{\"value\":") : STR(",{\"value\":"));
-    pen_json(p, id);
-    PEN_LIT(p, ",\"$ref\":");
-    view_ref(p, v, rec->is_user ? "/Users/" : "/Groups/", id);
-    PEN_LIT(p, ",\"display\":");
-    pen_str(p, record_field(rec, FIELD_LABEL));
+    if (!first)
+        PEN_LIT(p, ",");
+    view_reference(p, v, rec);
     pen_str(p, rec->is_user ? STR(",\"type\":\"User\"}") : STR(",\"type\":\"Group\"}"));
 }
 

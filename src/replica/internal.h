@@ -422,6 +422,8 @@ void view_schemas(struct pen *p, const struct scim_resource_type *type, uint16_t
 void view_external(struct pen *p, const struct view *v, const struct record *rec);
 void view_members_of(struct pen *p, struct str members); /* of a JSON object; may be empty */
 void view_ref(struct pen *p, const struct view *v, const char *endpoint, struct str id);
+/* An object that refers to a user or a group: value, $ref, display; left open. */
+void view_reference(struct pen *p, const struct view *v, const struct record *rec);
 struct meta {
     bool dated;
     struct str version; /* hex */

@@ -129,25 +129,16 @@ static struct str mail_of(const struct record *user, struct arena *a)
 
 static void render_organization(struct pen *p, const struct view *v, const struct record *in)
 {
-    struct str id = record_field(in, FIELD_ID);
-    PEN_LIT(p, ",\"organization\":{\"value\":");
-    pen_json(p, id);
-    PEN_LIT(p, ",\"$ref\":");
-    view_ref(p, v, "/Groups/", id);
-    PEN_LIT(p, ",\"display\":");
-    pen_str(p, record_field(in, FIELD_LABEL));
+    PEN_LIT(p, ",\"organization\":");
+    view_reference(p, v, in);
     PEN_LIT(p, "}");
 }
 
 static void render_user(struct pen *p, const struct view *v, const struct record *user)
 {
-    struct str id = record_field(user, FIELD_ID), mail = mail_of(user, p->arena);
-    PEN_LIT(p, ",\"user\":{\"value\":");
-    pen_json(p, id);
-    PEN_LIT(p, ",\"$ref\":");
-    view_ref(p, v, "/Users/", id);
-    PEN_LIT(p, ",\"display\":");
-    pen_str(p, record_field(user, FIELD_LABEL));
+    struct str mail = mail_of(user, p->arena);
+    PEN_LIT(p, ",\"user\":");
+    view_reference(p, v, user);
     PEN_LIT(p, ",\"userName\":");
     pen_json(p, record_field(user, FIELD_NAME));
     if (mail.len) {

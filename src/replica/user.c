@@ -54,16 +54,11 @@ static void render_groups(struct pen *p, const struct view *v, const struct seat
 {
     bool first = true;
     for (size_t i = 0; i < s->count; i++) {
-        struct str id = record_field(s->at[i].organization, FIELD_ID);
         if (!s->at[i].member)
             continue;
-        pen_str(p, first ? STR(",\"groups\":[{\"value\":") : STR(",{\"value\":"));
+        pen_str(p, first ? STR(",\"groups\":[") : STR(","));
         first = false;
-        pen_json(p, id);
-        PEN_LIT(p, ",\"$ref\":");
-        view_ref(p, v, "/Groups/", id);
-        PEN_LIT(p, ",\"display\":");
-        pen_str(p, record_field(s->at[i].organization, FIELD_LABEL));
+        view_reference(p, v, s->at[i].organization);
         PEN_LIT(p, ",\"type\":\"direct\"}");
     }
     if (!first)
@@ -113,12 +108,7 @@ static void render_membership(struct pen *p, const struct view *v, const struct 
                               const struct membership *seat)
 {
     struct str id = record_field(seat->organization, FIELD_ID);
-    PEN_LIT(p, "{\"value\":");
-    pen_json(p, id);
-    PEN_LIT(p, ",\"$ref\":");
-    view_ref(p, v, "/Groups/", id);
-    PEN_LIT(p, ",\"display\":");
-    pen_str(p, record_field(seat->organization, FIELD_LABEL));
+    view_reference(p, v, seat->organization);
     PEN_LIT(p, ",\"membership\":\"");
     pen_str(p, v->replica->base);
     PEN_LIT(p, "/Memberships/");

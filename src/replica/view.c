@@ -113,6 +113,17 @@ void view_ref(struct pen *p, const struct view *v, const char *endpoint, struct 
     PEN_LIT(p, "\"");
 }
 
+void view_reference(struct pen *p, const struct view *v, const struct record *rec)
+{
+    struct str id = record_field(rec, FIELD_ID);
+    PEN_LIT(p, "{\"value\":");
+    pen_json(p, id);
+    PEN_LIT(p, ",\"$ref\":");
+    view_ref(p, v, rec->is_user ? "/Users/" : "/Groups/", id);
+    PEN_LIT(p, ",\"display\":");
+    pen_str(p, record_field(rec, FIELD_LABEL));
+}
+
 void view_meta(struct pen *p, const struct view *v, const struct record *rec, const struct meta *m)
 {
     PEN_LIT(p, ",\"meta\":{\"resourceType\":");
