@@ -140,12 +140,12 @@ static void add_permissions(struct wish *w, kiops_permission_set now)
     }
 }
 
-static bool run(struct wish *w, struct error *err)
+/* What was decided. */
+static bool carry_out(struct wish *w, struct error *err)
 {
     struct plan *p = &w->plan;
-    if (!plan_decide(p, err) || !plan_intend(p, NULL, 0, NULL, err))
-        return false;
-    return (plan_take(p, err) && plan_give(p, err)) || plan_end(p, err);
+    return plan_intend(p, NULL, 0, NULL, err) &&
+           ((plan_take(p, err) && plan_give(p, err)) || plan_end(p, err));
 }
 
 /* ---- create */
@@ -205,8 +205,7 @@ static bool create(struct wish *w, const json_t *body, struct error *err)
     if (before && w->plan.count == 0)
         return error_set(err, ERR_UNIQUENESS,
                          "the user is a member already; change the membership that is there");
-    return plan_intend(&w->plan, NULL, 0, NULL, err) &&
-           ((plan_take(&w->plan, err) && plan_give(&w->plan, err)) || plan_end(&w->plan, err));
+    return carry_out(w, err);
 }
 
 enum service_status service_membership_create(const struct service_call *c, const json_t *body,
@@ -303,7 +302,8 @@ static enum service_status change(struct wish *w, const struct membership_edit *
         add(w, KIOPS_APPROVE);
     add_role(w, replica_is_admin(c->service->replica, w->user));
     add_permissions(w, held(before));
-    return run(w, err) ? answer(c, w->id, out, err) : SERVICE_FAILED;
+    return plan_decide(&w->plan, err) && carry_out(w, err) ? answer(c, w->id, out, err)
+                                                           : SERVICE_FAILED;
 }
 
 enum service_status service_membership_patch(const struct service_call *c, struct str id,
@@ -349,5 +349,5 @@ enum service_status service_membership_delete(const struct service_call *c, stru
     }
     plan_init(&w.plan, c);
     add(&w, ending(&w, before));
-    return run(&w, err) ? SERVICE_NO_CONTENT : SERVICE_FAILED;
+    return plan_decide(&w.plan, err) && carry_out(&w, err) ? SERVICE_NO_CONTENT : SERVICE_FAILED;
 }
