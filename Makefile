@@ -8,7 +8,7 @@ PYTHON := /usr/bin/python3
 # Debian 12. The first list builds and runs, the second one is for the tests.
 DEPS := gcc libc6-dev libldap-dev libcurl4-openssl-dev libjansson-dev libconfig-dev libmicrohttpd-dev libjose-dev libsodium-dev \
         libunistring-dev libsystemd-dev uthash-dev slapd slapd-contrib ldap-utils curl python3
-DEPS_CHECK := libcmocka-dev python3-ldap python3-cryptography python3-pytest python3-hypothesis nginx-light clang-14 \
+DEPS_CHECK := libcmocka-dev python3-ldap python3-cryptography python3-pytest python3-pytest-xdist python3-hypothesis nginx-light clang-14 \
         clang-format-14 clang-tidy-14 libclang-rt-14-dev
 
 SRC   := $(sort $(wildcard src/*/*.c))
@@ -86,11 +86,12 @@ lint: $(TIDY) $(ALL_A) ## layers, pure symbols, banned symbols, sizes, headers, 
 	@clang-format-14 --dry-run -Werror $$(git ls-files '*.c' '*.h')
 
 E2E ?= tests/e2e
+WORKERS ?= 3# modules at once, each with directories and bridges of its own; 0: in one process, for pdb and -s
 # Killing and stopping at every step: part of check, not of the developer's loop.
 LONG := test_kill.py test_crash_points.py test_run.py
 e2e: $(B)/kiops-bridge $(patsubst tests/tools/%.c,$(B)/tools/%,$(wildcard tests/tools/*.c)) ## real slapd, real bridge of this FLAVOR
 	@KIOPS_BIN=$(abspath $(B))/kiops-bridge KIOPS_TOOLS=$(abspath $(B))/tools \
-	PYTHONPATH=tests/conformance $(PYTHON) -m pytest -q -p no:cacheprovider $(E2E)
+	PYTHONPATH=tests/conformance PYTHONHASHSEED=0 $(PYTHON) -m pytest -q -p no:cacheprovider -n $(WORKERS) --dist loadfile $(E2E)
 
 conformance: deps-check ## each line of tests/conformance/checklist.md: passed, excused, FAILED or no test
 	@$(MAKE) --no-print-directory -j2 FLAVOR=asan E2E="-p conformance -m line tests/e2e" e2e

@@ -15,6 +15,7 @@ MOST_EXCUSES = 15
 # The only lines that an RFC demands and that may be excused in part; each is settled at the head of checklist.md.
 EXCUSED_DEMANDS = {"9", "59", "195"}
 TITLE = 96
+UNMARKED = "line in its name alone"
 
 
 def numbered(path, pattern):
@@ -29,10 +30,10 @@ class Checklist:
         self.excused = [found[1] for found in numbered(HERE / "README.md", EXCUSE)]
         self.tests = {number: set() for number in self.titles}
         self.outcomes = {}
-        self.unmarked = []
+        self.unmarked = set()
 
     def complaints(self):
-        yield from (f"{test}: its line is no part of its name, but of the marker `line`" for test in self.unmarked)
+        yield from (f"{test}: its line is no part of its name, but of the marker `line`" for test in sorted(self.unmarked))
         for number in self.excused:
             demanded = DEMAND.search(self.titles.get(number, "M "))
             if (demanded and number not in EXCUSED_DEMANDS) or self.excused.count(number) > 1:
@@ -64,27 +65,33 @@ def pytest_configure(config):
 
 @pytest.hookimpl(tryfirst=True)  # before -m leaves tests out
 def pytest_collection_modifyitems(config, items):
+    """Writes a test's lines on it, for its reports: with several workers those are all that the one who prints sees."""
     checklist = config.stash[CHECKLIST]
     for item in items:
-        if NAMED.match(item.name) and not item.get_closest_marker("line"):
-            checklist.unmarked.append(item.nodeid)
-        for number in (str(n) for marker in item.iter_markers("line") for n in marker.args):
-            if number in checklist.lessons:
-                continue
-            if number not in checklist.tests:
+        numbers = [str(n) for marker in item.iter_markers("line") for n in marker.args]
+        if NAMED.match(item.name) and not numbers:
+            item.user_properties.append((UNMARKED, True))
+        for number in numbers:
+            if number not in checklist.tests and number not in checklist.lessons:
                 raise pytest.UsageError(f"{item.nodeid}: checklist.md has no line {number}")
-            checklist.tests[number].add(item.nodeid)
+            item.user_properties.append(("line", number))
 
 
 class Outcomes:
     """The worst of setup, call and teardown; a skip shows nothing."""
 
     def __init__(self, checklist):
-        self.outcomes = checklist.outcomes
+        self.checklist = checklist
 
     def pytest_runtest_logreport(self, report):
-        before = self.outcomes.get(report.nodeid, "passed")
-        self.outcomes[report.nodeid] = report.outcome if before == "passed" else before
+        outcomes = self.checklist.outcomes
+        before = outcomes.get(report.nodeid, "passed")
+        outcomes[report.nodeid] = report.outcome if before == "passed" else before
+        for name, value in report.user_properties:
+            if name == "line" and value not in self.checklist.lessons:
+                self.checklist.tests[value].add(report.nodeid)
+            elif name == UNMARKED:
+                self.checklist.unmarked.add(report.nodeid)
 
 
 def pytest_sessionstart(session):
@@ -93,6 +100,8 @@ def pytest_sessionstart(session):
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session):
+    if hasattr(session.config, "workerinput"):
+        return  # one of several workers: who started it has the whole
     checklist = session.config.stash[CHECKLIST]
     if session.exitstatus == pytest.ExitCode.OK and (checklist.broken() or [*checklist.complaints()]):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

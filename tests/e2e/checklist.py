@@ -10,5 +10,6 @@ def lines(*cases):
 
 
 def row(numbers, values):
-    name = f"{' '.join(map(str, numbers))}: {' '.join(map(str, values))[:70]}"
+    said = (value.__name__ if callable(value) else str(value) for value in values)
+    name = f"{' '.join(map(str, numbers))}: {' '.join(said)[:70]}"
     return pytest.param(*values, id=name, marks=pytest.mark.line(*numbers))

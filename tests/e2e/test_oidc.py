@@ -66,7 +66,7 @@ def test_the_subject_of_the_issuer_is_the_person_with_that_external_id(ground, i
 
 @pytest.mark.parametrize("claims", [
     {"aud": ["other", AUDIENCE]}, {"nbf": None, "iat": None}, {"exp": time.time() + 3000.5}, {"email": "x@example.org"}],
-    ids=str)
+    ids=" ".join)
 def test_what_a_token_may_also_look_like(ground, issuer, claims):
     subject, user = person(ground)
     assert ask(ground, issuer.token(subject, **claims)).expect(200)["id"] == user

@@ -168,7 +168,7 @@ def test_groups_are_computed(ground):
 
 @pytest.mark.parametrize("member, status", lines(
     (64, {"value": "{user}"}, 201), (65, {"$ref": "{url}/Users/{user}"}, 201), (65, {"$ref": "../Users/{user}"}, 201),
-    (65, {"value": "{user}", "$ref": None, "display": "x"}, 201), (64, {"value": str(uuid.uuid4())}, 400),
+    (65, {"value": "{user}", "$ref": None, "display": "x"}, 201), (64, {"value": str(uuid.UUID(int=64))}, 400),
     (65, {"$ref": "https://elsewhere.example/scim/v2/Users/{user}"}, 400), (65, {"$ref": "{host}/other/Users/{user}"}, 400),
     (216, {"$ref": "{host}/scim/v1/Users/{user}"}, 201), (216, {"$ref": "{host}/scim/Users/{user}"}, 201),
     (65, {"value": "{user}", "$ref": "https://elsewhere.example/scim/v2/Users/{user}"}, 201),  # the value counts
