@@ -153,23 +153,44 @@ static enum step modify_user(struct user_write *w, const struct directory_target
     return step;
 }
 
-/* The password first: refused, it leaves nothing behind. Then the name, which somebody else may
- * take meanwhile, and the groups that follow it; refused after that, all goes back. The asserted
- * name comes last: until then it tells a repeated request where the groups were left. */
-static enum step write_steps(struct user_write *w, const struct directory_mods *mods,
-                             struct str new_rdn, struct error *err)
+static enum step take_away(struct user_write *w, struct change *platform, struct error *err)
 {
-    struct directory_target target = {
-        .dn = w->entry.dn, .id = w->id, .new_rdn = new_rdn, .csn = w->entry.csn, .want_post = true};
-    struct str old_dn = w->entry.dn;
+    enum step step = user_roles_take_away(w, err);
+    if (step != STEP_DONE || !platform->sight.in_platform)
+        return step;
+    step = operation_leave_platform(platform, err);
+    w->wrote = w->wrote || platform->wrote;
+    return step;
+}
+
+struct user_parts {
+    const struct directory_mods *mods;
+    struct str new_rdn;
+    struct change *platform;
+};
+
+/* The password first: refused, it leaves nothing behind. Then what is taken away; then the name,
+ * which somebody else may take meanwhile, and the groups that follow it; refused after that, it
+ * goes back. The asserted name comes last: until then it tells a repeated request where the groups
+ * were left. */
+static enum step write_steps(struct user_write *w, const struct user_parts *p, struct error *err)
+{
+    struct directory_target target = {.dn = w->entry.dn,
+                                      .id = w->id,
+                                      .new_rdn = p->new_rdn,
+                                      .csn = w->entry.csn,
+                                      .want_post = true};
+    struct str old_dn = w->entry.dn, new_rdn = p->new_rdn;
     if (!set_password(w, &target, err))
         return STEP_FAILED;
-    enum step step = new_rdn.len ? user_rename(w, &target, err) : STEP_DONE;
+    enum step step = take_away(w, p->platform, err);
+    if (step == STEP_DONE && new_rdn.len)
+        step = user_rename(w, &target, err);
     if (step != STEP_DONE)
         return step;
     if (new_rdn.len && !user_rename_finish(w, target.dn, err))
         return STEP_FAILED;
-    step = modify_user(w, &target, mods, err);
+    step = modify_user(w, &target, p->mods, err);
     if (step == STEP_FAILED && new_rdn.len && err->kind != ERR_UNAVAILABLE)
         user_rename_undo(w, &target, old_dn);
     return step;
@@ -199,7 +220,7 @@ static enum step write_user(struct user_write *w, struct error *err)
     if (mods.count == 0 && !new_rdn.len && !left.len && (!w->password.at || w->password_set)) {
         operation_apply_user(c,
                              &w->entry); /* the answer shows what was read, not what memory has */
-        return user_roles_intend(w, err) ? STEP_DONE : STEP_FAILED;
+        return user_roles_intend(w, err) ? user_roles_take_away(w, err) : STEP_FAILED;
     }
     if ((kind == KIOPS_DEACTIVATE && !decide_platform(w, &platform, err)) ||
         !access_confirm(c, STR_NONE, err) || !user_write_intend(w, kind, rule, err) ||
@@ -211,13 +232,8 @@ static enum step write_user(struct user_write *w, struct error *err)
             operation_values_of(c->arena, &w->before.person.joined, STR("platform"));
         operation_delete_all(&mods, "kiopsJoined", &own);
     }
-    if (platform.sight.in_platform) {
-        enum step out = operation_leave_platform(&platform, err);
-        w->wrote = w->wrote || platform.wrote;
-        if (out != STEP_DONE)
-            return out;
-    }
-    return write_steps(w, &mods, new_rdn, err);
+    const struct user_parts parts = {&mods, new_rdn, &platform};
+    return write_steps(w, &parts, err);
 }
 
 static enum service_status finish(struct user_write *w, enum step step, struct service_result *out,
@@ -238,7 +254,7 @@ static enum service_status finish(struct user_write *w, enum step step, struct s
         user_roles_end(w, err);
         return SERVICE_FAILED;
     }
-    if (!user_roles_run(w, err))
+    if (!user_roles_give(w, err))
         return SERVICE_FAILED;
     struct error later = ERROR_INIT;
     if (w->intent && w->wrote && !w->applied &&

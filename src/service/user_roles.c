@@ -79,19 +79,30 @@ static bool touched(const struct user_write *w)
     return w->call->actor.write_roles && w->patch && scim_patch_touches(w->patch, &ROLES);
 }
 
-bool user_roles_show(const struct user_write *w, json_t *before, struct error *err)
+static bool read_shown(struct user_write *w, struct error *err)
 {
     const struct service_call *c = w->call;
     const struct replica_ask ask = {REPLICA_USER, w->id, &c->actor, {.members = false}};
     struct replica_text text;
-    if (!touched(w) || !replica_show(c->service->replica, c->arena, &ask, &text))
+    if (w->roles.intended || !replica_show(c->service->replica, c->arena, &ask, &text))
         return true;
-    OWNED_JSON json_t *shown = json_load_strict(text.json, OWN_TEXT, err);
+    json_t *user = json_load_strict(text.json, OWN_TEXT, err);
+    if (!user)
+        return false;
+    json_keep(c->arena, user);
+    w->roles.shown = json_object_get(user, "roles");
+    return true;
+}
+
+bool user_roles_show(struct user_write *w, json_t *before, struct error *err)
+{
+    if (!touched(w))
+        return true;
+    if (!read_shown(w, err))
+        return false;
     json_t *roles = json_array(), *role;
     size_t i;
-    if (!shown)
-        return false;
-    json_array_foreach(json_object_get(shown, "roles"), i, role) if (is_ours(role))
+    json_array_foreach(w->roles.shown, i, role) if (is_ours(role))
         json_push(roles, json_copy_deep(role));
     json_array_foreach(json_object_get(before, "roles"), i, role)
         json_push(roles, json_incref(role));
@@ -271,12 +282,35 @@ bool user_roles_intend(struct user_write *w, struct error *err)
     return true;
 }
 
-bool user_roles_run(struct user_write *w, struct error *err)
+static bool has_written(const struct plan *p)
+{
+    for (size_t i = 0; i < p->count; i++)
+        if (p->at[i].wrote)
+            return true;
+    return false;
+}
+
+enum step user_roles_take_away(struct user_write *w, struct error *err)
+{
+    struct user_roles *r = &w->roles;
+    bool wrote = false, done = true;
+    if (r->taken_away)
+        return STEP_DONE;
+    for (size_t i = 0; done && i < r->plan_count; i++) {
+        done = plan_take(&r->plans[i], err);
+        wrote = wrote || has_written(&r->plans[i]);
+    }
+    w->wrote = w->wrote || wrote;
+    r->taken_away = done;
+    if (!done)
+        user_roles_end(w, err);
+    return !done ? STEP_FAILED : wrote ? STEP_AGAIN : STEP_DONE;
+}
+
+bool user_roles_give(struct user_write *w, struct error *err)
 {
     struct user_roles *r = &w->roles;
     bool done = true;
-    for (size_t i = 0; done && i < r->plan_count; i++)
-        done = plan_take(&r->plans[i], err);
     for (size_t i = 0; done && i < r->plan_count; i++)
         done = plan_give(&r->plans[i], err);
     return done || user_roles_end(w, err);

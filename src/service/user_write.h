@@ -19,7 +19,8 @@ struct user_roles {
     size_t count, cap;
     struct plan *plans; /* one for each organization, and one for the platform */
     size_t plan_count;
-    bool intended;
+    bool intended, taken_away;
+    json_t *shown; /* of `before`, what we compute; kept by the arena */
 };
 
 /* One write of a user under way. */
@@ -67,8 +68,9 @@ enum step user_write_step(struct user_write *w, bool answered, const struct dire
 
 /* ---- user_roles.c: core `roles`
  * ------------------------------------------------------------------------------------------- */
-/* What we compute stands in `before` too, where a PATCH is to find it. */
-MUST_CHECK bool user_roles_show(const struct user_write *w, json_t *before, struct error *err);
+/* What we compute stands in `before` too, where a PATCH is to find it: also what this request has
+ * taken away since it was first asked. */
+MUST_CHECK bool user_roles_show(struct user_write *w, json_t *before, struct error *err);
 /* Leaves in `after` what is to be stored. With write_roles the rest are wishes, else what we
  * compute is dropped. Errors: ERR_INVALID_VALUE (KB-R01). `before` NULL for a new user. */
 MUST_CHECK bool user_roles_take(struct user_write *w, const json_t *before, json_t *after,
@@ -77,7 +79,9 @@ MUST_CHECK bool user_roles_take(struct user_write *w, const json_t *before, json
  * that is not there. */
 MUST_CHECK bool user_roles_decide(struct user_write *w, struct error *err);
 MUST_CHECK bool user_roles_intend(struct user_write *w, struct error *err); /* once */
-MUST_CHECK bool user_roles_run(struct user_write *w, struct error *err);
+/* What takes away, once, before the attributes. STEP_AGAIN: it did, and so changed the entry. */
+enum step user_roles_take_away(struct user_write *w, struct error *err);
+MUST_CHECK bool user_roles_give(struct user_write *w, struct error *err);
 bool user_roles_end(struct user_write *w, struct error *err); /* as plan_end */
 
 /* ---- user_rename.c: a new userName is a new DN, which the groups must follow

@@ -169,7 +169,7 @@ enum service_status service_user_create(const struct service_call *c, const json
     if (!done)
         return SERVICE_FAILED;
     operation_apply_user(c, &w.entry);
-    if (!user_roles_run(&w, err)) {
+    if (user_roles_take_away(&w, err) == STEP_FAILED || !user_roles_give(&w, err)) {
         size_t len = strlen(err->detail);
         snprintf(err->detail + len, sizeof err->detail - len,
                  " (the user is made; send the roles in a PATCH)");

@@ -9,6 +9,7 @@ from scim import KIOPS_USER, USER
 from tenant import Tenant
 from test_memberships import held, refused
 from test_scim_transport import is_error
+from world import World, auditlog
 
 
 @pytest.fixture(scope="module")
@@ -223,3 +224,25 @@ def test_a_token_of_one_organization_writes_no_users(lab, ground, hull):
     token = lab.new_token(f"bound{lab.number()}", "Manager", "--organization", hull["groups"][0], "--option", "write_roles=yes")
     answer = lab.client(token).patch(f"/Users/{hull['user']}", ("add", "roles", [{"value": "PlatformAdmin"}]))
     assert answer.status in (403, 404) and not is_admin(ground, hull["user"])
+
+
+def test_what_goes_is_gone_before_the_rest_is_written(tmp_path, new_lab):
+    """DESIGN 3.3, a request over several entries."""
+    lab = new_lab(slapd=auditlog(tmp_path))
+    ground, world = Tenant(lab, "entra", "--option", "write_roles=yes"), World(lab, tmp_path / "auditlog.ldif")
+    world.organization("A", managed=True)
+    world.organization("B", managed=True)
+    world.person("boss", manager=["A", "B"])
+    world.person("kim", manager=["A"], permissions=[("A", "vpn")], platform=True)
+    world.settle()
+    a, b = world.ids["A"], world.ids["B"]
+    path = f"/Users/{world.ids['kim']}"
+    ground.scim.patch(path, ("add", "roles", [{"value": f"Member@{b}"}]), ("replace", "title", "Welder"),
+                      ("remove", f'roles[value eq "Manager@{a}"]'), ("remove", 'roles[value eq "PlatformAdmin"]')).expect(200)
+    lines = world.sent().splitlines()
+    written = next(n for n, line in enumerate(lines) if "title" in line)
+    gone = [n for n, line in enumerate(lines) if line in ("  delete owner uid=kim", "  delete member uid=kim", "  delete kiopsManager <A>")]
+    come = [n for n, line in enumerate(lines) if line == "  add member uid=kim"]
+    assert len(gone) == 3 and come and max(gone) < written < min(come), lines
+    user = ground.scim.get(path)
+    assert user["title"] == "Welder" and shown(user) == sorted([f"Member@{a}", f"Member@{b}"])
