@@ -49,6 +49,7 @@ static bool decide_again(struct change *ch, struct error *err)
         return change_look(ch, true, err);
     /* What else the request changes has happened by now, or has not: the directory says. */
     ch->leaving_managers = ch->coming_managers = 0;
+    ch->activity = ACTIVITY_AS_SEEN;
     if (!change_decide(ch, true, err))
         return false;
     return ch->nothing || access_confirm(ch->call, ch->what.organization, err);

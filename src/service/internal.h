@@ -128,6 +128,9 @@ struct sight { /* what was seen, from the replica or fresh from the directory */
     size_t other_admins;
 };
 
+/* What the same request makes of the person's `active` before the change is made. */
+enum change_activity { ACTIVITY_AS_SEEN, ACTIVITY_ON, ACTIVITY_OFF };
+
 enum change_carry { CARRY_NOTHING, CARRY_CLAIMED, CARRY_USER, CARRY_OUT, CARRY_DONE };
 
 struct change {
@@ -135,10 +138,11 @@ struct change {
     struct kiops_change what;
     struct sight sight;
     enum change_carry carry;
-    bool wrote;      /* an operation took effect: from now on only forward */
-    bool doubtful;   /* an answer was lost: what it did is not in the replica */
-    bool vacates;    /* KB-R19: the seat becomes vacant */
-    bool nothing;    /* nothing to do, seen in the directory */
+    bool wrote;    /* an operation took effect: from now on only forward */
+    bool doubtful; /* an answer was lost: what it did is not in the replica */
+    bool vacates;  /* KB-R19: the seat becomes vacant */
+    bool nothing;  /* nothing to do, seen in the directory */
+    enum change_activity activity;
     bool after_join; /* a promotion of somebody whom the same request adds */
     size_t leaving_managers,
         coming_managers; /* other Managers that the same request takes and makes (plan.c) */

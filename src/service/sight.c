@@ -231,12 +231,20 @@ static bool is_cut_off(const struct change *ch)
     return ch->what.kind == KIOPS_APPROVE && g->joined.count && !g->rejected.count && !g->manager;
 }
 
+/* Who is PlatformAdmin already is given nothing, whatever becomes of `active`. */
+static bool is_active(const struct change *ch)
+{
+    if (ch->activity == ACTIVITY_AS_SEEN || (ch->activity == ACTIVITY_OFF && ch->sight.admin))
+        return ch->sight.person.active;
+    return ch->activity == ACTIVITY_ON;
+}
+
 static struct kiops_state state_of(const struct change *ch)
 {
     const struct sight *g = &ch->sight;
     return (struct kiops_state){
         .subject_exists = g->has_user,
-        .subject_active = g->person.active,
+        .subject_active = is_active(ch),
         .subject_in = g->in || ch->after_join,
         .subject_manager = g->in && g->owner && g->manager && g->joined.count,
         .subject_owner = g->owner,

@@ -256,6 +256,15 @@ static bool plan_wish(struct user_write *w, const struct role_wish *wish, struct
     return true;
 }
 
+/* A PlatformAdmin is made after `active` is written, and so judged on what it will be. */
+static void expect_activity(const struct user_write *w, struct plan *p)
+{
+    bool active = json_get_bool(w->after, "active", true);
+    for (size_t i = 0; i < p->count; i++)
+        if (p->at[i].what.kind == KIOPS_MAKE_ADMIN)
+            p->at[i].activity = active ? ACTIVITY_ON : ACTIVITY_OFF;
+}
+
 bool user_roles_decide(struct user_write *w, struct error *err)
 {
     struct user_roles *r = &w->roles;
@@ -266,6 +275,8 @@ bool user_roles_decide(struct user_write *w, struct error *err)
     for (size_t i = 0; i < r->count; i++)
         if (!plan_wish(w, &r->at[i], err))
             return false;
+    for (size_t i = 0; i < r->plan_count; i++)
+        expect_activity(w, &r->plans[i]);
     for (size_t i = 0; i < r->plan_count; i++)
         if (!plan_decide(&r->plans[i], err))
             return false;

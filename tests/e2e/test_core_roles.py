@@ -158,9 +158,26 @@ def test_a_role_goes_with_a_new_name_in_the_same_request(ground, hull):
 
 
 def test_who_is_deactivated_is_made_no_platform_admin(ground, hull):
-    refused(ground.scim.patch(f"/Users/{hull['user']}", ("replace", "active", False), ("add", "roles", [{"value": "PlatformAdmin"}])),
+    group, path, name = hull["groups"][0], f"/Users/{hull['user']}", ground.name()
+    grant(ground, hull["user"], f"Member@{group}").expect(200)
+    before = ground.stored(hull["user"])
+    refused(ground.scim.patch(path, ("replace", "active", False), ("replace", "title", "Welder"), ("remove", f'roles[value eq "Member@{group}"]'),
+                              ("add", "roles", [{"value": "PlatformAdmin"}])), 409, "KB-R16")
+    assert not is_admin(ground, hull["user"]) and ground.stored(hull["user"]) == before
+    assert ground.scim.get(path)["active"] and standing(ground, hull["user"], group) == "Member"
+    refused(ground.scim.post("/Users", {"schemas": [USER], "userName": name, "active": False, "roles": [{"value": "PlatformAdmin"}]}),
             409, "KB-R16")
-    assert not is_admin(ground, hull["user"])
+    assert ground.scim.find("Users", f'userName eq "{name}"') == []
+
+
+def test_who_is_reactivated_may_be_made_platform_admin_at_once(ground, hull):
+    path = f"/Users/{hull['user']}"
+    ground.scim.patch(path, ("replace", "active", False)).expect(200)
+    refused(grant(ground, hull["user"], "PlatformAdmin"), 409, "KB-R16")
+    made = ground.scim.patch(path, ("replace", "active", True), ("add", "roles", [{"value": "PlatformAdmin"}])).expect(200)
+    assert made["active"] and shown(made) == ["PlatformAdmin"] and is_admin(ground, hull["user"])
+    ground.scim.put(path, {**made.json, "active": False}).expect(200)  # its roles sent back are no new ones
+    assert not held(ground, hull["user"], "kiopsJoined", "platform") and not ground.scim.get(path)["active"]
 
 
 def test_a_refusal_leaves_no_outcome_without_intent(ground, hull):
