@@ -328,8 +328,14 @@ struct directory_organization_edit {
     const struct directory_writer *writer;
 };
 
-/* For an inactive account whose password has been set: what locks it, if the password took that
- * away. Fails as a lost race when the account is active by now. */
+/* Does setting a password take the lock of an inactive account away? Then in this order: bar it,
+ * set the password, lock it again. */
+bool directory_password_unlocks(const struct directory *d);
+bool directory_is_barred(const struct directory_entry *e);
+/* `e` as read, NULL for a new entry. ERR_CONFLICT: an administrator's value stands there. */
+MUST_CHECK bool directory_bar(const struct directory_entry *e, struct directory_mods *mods,
+                              struct error *err);
+/* Locks, and takes the bar away. Fails as a lost race when the account is active by now. */
 void directory_lock_again(const struct directory *d, struct directory_mods *mods);
 
 /* A new user's DN and attributes; `password` is not among them (RFC 3062 follows). `attrs` comes

@@ -221,6 +221,13 @@ static bool inspect_schema(struct inspection *in, struct error *err)
                              "directory.lock: the server knows no %s, so no user could be "
                              "deactivated: load what brings it, or choose another convention",
                              lock));
+    const char *bar = mapping_bar_attribute(&in->d->config->directory);
+    if (bar && !definition_of(types, str_of(bar)).at)
+        find_fault(in, false,
+                   arena_fmt(in->a,
+                             "directory.lock: the server knows no %s, so no inactive user can be "
+                             "given a password",
+                             bar));
     inspect_mapping(in, types, directory_attr(&schema.at[0], "objectClasses"));
     return true;
 }

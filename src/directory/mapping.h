@@ -77,6 +77,10 @@ struct directory_mapping {
 const char *mapping_lock_attribute(const struct config_directory *config, struct arena *a);
 void mapping_lock(const struct config_directory *config, bool was_active, bool active,
                   struct directory_mods *mods);
+/* What bars an inactive account while its password is set; NULL = nothing needs to. */
+const char *mapping_bar_attribute(const struct config_directory *config);
+/* Of who is active again: a request that broke off may have left it. */
+void mapping_unbar(const struct directory_entry *e, struct directory_mods *mods);
 void mapping_lock_new(const struct config_directory *config, bool active,
                       struct directory_mods *attrs);
 

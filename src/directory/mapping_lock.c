@@ -48,13 +48,48 @@ void mapping_lock_new(const struct config_directory *config, bool active,
         directory_mods_one(attrs, DIRECTORY_ADD, mark.attr, mark.value);
 }
 
-/* slapd's ppolicy unlocks whose password an administrator sets. */
+/* slapd's ppolicy unlocks whose password is set, and takes no mark in the modify that sets it. So
+ * an end of the account, long past, stands there meanwhile: nobody binds behind it. */
+#define BAR "pwdEndTime"
+static const struct str LONG_PAST = STR_INIT("19700101000000Z");
+
+const char *mapping_bar_attribute(const struct config_directory *config)
+{
+    return config->lock == CONFIG_LOCK_PPOLICY ? BAR : NULL;
+}
+
+bool directory_password_unlocks(const struct directory *d)
+{
+    return mapping_bar_attribute(&d->config->directory) != NULL;
+}
+
+bool directory_is_barred(const struct directory_entry *e)
+{
+    return str_eq(directory_value(e, BAR), LONG_PAST);
+}
+
+bool directory_bar(const struct directory_entry *e, struct directory_mods *mods, struct error *err)
+{
+    if (e && directory_is_barred(e))
+        return true;
+    if (e && directory_value(e, BAR).len)
+        return error_set(err, ERR_CONFLICT,
+                         "the directory gives this inactive account an end of its own "
+                         "(pwdEndTime); activate the user first, then set the password");
+    directory_mods_one(mods, DIRECTORY_ADD, BAR, LONG_PAST);
+    return true;
+}
+
 void directory_lock_again(const struct directory *d, struct directory_mods *mods)
 {
-    const struct config_directory *config = &d->config->directory;
-    if (config->lock != CONFIG_LOCK_PPOLICY)
-        return;
-    struct mark mark = mark_of(config, mods->arena);
+    struct mark mark = mark_of(&d->config->directory, mods->arena);
     directory_mods_prove_there(mods, "kiopsActive", STR("FALSE"));
     directory_mods_one(mods, DIRECTORY_REPLACE, mark.attr, mark.value);
+    directory_mods_one(mods, DIRECTORY_DELETE, BAR, LONG_PAST);
+}
+
+void mapping_unbar(const struct directory_entry *e, struct directory_mods *mods)
+{
+    if (directory_is_barred(e))
+        directory_mods_one(mods, DIRECTORY_DELETE, BAR, LONG_PAST);
 }

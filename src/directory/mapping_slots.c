@@ -73,7 +73,7 @@ static const char *const *user_attrs(struct directory_mapping *m)
                                          "kiopsRejected",
                                          "kiopsExternalId",
                                          "kiopsResource"};
-    const char **out = ARENA_ARRAY(m->memory, const char *, COUNT(always) + m->slot_count + 1);
+    const char **out = ARENA_ARRAY(m->memory, const char *, COUNT(always) + m->slot_count + 2);
     size_t n = 0;
     for (size_t i = 0; i < COUNT(always); i++)
         out[n++] = always[i];
@@ -84,6 +84,8 @@ static const char *const *user_attrs(struct directory_mapping *m)
         if (!there)
             out[n++] = m->names[i];
     }
+    if (mapping_bar_attribute(m->config))
+        out[n++] = mapping_bar_attribute(m->config);
     return out;
 }
 

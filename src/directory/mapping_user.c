@@ -207,7 +207,9 @@ bool directory_unmap_user(const struct directory *d, const struct directory_user
     if (!mapping_changes_rename(&write.changes, new_rdn, err))
         return false;
     mapping_changes_send(&write.changes, mods);
-    mapping_lock(&d->config->directory, edit->before->person.active,
-                 json_get_bool(edit->after, "active", true), mods);
+    bool active = json_get_bool(edit->after, "active", true);
+    mapping_lock(&d->config->directory, edit->before->person.active, active, mods);
+    if (active)
+        mapping_unbar(edit->entry, mods);
     return true;
 }

@@ -125,18 +125,6 @@ static bool decide_platform(struct user_write *w, struct change *platform, struc
     return change_decide(platform, true, err);
 }
 
-/* Once: a second try of the same password would meet the server's password history. */
-static bool set_password(struct user_write *w, struct directory_target *target, struct error *err)
-{
-    if (!w->password.at || w->password_set)
-        return true;
-    if (!user_write_password(w, target->dn, err))
-        return false;
-    w->password_set = w->wrote = true;
-    target->csn = STR_NONE; /* the password has just changed it; the entryUUID still binds */
-    return true;
-}
-
 static enum step modify_user(struct user_write *w, const struct directory_target *target,
                              const struct directory_mods *mods, struct error *err)
 {
@@ -151,6 +139,60 @@ static enum step modify_user(struct user_write *w, const struct directory_target
     w->applied = step == STEP_DONE && result.post;
     w->wrote = w->wrote || step == STEP_DONE;
     return step;
+}
+
+static enum step bar(struct user_write *w, struct directory_target *target, struct error *err)
+{
+    struct directory_mods mods;
+    directory_mods_init(&mods, w->call->arena);
+    if (!directory_bar(&w->entry, &mods, err))
+        return STEP_FAILED;
+    enum step step = modify_user(w, target, &mods, err);
+    target->csn = STR_NONE; /* it has just changed; the entryUUID still binds */
+    return step;
+}
+
+static enum step lock_again(struct user_write *w, struct directory_target *target,
+                            struct error *err)
+{
+    struct directory_mods mods;
+    directory_mods_init(&mods, w->call->arena);
+    directory_lock_again(w->call->service->directory, &mods);
+    target->csn = STR_NONE;
+    return modify_user(w, target, &mods, err);
+}
+
+static enum step refuse_password(struct user_write *w, struct directory_target *target, bool locked)
+{
+    struct error ignored = ERROR_INIT;
+    if (locked && lock_again(w, target, &ignored) != STEP_DONE)
+        LOG_WARN("user_left_barred", LOG_S("user", w->id), LOG_C("reason", ignored.detail));
+    return STEP_FAILED;
+}
+
+/* Once: a second try of the same password would meet the server's password history. */
+static enum step set_password(struct user_write *w, struct directory_target *target,
+                              struct error *err)
+{
+    bool locked =
+        !w->before.person.active && directory_password_unlocks(w->call->service->directory);
+    if (!w->password.at)
+        return STEP_DONE;
+    if (w->password_set)
+        return locked && directory_is_barred(&w->entry) ? lock_again(w, target, err) : STEP_DONE;
+    enum step step = locked ? bar(w, target, err) : STEP_DONE;
+    if (step != STEP_DONE)
+        return step;
+    if (!user_write_password(w, target->dn, err))
+        return refuse_password(w, target, locked);
+    w->password_set = w->wrote = true;
+    target->csn = STR_NONE;
+    return locked ? lock_again(w, target, err) : STEP_DONE;
+}
+
+static bool is_password_done(const struct user_write *w)
+{
+    return !w->password.at || (w->password_set && !directory_is_barred(&w->entry));
 }
 
 static enum step take_away(struct user_write *w, struct change *platform, struct error *err)
@@ -181,9 +223,9 @@ static enum step write_steps(struct user_write *w, const struct user_parts *p, s
                                       .csn = w->entry.csn,
                                       .want_post = true};
     struct str old_dn = w->entry.dn, new_rdn = p->new_rdn;
-    if (!set_password(w, &target, err))
-        return STEP_FAILED;
-    enum step step = take_away(w, p->platform, err);
+    enum step step = set_password(w, &target, err);
+    if (step == STEP_DONE)
+        step = take_away(w, p->platform, err);
     if (step == STEP_DONE && new_rdn.len)
         step = user_rename(w, &target, err);
     if (step != STEP_DONE)
@@ -214,10 +256,8 @@ static enum step write_user(struct user_write *w, struct error *err)
     const struct directory_user_edit edit = {&w->entry, &w->before, w->after, &w->writer};
     if (!directory_unmap_user(c->service->directory, &edit, &mods, &new_rdn, err))
         return STEP_FAILED;
-    if (w->password.at && !w->before.person.active && kind == KIOPS_EDIT_USER)
-        directory_lock_again(c->service->directory, &mods);
     struct str left = user_rename_left(w);
-    if (mods.count == 0 && !new_rdn.len && !left.len && (!w->password.at || w->password_set)) {
+    if (mods.count == 0 && !new_rdn.len && !left.len && is_password_done(w)) {
         operation_apply_user(c,
                              &w->entry); /* the answer shows what was read, not what memory has */
         return user_roles_intend(w, err) ? user_roles_take_away(w, err) : STEP_FAILED;

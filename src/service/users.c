@@ -90,6 +90,13 @@ static bool take_back(struct user_write *w)
     return false;
 }
 
+/* Made inactive, with a password. */
+static bool is_barred(const struct user_write *w)
+{
+    return w->password.at && !json_get_bool(w->after, "active", true) &&
+           directory_password_unlocks(w->call->service->directory);
+}
+
 static bool lock_again(struct user_write *w, struct error *err)
 {
     const struct service_call *c = w->call;
@@ -97,10 +104,9 @@ static bool lock_again(struct user_write *w, struct error *err)
     struct directory_target target = {.dn = w->entry.dn, .id = w->entry.id, .want_post = true};
     struct directory_mods mods;
     directory_mods_init(&mods, c->arena);
-    if (w->password.at && !json_get_bool(w->after, "active", true))
-        directory_lock_again(c->service->directory, &mods);
-    if (mods.count == 0)
+    if (!is_barred(w))
         return true;
+    directory_lock_again(c->service->directory, &mods);
     if (!directory_modify(c->conn, &target, &mods, &result, err))
         return false;
     if (result.outcome != DIRECTORY_DONE)
@@ -143,7 +149,8 @@ static bool create_user(struct user_write *w, const json_t *body, struct error *
     const struct directory_user_edit edit = {.after = w->after, .writer = &w->writer};
     if (!user_roles_take(w, NULL, w->after, err) || !user_write_check_manager(c, w->after, err) ||
         !directory_unmap_new_user(c->service->directory, &edit, &dn, &attrs, err) ||
-        !access_confirm(c, STR_NONE, err) || !user_write_intend(w, KIOPS_CREATE_USER, rule, err))
+        (is_barred(w) && !directory_bar(NULL, &attrs, err)) || !access_confirm(c, STR_NONE, err) ||
+        !user_write_intend(w, KIOPS_CREATE_USER, rule, err))
         return false;
     return user_write_name_is_free(c, json_get_str(w->after, "userName"), STR_NONE, err) &&
            naming_claim(c, dn, err) && add_user(w, dn, &attrs, err) && set_first_password(w, err) &&

@@ -6,7 +6,7 @@ import ldap
 import pytest
 from kiopslab import site
 from kiopslab.bridge import Bridge
-from lab import BINARY, Lab, free_port, without_address_randomisation
+from lab import BINARY, Lab, eventually, free_port, without_address_randomisation
 from scim import USER
 from view import View
 
@@ -16,7 +16,7 @@ PASSWORD = "correct horse battery"
 
 @pytest.fixture(scope="module")
 def ground(tmp_path_factory):
-    made = Lab(tmp_path_factory.mktemp("locked"), slapd=POLICY, bridge={"directory": '  lock = { convention = "ppolicy"; };\n'})
+    made = Lab(tmp_path_factory.mktemp("locked"), proxied=True, slapd=POLICY, bridge={"directory": '  lock = { convention = "ppolicy"; };\n'})
     made.view().add(f"cn=policy,{site.BASE}", objectClass=["device", "pwdPolicy"], cn=["policy"],
                     pwdAttribute=["userPassword"], pwdLockout=["TRUE"])
     yield made
@@ -35,8 +35,8 @@ def can_bind(ground, user, password=PASSWORD):
     return True
 
 
-def mark(ground, user):
-    return ground.view().get(site.user_dn(user["userName"])).get("pwdAccountLockedTime")
+def mark(ground, user, name="pwdAccountLockedTime"):
+    return ground.view().get(site.user_dn(user["userName"])).get(name)
 
 
 def test_a_deactivated_account_cannot_bind_until_it_is_reactivated(ground):
@@ -68,6 +68,75 @@ def test_a_new_password_unlocks_nobody(ground):
     assert can_bind(ground, user)
     ground.scim.patch(path, ("replace", "active", False), ("replace", "password", "third horse")).expect(200)
     assert not can_bind(ground, user, "third horse")
+
+
+def binds_between(ground, user, password, request):
+    """What a bind says before each write of the request, and behind the last one."""
+    seen = []
+    traps = [ground.proxy.before_request("modify", "extended", passing=n, action=lambda: seen.append(can_bind(ground, user, password)))
+             for n in range(8)]
+    request().expect(200, 201)
+    for trap in traps:
+        ground.proxy.traps["request"].remove(trap)
+    return [*seen, can_bind(ground, user, password)]
+
+
+@pytest.mark.parametrize("more", [[], [("replace", "title", "Welder")], [("replace", "active", True)]], ids=["alone", "with_more", "reactivated"])
+def test_at_no_moment_of_a_new_password_can_the_inactive_one_bind(ground, more):
+    user = hire(ground, active=False)
+    path = f"/Users/{user['id']}"
+    seen = binds_between(ground, user, "another horse", lambda: ground.scim.patch(path, ("replace", "password", "another horse"), *more))
+    active = ground.scim.get(path)["active"]
+    assert len(seen) >= 4 and not any(seen[:-1]) and seen[-1] == active, seen
+    assert mark(ground, user) == (None if active else ["000001010000Z"])
+    ground.scim.patch(path, ("replace", "active", True)).expect(200)
+    assert can_bind(ground, user, "another horse") and mark(ground, user, "pwdEndTime") is None
+
+
+def test_at_no_moment_of_being_made_inactive_can_one_bind(ground):
+    body = {"schemas": [USER], "userName": f"ann{ground.number()}", "password": PASSWORD, "active": False}
+    seen = binds_between(ground, body, PASSWORD, lambda: ground.scim.post("/Users", body))
+    assert len(seen) == 3 and not any(seen) and mark(ground, body, "pwdEndTime") is None, seen
+
+
+def test_a_refused_password_leaves_the_lock(ground):
+    user = hire(ground, active=False)
+    path = f"/Users/{user['id']}"
+    ground.view().modify(f"cn=policy,{site.BASE}", ("add", "pwdInHistory", "3"))
+    ground.scim.patch(path, ("replace", "password", PASSWORD)).expect(400)
+    ground.view().modify(f"cn=policy,{site.BASE}", ("delete", "pwdInHistory", "3"))
+    assert mark(ground, user) == ["000001010000Z"] and mark(ground, user, "pwdEndTime") is None
+
+
+@pytest.mark.parametrize("passing", range(4))
+@pytest.mark.parametrize("how", ["cut_request", "lose_answer"])
+def test_broken_off_anywhere_it_stays_shut_and_repeated_it_completes(ground, how, passing):
+    user, other = hire(ground, active=False), hire(ground, active=False)
+    for person, repeat in ((user, [("replace", "password", "another horse")]), (other, [])):
+        path = f"/Users/{person['id']}"
+        trap = getattr(ground.proxy, how)("modify", "extended", passing=passing, action=lambda: setattr(ground.proxy, "refusing", True))
+        answer = ground.scim.patch(path, ("replace", "password", "another horse"), ("replace", "title", "Welder"))
+        ground.proxy.refusing = False
+        assert trap.sprung.is_set() and answer.status == 503, answer.text
+        assert not can_bind(ground, person, "another horse")
+        if repeat:
+            eventually(lambda: ground.scim.patch(path, *repeat).status == 200)
+            assert not can_bind(ground, person, "another horse") and mark(ground, person) == ["000001010000Z"]
+            assert mark(ground, person, "pwdEndTime") is None
+        eventually(lambda: ground.scim.patch(path, ("replace", "active", True)).status == 200)
+        assert mark(ground, person) is None and mark(ground, person, "pwdEndTime") is None
+        assert can_bind(ground, person, "another horse") or can_bind(ground, person)
+
+
+def test_an_end_that_an_administrator_gave_stays(ground):
+    user = hire(ground, active=False)
+    path = f"/Users/{user['id']}"
+    ground.view().modify(site.user_dn(user["userName"]), ("add", "pwdEndTime", "20390101000000Z"))
+    refused = ground.scim.patch(path, ("replace", "password", "another horse")).expect(409)
+    assert "pwdEndTime" in refused["detail"] and "activate" in refused["detail"]
+    ground.scim.patch(path, ("replace", "active", True)).expect(200)
+    ground.scim.patch(path, ("replace", "password", "another horse")).expect(200)
+    assert mark(ground, user, "pwdEndTime") == ["20390101000000Z"] and can_bind(ground, user, "another horse")
 
 
 def test_an_attribute_of_the_administrators_choice(new_lab):
