@@ -12,6 +12,9 @@
 /* An issuer that is away: its keys serve on, but a key that it took back must end some day. */
 #define USABLE_MS (INT64_C(24) * FRESH_MS)
 #define FETCH_MS 3000
+/* Threads that wait for a key that nobody knows, of the few that may wait at all: anybody can make
+ * up such a key while the issuer hangs. */
+#define WAITING_MAX 2
 #define AGAIN_AFTER_FAILURE_MS 5000
 #define AGAIN_FOR_UNKNOWN_MS 10000
 
@@ -26,6 +29,7 @@ struct http_keys {
     json_t *keys;                              /* array, or NULL */
     int64_t fetched_at, failed_at, unknown_at; /* monotonic ms; 0 = never */
     bool fetching;
+    unsigned waiting; /* threads, for the fetch of another */
 };
 
 struct http_keys *http_keys_new(const struct config_oidc *config)
@@ -188,9 +192,12 @@ static bool within(int64_t since, int64_t ms, int64_t now)
     return since && now - since < ms;
 }
 
-/* The set is old, or lacks this key; and nobody has just asked for the same reason. */
+/* The set is old, or lacks this key; and nobody has just asked for the same reason. What another
+ * thread is about to bring may hold it. */
 static bool is_to_be_fetched(const struct http_keys *k, bool found, int64_t now)
 {
+    if (k->fetching)
+        return !found;
     if (within(k->failed_at, AGAIN_AFTER_FAILURE_MS, now))
         return false;
     if (!within(k->fetched_at, FRESH_MS, now))
@@ -198,13 +205,22 @@ static bool is_to_be_fetched(const struct http_keys *k, bool found, int64_t now)
     return !found && !within(k->unknown_at, AGAIN_FOR_UNKNOWN_MS, now);
 }
 
+static bool is_usable(const struct http_keys *k)
+{
+    return within(k->fetched_at, USABLE_MS, clock_monotonic_ms());
+}
+
 static void wait_for_other(struct http_keys *k)
 {
     struct timespec until;
+    if (is_usable(k) && k->waiting >= WAITING_MAX)
+        return;
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += FETCH_MS / 1000;
+    k->waiting++;
     while (k->fetching && pthread_cond_timedwait(&k->fetched, &k->lock, &until) == 0)
         continue;
+    k->waiting--;
 }
 
 static void fetch(struct http_keys *k)
@@ -228,8 +244,7 @@ static void fetch(struct http_keys *k)
 
 static json_t *look(const struct http_keys *k, const struct http_key_wanted *w)
 {
-    bool usable = within(k->fetched_at, USABLE_MS, clock_monotonic_ms());
-    return usable ? pick(k->keys, w) : NULL;
+    return is_usable(k) ? pick(k->keys, w) : NULL;
 }
 
 enum service_status http_keys_find(struct http_keys *k, const struct http_key_wanted *w,
@@ -244,7 +259,7 @@ enum service_status http_keys_find(struct http_keys *k, const struct http_key_wa
         *out = NULL;
         return SERVICE_NEEDS_DIRECTORY;
     }
-    if (wanted && !(*out && k->fetching)) {
+    if (wanted) {
         if (k->fetching)
             wait_for_other(k);
         else
@@ -252,7 +267,7 @@ enum service_status http_keys_find(struct http_keys *k, const struct http_key_wa
         json_decref(*out);
         *out = look(k, w);
     }
-    bool unread = !within(k->fetched_at, USABLE_MS, clock_monotonic_ms()) || k->failed_at;
+    bool unread = k->fetching || k->failed_at || !is_usable(k);
     pthread_mutex_unlock(&k->lock);
     if (*out)
         return SERVICE_OK;

@@ -82,11 +82,14 @@ class Issuer:
     def __init__(self):
         self.main = RsaKey("main")
         self.keys, self.asked, self.down, self.pages = [self.main.jwk()], [], False, {}
+        self.answering = threading.Event()  # cleared: who asks waits
+        self.answering.set()
         issuer = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self):
                 issuer.asked.append(self.path)
+                issuer.answering.wait()
                 status, page = issuer.answer(self.path)
                 self.send_response(status)
                 if status == 302:
@@ -123,6 +126,7 @@ class Issuer:
         return self.asked.count(path)
 
     def close(self):
+        self.answering.set()
         self.server.shutdown()
         self.server.server_close()
         self.thread.join()

@@ -2,8 +2,10 @@
 
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from faults import metric
 from issuer import AUDIENCE, EcKey, Issuer, NoKey, RsaKey, SharedKey, b64, signed
 from kiopslab import site
 from lab import Lab, eventually
@@ -255,6 +257,48 @@ def test_a_new_key_is_fetched_once_and_who_asks_for_none_fetches_no_more(new_lab
         assert "has not" in why(ask(lab, own_issuer.token(subject, header={"kid": f"made-up-{n}"})))
     assert own_issuer.count() <= 2 + (time.monotonic() - began) // 10
     ask(lab, own_issuer.token(subject, key=new)).expect(200)
+
+
+@pytest.fixture
+def rotating(new_lab, own_issuer):
+    """A lab that knows the issuer's old key alone, a person, and the issuer's new key."""
+    lab = new_lab(bridge=settings(own_issuer, f'jwks_uri = "{own_issuer.url}/keys";'))
+    lab.provisioning = lab.client(lab.new_token("idp", client=own_issuer.client))
+    subject, _ = person(lab)
+    ask(lab, own_issuer.token(subject)).expect(200)
+    new = EcKey("rotated")
+    own_issuer.keys = [own_issuer.main.jwk(), new.jwk()]
+    own_issuer.answering.clear()
+    return lab, subject, new
+
+
+def test_who_comes_while_a_new_key_is_fetched_waits_for_it(rotating, own_issuer):
+    lab, subject, new = rotating
+    with ThreadPoolExecutor(3) as pool:
+        answers = [pool.submit(ask, lab, own_issuer.token(subject, key=new))]
+        eventually(lambda: own_issuer.count() == 2)
+        answers += [pool.submit(ask, lab, own_issuer.token(subject, key=new)) for _ in range(2)]
+        ask(lab, own_issuer.token(subject)).expect(200)  # the key that is known waits for nothing
+        assert not any(answer.done() for answer in answers), [a.result().text for a in answers if a.done()]
+        own_issuer.answering.set()
+        assert [answer.result().status for answer in answers] == [200] * 3
+    assert own_issuer.count() == 2
+
+
+def test_an_issuer_that_hangs_holds_up_nobody_else(rotating, own_issuer):
+    lab, subject, new = rotating
+    with ThreadPoolExecutor(3) as pool:
+        answers = [pool.submit(ask, lab, own_issuer.token(subject, key=new)) for _ in range(3)]
+        eventually(lambda: own_issuer.count() == 2 and metric(lab.bridge, "kiops_read_queue") == 3)
+        began = time.monotonic()
+        for _ in range(5):
+            ask(lab, own_issuer.token(subject, header={"kid": "made-up"})).expect(503)
+            lab.scim.get("/Users/00000000-0000-4000-8000-000000000000").expect(404)  # asks the directory, on the same threads
+        assert time.monotonic() - began < 1.5
+        for answer in answers:
+            assert int(answer.result().expect(503).headers["Retry-After"]) > 0
+    assert own_issuer.count() == 2
+    ask(lab, own_issuer.token(subject)).expect(200)
 
 
 def test_an_issuer_that_is_away_is_503_until_there_are_keys_and_then_no_matter(new_lab, own_issuer):
