@@ -24,6 +24,8 @@ struct group_write {
     const char *rule;
     uint64_t intent; /* of the own attributes; 0 = they do not change */
     bool wrote;
+    bool
+        failing; /* the last try met no clear answer of the directory: what stopped it is no race */
 };
 
 /* A fresh marker, by which a write whose answer was lost is found again. */

@@ -160,6 +160,7 @@ static bool intend(struct group_write *w, struct error *err)
 static enum step own_answer(struct group_write *w, bool answered, const struct directory_result *r,
                             struct error *err)
 {
+    w->failing = !answered;
     if (!answered && r->outcome != DIRECTORY_UNKNOWN)
         return STEP_FAILED;
     if (!answered) {
@@ -232,7 +233,10 @@ static bool write_own(struct group_write *w, struct error *err)
     enum step step = write_own_once(w, err);
     for (int tries = 0; step == STEP_AGAIN && tries < TRIES_BEFORE; tries++)
         step = decide_own(w, err) ? write_own_once(w, err) : STEP_FAILED;
-    if (step == STEP_AGAIN)
+    if (step == STEP_AGAIN && w->failing)
+        error_set(err, ERR_UNAVAILABLE,
+                  "the directory keeps failing to change the group; try again later");
+    else if (step == STEP_AGAIN)
         error_set(err, ERR_CONFLICT,
                   "the group kept changing meanwhile; read it again and repeat the request");
     struct error later = ERROR_INIT; /* also after a lost answer, which the next look explained */

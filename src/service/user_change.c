@@ -100,6 +100,7 @@ static enum step look_for_marker(struct user_write *w, struct error *err)
 enum step user_write_step(struct user_write *w, bool answered, const struct directory_result *r,
                           struct error *err)
 {
+    w->failing = !answered;
     if (!answered)
         return r->outcome == DIRECTORY_UNKNOWN ? look_for_marker(w, err) : STEP_FAILED;
     if (r->outcome == DIRECTORY_DONE)
@@ -280,15 +281,18 @@ static enum service_status finish(struct user_write *w, enum step step, struct s
                                   struct error *err)
 {
     const struct service_call *c = w->call;
-    if (step == STEP_AGAIN)
+    if (step == STEP_AGAIN && w->failing)
+        error_set(err, ERR_UNAVAILABLE,
+                  "the directory keeps failing to change the user; try again later");
+    else if (step == STEP_AGAIN)
         error_set(err, w->wrote ? ERR_UNAVAILABLE : ERR_CONFLICT,
                   "the user kept changing meanwhile; read it again and repeat the request");
     if (w->intent)
         audit_outcome(c->service->audit, w->intent,
-                      step == STEP_DONE         ? AUDIT_DONE
-                      : step == STEP_AGAIN      ? AUDIT_LOST_RACE
-                      : w->wrote || w->doubtful ? AUDIT_UNFINISHED
-                                                : AUDIT_FAILED,
+                      step == STEP_DONE                   ? AUDIT_DONE
+                      : step == STEP_AGAIN && !w->failing ? AUDIT_LOST_RACE
+                      : w->wrote || w->doubtful           ? AUDIT_UNFINISHED
+                                                          : AUDIT_FAILED,
                       step == STEP_DONE ? STR_NONE : str_of(err->detail));
     if (step != STEP_DONE) {
         user_roles_end(w, err);

@@ -214,9 +214,9 @@ enum service_status service_user_delete(const struct service_call *c, struct str
          tries++)
         step = delete_once(&d, err);
     if (step == STEP_AGAIN)
-        error_set(
-            err, d.wrote ? ERR_UNAVAILABLE : ERR_CONFLICT,
-            "unfinished: memberships kept changing meanwhile; repeat the request, it completes");
+        error_set(err, d.wrote ? ERR_UNAVAILABLE : ERR_CONFLICT,
+                  "unfinished: the directory did not confirm, or memberships kept changing; "
+                  "repeat the request, it completes");
     if (step != STEP_DONE)
         operation_refused(c->service, err);
     if (d.intent)

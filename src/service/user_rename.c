@@ -30,6 +30,7 @@ enum step user_rename(struct user_write *w, struct directory_target *target, str
     if (!answered && result.outcome == DIRECTORY_UNKNOWN) {
         /* A modrdn writes no marker: where the entry stands says whether it was made. */
         w->renamed_from = target->dn;
+        w->failing = true;
         atomic_fetch_add(&c->service->unknown_outcomes, 1);
         error_clear(err);
         return STEP_AGAIN;

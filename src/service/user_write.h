@@ -38,6 +38,8 @@ struct user_write {
     bool wrote;
     bool doubtful; /* an answer was lost, and nobody could look what became of it */
     bool applied;  /* the entry that the last write left is in the replica */
+    bool
+        failing; /* the last try met no clear answer of the directory: what stopped it is no race */
     bool password_set;
     struct str renamed_from; /* DN that groups may still name after this request's modrdn */
     struct user_roles roles; /* none, unless the token has write_roles */

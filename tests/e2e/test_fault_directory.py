@@ -241,6 +241,24 @@ def test_10_busy_and_unavailable_are_503(ground, proxy, code):
     assert ground.view().get(dn).get("displayName") is None
 
 
+@pytest.mark.parametrize("what", ["user", "group", "join", "permission", "delete"])
+def test_10_a_server_that_fails_inside_is_503_and_no_race(ground, proxy, what):
+    """Result 80: what became of it is looked up, and it is tried again; not for ever."""
+    user = ground.user()
+    group = ground.organization([user["id"]] if what == "permission" else [])
+    person, there = f"/Users/{user['id']}", f"/Groups/{group['id']}"
+    call, code_of = {
+        "user": (lambda: set_name(ground, user, "Inside"), user),
+        "group": (lambda: ground.scim.patch(there, ("replace", "externalId", "inside")), group),
+        "join": (lambda: ground.scim.patch(there, ("add", "members", [{"value": user["id"]}])), user),
+        "permission": (lambda: ground.scim.patch(f"/Memberships/{group['id']}.{user['id']}", ("add", "permissions", ["vpn"])), user),
+        "delete": (lambda: ground.scim.delete(person), user),
+    }[what]
+    answers_with(ground, 80, "delete" if what == "delete" else "modify", code_of)
+    answer = unavailable(call, within=10)
+    assert "own words" not in answer["detail"] and "kept changing meanwhile" not in answer["detail"]
+
+
 @pytest.mark.line("A27")
 def test_10_searches_that_are_refused_are_no_absence(ground, proxy):
     """What the server does not let the bridge look for is 503: never 404, never an empty list."""
