@@ -8,6 +8,11 @@ enum step operation_join_person(struct change *ch, struct error *err)
 {
     const struct sight *g = &ch->sight;
     struct directory_mods m;
+    /* Memory learns of the two sides one after the other: of a member it may know the join and the
+     * permissions, and not yet that they are in. A fresh look reads the person first, `member`
+     * last. */
+    if (g->joined.count && !g->in && !g->fresh)
+        return STEP_AGAIN;
     directory_mods_init(&m, ch->call->arena);
     ch->new_joined = operation_new_stamp(ch->call->arena, ch->what.organization, STR_NONE);
     operation_none_of(ch, &m);

@@ -166,6 +166,20 @@ def test_an_authority_that_appears_during_a_join_is_not_kept(company):
     company.is_sound()
 
 
+@pytest.mark.parametrize("what", [MANAGERS, "members"])
+def test_a_membership_that_memory_knows_by_half_is_looked_up(company, what):
+    """Another bridge has added somebody and granted; this one has read their entry since, for a sign-in, not yet `member`."""
+    user = company.lab.user(password="correct horse")
+    company.lab.proxy.feed_lag = 2.0
+    company.join(user["id"])
+    company.view.modify(company.dn(user["id"]), ("add", "kiopsPermission", f"{company.group}:vpn"))
+    company.lab.person(user["userName"], "correct horse").get("/Me").expect(200)
+    company.lab.scim.patch(company.path, ("add", what, [{"value": user["id"]}])).expect(200)
+    company.lab.proxy.feed_lag = 0.0
+    assert company.values(user["id"], "kiopsPermission") == [f"{company.group}:vpn"]
+    company.is_sound()
+
+
 @pytest.mark.parametrize("passing", [0, 1])
 def test_a_name_comes_to_mean_another_person_during_a_join(company, passing):
     user = company.lab.user()["id"]
