@@ -14,6 +14,25 @@ bool scim_patch_touches(const struct scim_patch *patch, const struct scim_attr_n
     return false;
 }
 
+static bool names(const json_t *value, struct str wanted)
+{
+    const json_t *item;
+    size_t i;
+    json_array_foreach(value, i, item) if (names(item, wanted)) return true;
+    return str_eq(json_is_object(value) ? json_get_str(value, "value") : json_str(value), wanted);
+}
+
+bool scim_patch_gives(const struct scim_patch *patch, const struct scim_attr_name *attr,
+                      struct str value)
+{
+    for (size_t i = 0; i < patch->count; i++) {
+        const struct patch_operation *op = &patch->operations[i];
+        if (op->op != SCIM_PATCH_REMOVE && is_about(op, attr) && names(op->value, value))
+            return true;
+    }
+    return false;
+}
+
 const struct scim_patch *scim_patch_removals(struct arena *a, const struct scim_patch *patch,
                                              const struct scim_attr_name *attr)
 {

@@ -112,13 +112,16 @@ bool user_roles_show(struct user_write *w, json_t *before, struct error *err)
 
 /* ---- wishes */
 
-/* Words of others that are stored already are no wishes. */
-static bool wish_all(struct user_write *w, const json_t *stored, const json_t *asked,
-                     struct error *err)
+/* Words of others that are stored already are no wishes; nor is what a PATCH does not name, but was
+ * shown: somebody else may be taking it away at this moment. */
+static bool wish_all(struct user_write *w, const json_t *stored, const json_t *left,
+                     const json_t *asked, struct error *err)
 {
+    bool patched = touched(w);
     for (size_t i = 0; i < json_array_size(asked); i++) {
         struct str value = json_get_str(json_array_get(asked, i), "value");
-        if (!holds(stored, value) && !push(w, value, false, err))
+        bool stays = patched && holds(left, value) && !scim_patch_gives(w->patch, &ROLES, value);
+        if (!stays && !holds(stored, value) && !push(w, value, false, err))
             return false;
     }
     return true;
@@ -170,7 +173,7 @@ bool user_roles_take(struct user_write *w, const json_t *before, json_t *after, 
     }
     w->roles.count = 0;
     keep_stored(stored, left, after);
-    return wish_all(w, stored, asked, err) &&
+    return wish_all(w, stored, left, asked, err) &&
            (!removed || wish_removed(w, json_object_get(before, "roles"), left, asked, err));
 }
 

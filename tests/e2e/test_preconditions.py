@@ -231,6 +231,25 @@ def test_a_name_that_is_added_while_its_person_is_deleted(company):
 
 # ---- a user
 
+@pytest.fixture(scope="module")
+def wisher(ground):
+    return ground.client(ground.new_token("wisher", "PlatformAdmin", "--option", "write_roles=yes"))
+
+
+@pytest.mark.parametrize("asked", ["another role", "that role", "nothing of it"])
+def test_a_role_that_memory_still_shows_is_given_back_only_where_it_is_asked_for(company, wisher, asked):
+    """A PATCH of `roles` acts for what it names; what stays beside it is no wish."""
+    company.lab.proxy.feed_lag = 2.0
+    company.leave(company.member)
+    change = {"another role": ("add", "roles", [{"value": f"Member@{Company(company.lab).group}"}]),
+              "that role": ("add", "roles", [{"value": f"Member@{company.group}"}]),
+              "nothing of it": ("remove", 'roles[value eq "PlatformAdmin"]')}[asked]
+    wisher.patch(f"/Users/{company.member}", change).expect(200, 400)
+    company.lab.proxy.feed_lag = 0.0
+    assert (company.dn(company.member) in company.view.members(company.group)) == (asked == "that role")
+    company.is_sound()
+
+
 def test_if_match_holds_until_the_write(company):
     user = company.lab.user(title="Before")
     path, tag = f"/Users/{user['id']}", company.lab.scim.get(f"/Users/{user['id']}").etag
