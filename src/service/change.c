@@ -41,6 +41,17 @@ static operation_run *const OPERATIONS[] = {
     [KIOPS_UNMAKE_ADMIN] = operation_unmake_admin,
 };
 
+/* Beside a rename the groups come first: until they follow, a Manager or Member looks like somebody
+ * who is in no group. Whoever meets it finishes it. */
+static enum step operate(struct change *ch, struct error *err)
+{
+    if (!ch->sight.former_dn.len || ch->followed)
+        return OPERATIONS[ch->what.kind](ch, err);
+    ch->followed = true;
+    bool moved = naming_move(ch->call, ch->sight.former_dn, ch->sight.person.dn, err);
+    return moved ? STEP_AGAIN : STEP_FAILED;
+}
+
 /* After a lost precondition: a change that only goes forward looks, any other is judged again as if
  * it came now. */
 static bool decide_again(struct change *ch, struct error *err)
@@ -70,7 +81,7 @@ static bool give_up(const struct change *ch, struct error *err)
 /* `lost`: its first try, as one of many (plan.c), was refused. */
 static bool run_to_end(struct change *ch, bool lost, struct error *err)
 {
-    enum step step = lost ? STEP_AGAIN : OPERATIONS[ch->what.kind](ch, err);
+    enum step step = lost ? STEP_AGAIN : operate(ch, err);
     for (int tries = 0; step == STEP_AGAIN; tries++) {
         if (tries >= (ch->wrote ? TRIES_AFTER : TRIES_BEFORE))
             return give_up(ch, err);
@@ -78,7 +89,7 @@ static bool run_to_end(struct change *ch, bool lost, struct error *err)
             return false;
         if (ch->nothing)
             return true;
-        step = OPERATIONS[ch->what.kind](ch, err);
+        step = operate(ch, err);
     }
     return step == STEP_DONE;
 }

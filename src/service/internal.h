@@ -112,7 +112,9 @@ struct sight { /* what was seen, from the replica or fresh from the directory */
     struct directory_person person;
     struct str name; /* of the user, for the texts */
     struct replica_organization organization;
-    bool in, owner; /* the user's DN in member, in owner */
+    struct str former_dn; /* of a rename under way, or cut off: groups may still name the user so;
+                             known on a fresh look */
+    bool in, owner;       /* the user's DN in member, in owner */
     struct directory_values joined, permissions, requests,
         rejected;             /* of this organization, whole values */
     bool manager;             /* has kiopsManager of this organization */
@@ -140,6 +142,7 @@ struct change {
     enum change_carry carry;
     bool wrote;    /* an operation took effect: from now on only forward */
     bool doubtful; /* an answer was lost: what it did is not in the replica */
+    bool followed; /* the groups have been made to name the user as they are called now */
     bool vacates;  /* KB-R19: the seat becomes vacant */
     bool nothing;  /* nothing to do, seen in the directory */
     enum change_activity activity;
@@ -245,6 +248,9 @@ MUST_CHECK bool naming_clear(const struct service_call *c, struct str dn, struct
 /* For who is to get that DN: ERR_UNIQUENESS when somebody has it; else nobody's values are left. */
 MUST_CHECK bool naming_claim(const struct service_call *c, struct str dn, struct error *err);
 struct str naming_rdn(struct str dn); /* the first one, as the server writes it */
+struct str naming_dn_with(struct arena *a, struct str dn, struct str new_rdn);
+/* Where the user stood when the bridge last wrote the name; empty: where they stand now. */
+struct str naming_former_dn(const struct service_call *c, const struct directory_user *u);
 /* The entry was renamed: the values follow it, unless somebody else stands at `from` by now. */
 MUST_CHECK bool naming_move(const struct service_call *c, struct str from, struct str to,
                             struct error *err);

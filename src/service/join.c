@@ -10,8 +10,8 @@ enum step operation_join_person(struct change *ch, struct error *err)
     struct directory_mods m;
     /* Memory learns of the two sides one after the other: of a member it may know the join and the
      * permissions, and not yet that they are in. A fresh look reads the person first, `member`
-     * last. */
-    if (g->joined.count && !g->in && !g->fresh)
+     * last; beside a rename the groups come first. */
+    if (g->joined.count && !g->in && (!g->fresh || (g->former_dn.len && !ch->followed)))
         return STEP_AGAIN;
     directory_mods_init(&m, ch->call->arena);
     ch->new_joined = operation_new_stamp(ch->call->arena, ch->what.organization, STR_NONE);
@@ -72,17 +72,17 @@ static enum step join_organization(struct change *ch, struct error *err)
     return STEP_FAILED;
 }
 
-/* The DN names nobody, or somebody else: what was added to the organization goes again. */
+/* The DN names nobody, or somebody else: what was added to the organization goes again. Whether the
+ * user was deleted or renamed, the next look tells by the id. */
 static enum step take_back_member(struct change *ch, struct error *err)
 {
     struct directory_mods m;
     directory_mods_init(&m, ch->call->arena);
     directory_mods_one(&m, DIRECTORY_DELETE, "member", ch->sight.person.dn);
     struct replica_set_change set = operation_set(ch, -1, 0);
-    if (operation_modify_organization(ch, &m, (struct set_changes){&set, 1}, err) == SENT_FAILED)
-        return STEP_FAILED;
-    error_set(err, ERR_NOT_FOUND, "the user was deleted meanwhile");
-    return STEP_FAILED;
+    return operation_modify_organization(ch, &m, (struct set_changes){&set, 1}, err) == SENT_FAILED
+               ? STEP_FAILED
+               : STEP_AGAIN;
 }
 
 /* 3 the person again: another entry, or none: taken back; a request that came in between: gone with
@@ -105,10 +105,8 @@ enum step operation_join_look(struct change *ch, struct error *err)
         directory_map_person(c->arena, &found[0].at[0], &now);
     if (!str_eq(now.id, ch->what.subject)) {
         /* Another person of that DN may have joined in their own right. */
-        if (!operation_values_of(c->arena, &now.joined, ch->what.organization).count)
-            return take_back_member(ch, err);
-        error_set(err, ERR_NOT_FOUND, "the user was deleted meanwhile");
-        return STEP_FAILED;
+        bool theirs = operation_values_of(c->arena, &now.joined, ch->what.organization).count > 0;
+        return theirs ? STEP_AGAIN : take_back_member(ch, err);
     }
     if (found[1].count != 1)
         return take_back_join(ch, err);

@@ -18,6 +18,24 @@ struct str naming_rdn(struct str dn)
     return str_sub(dn, 0, i < dn.len ? i : dn.len);
 }
 
+struct str naming_dn_with(struct arena *a, struct str dn, struct str new_rdn)
+{
+    return arena_fmt(a, STR_FMT STR_FMT, STR_ARG(new_rdn),
+                     STR_ARG(str_sub(dn, naming_rdn(dn).len, dn.len)));
+}
+
+struct str naming_former_dn(const struct service_call *c, const struct directory_user *u)
+{
+    if (!u->asserted_name.len || str_eq(u->asserted_name, u->user_name))
+        return STR_NONE;
+    struct str dn = naming_dn_with(
+        c->arena, u->person.dn,
+        arena_fmt(c->arena, STR_FMT "=" STR_FMT, STR_ARG(c->service->config->directory.users.rdn),
+                  STR_ARG(directory_dn_value(c->arena, u->asserted_name))));
+    bool same = str_eq(directory_dn_key(c->arena, dn), directory_dn_key(c->arena, u->person.dn));
+    return same ? STR_NONE : dn;
+}
+
 typedef enum step naming_work(const struct naming *n, struct str from, struct str to,
                               struct error *err);
 

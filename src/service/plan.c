@@ -225,11 +225,13 @@ static bool look_at_all(struct change *const *joins, size_t n, struct error *err
         struct directory_person now = {0};
         if (found[i].count == 1)
             directory_map_person(c->arena, &found[i].at[0], &now);
-        if ((!str_eq(now.id, ch->what.subject) ||
-             operation_values_of(c->arena, &now.requests, ch->what.organization).count) &&
-            operation_join_look(ch, err) != STEP_DONE)
+        bool odd = !str_eq(now.id, ch->what.subject) ||
+                   operation_values_of(c->arena, &now.requests, ch->what.organization).count > 0;
+        enum step step = odd ? operation_join_look(ch, err) : STEP_DONE;
+        if (step == STEP_FAILED)
             return false;
-        finish(ch);
+        if (step == STEP_DONE)
+            finish(ch);
     }
     return true;
 }

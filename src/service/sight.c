@@ -194,6 +194,7 @@ static bool look_in_directory(struct change *ch, struct error *err)
             return false;
         g->has_user = true;
         g->person = u.person;
+        g->former_dn = naming_former_dn(c, &u);
         g->name = u.display;
     }
     if (found[1].count == 1 && !directory_is_protected(c->service->directory, found[1].at[0].dn)) {
@@ -278,6 +279,8 @@ static bool all_young(const struct directory_values *stamps)
 static bool has_leftovers(const struct change *ch)
 {
     const struct sight *g = &ch->sight;
+    if (g->former_dn.len && !ch->followed)
+        return true; /* whether the user is in shows when the groups have followed */
     bool young = g->joined.count && !g->permissions.count && !g->manager && all_young(&g->joined);
     if (ch->what.kind == KIOPS_UNMAKE_ADMIN)
         return g->in_platform || (g->platform.count && !all_young(&g->platform));

@@ -2,12 +2,6 @@
  * (DESIGN 3.3 "rename user"). */
 #include "service/user_write.h"
 
-static struct str dn_with(struct arena *a, struct str dn, struct str new_rdn)
-{
-    return arena_fmt(a, STR_FMT STR_FMT, STR_ARG(new_rdn),
-                     STR_ARG(str_sub(dn, naming_rdn(dn).len, dn.len)));
-}
-
 static bool is_same_dn(const struct service_call *c, struct str one, struct str other)
 {
     return str_eq(directory_dn_key(c->arena, one), directory_dn_key(c->arena, other));
@@ -15,7 +9,7 @@ static bool is_same_dn(const struct service_call *c, struct str one, struct str 
 
 bool user_rename_claim(struct user_write *w, struct str new_rdn, struct error *err)
 {
-    struct str dn = dn_with(w->call->arena, w->entry.dn, new_rdn);
+    struct str dn = naming_dn_with(w->call->arena, w->entry.dn, new_rdn);
     /* Another spelling of the same name is no other DN. */
     return is_same_dn(w->call, dn, w->entry.dn) ||
            (user_write_name_is_free(w->call, json_get_str(w->after, "userName"), w->id, err) &&
@@ -40,20 +34,14 @@ enum step user_rename(struct user_write *w, struct directory_target *target, str
         return step;
     w->wrote = true;
     w->renamed_from = target->dn;
-    target->dn = dn_with(c->arena, target->dn, target->new_rdn);
+    target->dn = naming_dn_with(c->arena, target->dn, target->new_rdn);
     target->csn = result.post_csn;
     return STEP_DONE;
 }
 
 struct str user_rename_left(const struct user_write *w)
 {
-    struct arena *a = w->call->arena;
-    struct str name = w->before.asserted_name, dn = w->renamed_from;
-    if (!dn.len && name.len && !str_eq(name, w->before.user_name))
-        dn = dn_with(a, w->entry.dn,
-                     arena_fmt(a, STR_FMT "=" STR_FMT,
-                               STR_ARG(w->call->service->config->directory.users.rdn),
-                               STR_ARG(directory_dn_value(a, name))));
+    struct str dn = w->renamed_from.len ? w->renamed_from : naming_former_dn(w->call, &w->before);
     return dn.len && !is_same_dn(w->call, dn, w->entry.dn) ? dn : STR_NONE;
 }
 

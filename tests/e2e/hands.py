@@ -14,13 +14,13 @@ NUMBERS = count(1)
 
 class Hand:
     """tests/tools/change.c beside the bridge whose configuration it takes, but with an audit of its own. `actor`:
-    token:NAME or person:ID."""
+    token:NAME or person:ID. `past`: (address, another one) of the directory, to go past a proxy."""
 
-    def __init__(self, bridge, actor):
+    def __init__(self, bridge, actor, past=("", "")):
         name = f"hand-{next(NUMBERS)}"
         conf = bridge.home / f"{name}.conf"
         (bridge.home / name).mkdir(mode=0o700)
-        conf.write_text(bridge.configuration.replace('audit = { dir = "audit"', f'audit = {{ dir = "{name}"'))
+        conf.write_text(bridge.configuration.replace(*past).replace('audit = { dir = "audit"', f'audit = {{ dir = "{name}"'))
         self.process = subprocess.Popen([f"{TOOLS}/change", str(conf), actor, "-"], text=True, bufsize=1,
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         assert (said := self.process.stdout.readline().strip()) == "ready", said

@@ -6,8 +6,9 @@ import subprocess
 import time
 
 import pytest
-from checker import Picture
+from checker import Picture, fold
 from faults import audit_records
+from hands import Hand
 from kiopslab import site
 from kiopslab.bridge import REPOSITORY
 from scim import KIOPS_ORGANIZATION
@@ -261,6 +262,44 @@ def test_if_match_holds_until_the_write(company):
     answer.expect(412)
     entry = company.view.by_id(user["id"])[1]
     assert entry["title"] == ["By hand"] and entry.get("displayName") != ["Late"]
+
+
+@pytest.fixture(scope="module")
+def hand(ground):
+    """Another writer, whom no trap holds."""
+    with Hand(ground.bridges[0], "token:e2e", past=(ground.proxy.uri, ground.slapd.uri)) as other:
+        yield other
+
+
+@pytest.mark.parametrize("what, stays", [("add", True), ("promote", True), ("remove", False), ("demote", False)])
+def test_a_change_beside_a_rename(company, hand, what, stays):
+    """Between the rename and the groups' following, a Manager looks like somebody who is in no group."""
+    if what == "remove":
+        company.lab.scim.patch(company.path, ("remove", f'{MANAGERS}[value eq "{company.first}"]')).expect(200)
+    said = []
+
+    def change():
+        said.append(hand(what, company.first, company.group))
+
+    answer = patch_during(company, change, ("replace", "userName", f"renamed{company.lab.number()}"),
+                          path=f"/Users/{company.first}")
+    answer.expect(200)
+    assert said[0] in ("done", "nothing") or (what == "promote" and said[0].startswith("conflict")), said
+    now = company.picture()
+    dn = fold(company.dn(company.first))
+    assert (dn in now.managers(company.group)) == stays and (dn in now.members(company.group)) == (what != "remove")
+    company.is_sound()
+
+
+def test_a_join_whose_person_is_renamed_between_its_steps(company):
+    """The old name is in no group afterwards, the person is, and the answer says so."""
+    user = company.lab.user()
+    old, new = company.dn(user["id"]), f"uid=later{company.lab.number()}"
+    rename = lambda: company.view.link.rename_s(old, new)  # noqa: E731
+    patch_during(company, rename, ("add", "members", [{"value": user["id"]}]), passing=1).expect(200)
+    now = company.picture()
+    assert fold(company.dn(user["id"])) in now.members(company.group) and fold(old) not in now.members(company.group)
+    company.is_sound()
 
 
 # ---- the order of things
