@@ -300,6 +300,8 @@ void config_check_together(const struct config *c, config_say *say, void *arg)
          {"auth.oidc.issuer", "must be given with the rest of the group", 0}},
         {!oidc->claim.len != !oidc->matches.len,
          {"auth.oidc.claim", "needs auth.oidc.matches, and that needs a claim", 0}},
+        {c->webhook.url.len && !c->webhook.secret_file.len,
+         {"webhook.secret_file", "must be given: the receiver knows by it that we speak", 0}},
         {c->scim.default_page > c->scim.max_page,
          {"scim.default_page", "must not be above scim.max_page", 0}},
     };

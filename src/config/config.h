@@ -116,6 +116,12 @@ struct config_auth {
     struct config_oidc oidc;
 };
 
+struct config_webhook {
+    struct str url; /* empty = off */
+    struct str secret_file;
+    int timeout_s; /* of one try */
+};
+
 struct config_audit {
     struct str dir;
     enum config_sync sync;
@@ -135,6 +141,7 @@ struct config {
     int64_t reject_quiet_days;
     struct config_limits limits;
     struct config_auth auth;
+    struct config_webhook webhook;
     struct config_audit audit;
     struct config_log log;
     struct str path; /* of the file */

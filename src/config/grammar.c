@@ -225,9 +225,9 @@ const struct config_key config_keys[] = {
     {"signup.keep_days", NUMBER(30, 1, 3650)},
 
     {"webhook", GROUP},
-    {"webhook.url", TEXT(""), .later = "webhooks are not built yet; use \"\""},
-    {"webhook.secret_file", PATH("")},
-    {"webhook.timeout_s", NUMBER(5, 1, 60)},
+    {"webhook.url", TEXT(""), AT(webhook.url), .check = config_check_url},
+    {"webhook.secret_file", PATH(""), AT(webhook.secret_file)},
+    {"webhook.timeout_s", NUMBER(5, 1, 60), AT(webhook.timeout_s)},
 
     {"audit", GROUP},
     {"audit.dir", PATH("/var/log/kiops-bridge"), AT(audit.dir)},

@@ -87,6 +87,11 @@ static void write_service(const struct service *s, struct buf *out)
         f.unknown_outcomes);
     one(out, "lost_races_total", "counter", "Preconditions that did not hold.", f.lost_races);
     one(out, "feed_events_total", "counter", "Changes told by the directory.", f.feed_events);
+    one(out, "webhook_sent_total", "counter", "Notices that the receiver took.", f.notices.sent);
+    one(out, "webhook_failed_total", "counter", "Notices that were given up.", f.notices.failed);
+    one(out, "webhook_dropped_total", "counter", "Notices refused: too many waited.",
+        f.notices.dropped);
+    one(out, "webhook_queue", "gauge", "Notices that wait for the receiver.", f.notices.waiting);
     write_ldap(&f, out);
     head(out, "refused_total", "counter", "Changes refused, by rule.");
     for (size_t rule = 1; rule < sizeof(f.refused_by_rule) / sizeof(*f.refused_by_rule); rule++) {

@@ -117,6 +117,7 @@ static void read_again(const struct change *ch)
 
 static bool run(struct change *ch, bool lost, struct error *err)
 {
+    bool was_manager = change_counts_as_manager(ch);
     bool done = run_to_end(ch, lost, err);
     if (ch->doubtful)
         read_again(ch);
@@ -124,6 +125,7 @@ static bool run(struct change *ch, bool lost, struct error *err)
         operation_undo_promote(ch);
     ch->finished = true;
     ch->done = done;
+    notice_of_change(ch, was_manager);
     audit_outcome(ch->call->service->audit, ch->intent, done ? AUDIT_DONE : result_of(ch, err),
                   done ? STR_NONE : str_of(err->detail));
     if (!done)

@@ -16,6 +16,7 @@
  */
 struct worker_pool;
 struct signins;
+struct notices;
 
 #define SERVICE_CURSOR_KEY 32
 
@@ -37,6 +38,7 @@ struct service {
     _Atomic int64_t ask_tokens_at;
     atomic_bool ask_tokens_once;
     struct signins *signins;
+    struct notices *notices; /* NULL: no webhook */
     atomic_uint_fast64_t refused_by_rule[32], unknown_outcomes, lost_races, feed_events;
 };
 
@@ -161,6 +163,8 @@ MUST_CHECK bool change_look(struct change *ch, bool fresh, struct error *err);
 /* Looks and judges. A refusal or "nothing to do" is final only on a fresh look, which this makes.
  */
 MUST_CHECK bool change_decide(struct change *ch, bool fresh, struct error *err);
+/* Counts as Manager there (3.2) and is active. */
+bool change_counts_as_manager(const struct change *ch);
 /* The verdict on what was seen; fills rule, vacates and nothing. */
 struct kiops_verdict change_judge(struct change *ch);
 /* An owner value goes with it: judged on the directory alone. */
@@ -189,6 +193,16 @@ enum step operation_unmake_admin(struct change *ch, struct error *err); /* platf
 enum step operation_leave_platform(struct change *ch,
                                    struct error *err); /* platform.c: its group's part */
 void operation_undo_promote(struct change *ch);
+
+/* ---- notice.c: what the webhook is told (nothing without one)
+ * ------------------------------------------ */
+/* After its end. `was_manager`: change_counts_as_manager() before it. */
+void notice_of_change(const struct change *ch, bool was_manager);
+/* A Manager who counted, and was active, left: told should the seat be vacant. */
+void notice_of_manager(const struct service_call *c, struct str user, struct str organization);
+/* The same of the organizations that the person managed (values of kiopsManager). */
+void notice_of_deactivation(const struct service_call *c, struct str user,
+                            const struct directory_values *managed);
 
 /* ---- operation.c: the modifies and what several operations need
  * -------------------------------------- */

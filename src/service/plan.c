@@ -38,12 +38,6 @@ static bool takes(enum kiops_change_kind kind)
     return kind == KIOPS_REMOVE || kind == KIOPS_DEMOTE || kind == KIOPS_REVOKE;
 }
 
-static bool counts_as_manager(const struct change *ch)
-{
-    const struct sight *g = &ch->sight;
-    return g->in && g->owner && g->manager && g->joined.count && g->person.active;
-}
-
 /* Managers that the request takes and makes together, so that each removal is judged on what the
  * whole leaves behind. */
 static bool weigh_managers(struct plan *p, struct error *err)
@@ -56,13 +50,13 @@ static bool weigh_managers(struct plan *p, struct error *err)
             continue;
         if (!change_look(ch, false, err) || (change_takes_owner(ch) && !change_look(ch, true, err)))
             return false;
-        leaving += takes(ch->what.kind) && counts_as_manager(ch);
-        coming +=
-            ch->what.kind == KIOPS_PROMOTE && !counts_as_manager(ch) && ch->sight.person.active;
+        leaving += takes(ch->what.kind) && change_counts_as_manager(ch);
+        coming += ch->what.kind == KIOPS_PROMOTE && !change_counts_as_manager(ch) &&
+                  ch->sight.person.active;
     }
     for (size_t i = 0; leaving && i < p->count; i++) {
         struct change *ch = &p->at[i];
-        if (!takes(ch->what.kind) || !counts_as_manager(ch))
+        if (!takes(ch->what.kind) || !change_counts_as_manager(ch))
             continue;
         ch->leaving_managers = leaving - 1;
         ch->coming_managers = coming;

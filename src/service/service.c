@@ -1,6 +1,7 @@
 /* The process-wide part: threads started and stopped, and the questions that health and metrics
  * ask. */
 #include "service/internal.h"
+#include "service/notice.h"
 
 #include <string.h>
 
@@ -48,6 +49,13 @@ bool service_start(const struct service_settings *settings, struct service **out
         .directory = s->directory,
         .placeholder_dn = config->directory.organizations.placeholder_dn,
     });
+    if (!notices_start(&(struct notice_settings){&config->webhook, s->replica, s->base},
+                       &s->notices, err)) {
+        replica_free(s->replica);
+        free(base);
+        free(s);
+        return false;
+    }
     s->signins = signins_new();
     s->writers = workers_start(s->directory, config->server.writers, config->server.write_queue);
     s->readers = workers_start(s->directory, READERS, READ_QUEUE);
@@ -59,6 +67,7 @@ bool service_start(const struct service_settings *settings, struct service **out
         workers_stop(s->readers);
         workers_stop(s->scanners);
         directory_feed_free(s->feed);
+        notices_stop(s->notices);
         signins_free(s->signins);
         replica_free(s->replica);
         free(base);
@@ -79,6 +88,7 @@ void service_stop(struct service *s)
     workers_stop(s->writers);
     workers_stop(s->readers);
     workers_stop(s->scanners);
+    notices_stop(s->notices); /* what the last writes had to tell */
     directory_feed_free(s->feed);
     signins_free(s->signins);
     replica_free(s->replica);
@@ -160,6 +170,7 @@ void service_figures(const struct service *s, struct service_figures *out)
         .lost_races = atomic_load(&s->lost_races),
         .feed_events = atomic_load(&s->feed_events),
     };
+    notices_figures(s->notices, &out->notices);
     out->ldap_count = directory_figures(s->directory, out->ldap);
     for (size_t i = 0; i < sizeof out->refused_by_rule / sizeof *out->refused_by_rule; i++)
         out->refused_by_rule[i] = atomic_load(&s->refused_by_rule[i]);

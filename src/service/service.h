@@ -245,12 +245,16 @@ MUST_CHECK bool service_reader_submit(struct service *s, const struct service_re
 MUST_CHECK bool service_scanner_submit(struct service *s, struct str client, service_run *run,
                                        void *arg, struct error *err);
 
-/* Figures for /metrics. */
+/* Figures for /metrics. failed: given up; dropped: never begun, too many waited. */
+struct service_notice_figures {
+    uint64_t sent, failed, dropped, waiting;
+};
 struct service_figures {
     uint64_t queue_writes, queue_reads, queue_scans, refused_by_rule[32], unknown_outcomes,
         lost_races, feed_events;
     struct directory_figure ldap[DIRECTORY_FIGURES];
     size_t ldap_count;
+    struct service_notice_figures notices;
 };
 void service_figures(const struct service *s, struct service_figures *out);
 

@@ -294,6 +294,12 @@ static bool has_leftovers(const struct change *ch)
     return false;
 }
 
+bool change_counts_as_manager(const struct change *ch)
+{
+    const struct sight *g = &ch->sight;
+    return g->in && g->owner && g->manager && g->joined.count && g->person.active;
+}
+
 bool change_takes_owner(const struct change *ch)
 {
     return (ch->what.kind == KIOPS_REMOVE || ch->what.kind == KIOPS_DEMOTE) &&

@@ -273,8 +273,12 @@ static enum step write_user(struct user_write *w, struct error *err)
             operation_values_of(c->arena, &w->before.person.joined, STR("platform"));
         operation_delete_all(&mods, "kiopsJoined", &own);
     }
+    const struct directory_values managed = w->before.person.managers;
     const struct user_parts parts = {&mods, new_rdn, &platform};
-    return write_steps(w, &parts, err);
+    enum step step = write_steps(w, &parts, err);
+    if (kind == KIOPS_DEACTIVATE && (step == STEP_DONE || w->doubtful))
+        notice_of_deactivation(c, w->id, &managed);
+    return step;
 }
 
 static enum service_status finish(struct user_write *w, enum step step, struct service_result *out,

@@ -130,6 +130,8 @@ static enum sent leave(struct deletion *d, struct change *ch, struct error *err)
     enum sent sent =
         operation_modify_organization(ch, &m, (struct set_changes){sets, takes_place ? 2 : 1}, err);
     d->wrote = d->wrote || ch->wrote;
+    if (ch->wrote && change_counts_as_manager(ch))
+        notice_of_manager(d->call, d->id, ch->what.organization);
     return sent;
 }
 

@@ -177,6 +177,16 @@ static void what_is_given_arrives_in_its_place(void **state)
     config_free(c);
 }
 
+static void a_webhook_arrives_in_its_place(void **state)
+{
+    (void)state;
+    struct config *c = load(DATA "valid/a_webhook_on_this_host_needs_no_tls/input");
+    ASSERT_STR(c->webhook.url, "http://127.0.0.1:9000/hook?of=kiops");
+    assert_true(str_ends(c->webhook.secret_file, STR("needs_no_tls/webhook.secret")));
+    assert_int_equal(c->webhook.timeout_s, 30);
+    config_free(c);
+}
+
 static void relative_paths_start_at_the_folder_of_the_file(void **state)
 {
     (void)state;
@@ -298,6 +308,7 @@ int main(void)
         cmocka_unit_test(every_mistake_is_reported_with_its_line),
         cmocka_unit_test(what_is_not_given_has_its_default),
         cmocka_unit_test(what_is_given_arrives_in_its_place),
+        cmocka_unit_test(a_webhook_arrives_in_its_place),
         cmocka_unit_test(relative_paths_start_at_the_folder_of_the_file),
         cmocka_unit_test(the_shipped_example_loads_without_a_word),
         cmocka_unit_test(what_is_no_file_is_reported),
