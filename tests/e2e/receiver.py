@@ -36,10 +36,11 @@ class Server(ThreadingHTTPServer):
 
 
 class Receiver:
-    """`answers`: (status, headers) for the next posts; then `answer` for all. `gate`: posts are answered while set."""
+    """`answers`: (status, headers) for the next posts; then `answer` for all, with `page`. `gate`: posts are answered
+    while it is set."""
 
     def __init__(self, port=0):
-        self.posts, self.answers, self.answer = [], [], (204, {})
+        self.posts, self.answers, self.answer, self.page = [], [], (204, {}), b""
         self.gate = threading.Event()
         self.gate.set()
         self.port = port
@@ -58,6 +59,10 @@ class Receiver:
                 for name, value in headers.items():
                     self.send_header(name, value)
                 self.end_headers()
+                try:
+                    self.wfile.write(receiver.page)
+                except OSError:
+                    pass  # the other side had enough
 
             do_GET = do_POST
 

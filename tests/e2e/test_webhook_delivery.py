@@ -34,7 +34,7 @@ def ground(shared):
 def receiver(shared):
     made, receiver = shared
     yield receiver
-    receiver.answers, receiver.answer = [], (204, {})
+    receiver.answers, receiver.answer, receiver.page = [], (204, {}), b""
     receiver.gate.set()
     eventually(lambda: metric(made.bridge, "kiops_webhook_queue") == 0, within=15)
 
@@ -59,6 +59,15 @@ def test_what_was_not_taken_comes_again_the_same(ground, receiver, trouble):
     assert not [post for post in receiver.posts if post.path == "/elsewhere"], "a redirect was followed"
     eventually(lambda: metric(ground.bridge, "kiops_webhook_queue") == 0)
     assert len(receiver.of(tries[0].notice["user"]["value"])) == 2
+
+
+def test_what_a_receiver_says_beside_its_status_is_of_no_interest(ground, receiver):
+    """Also where it is more than is read: the notice was taken, and does not come again."""
+    receiver.answer, receiver.page = (200, {}), b"x" * 10_000_000
+    sent = metric(ground.bridge, "kiops_webhook_sent_total")
+    user = ask(ground)
+    eventually(lambda: metric(ground.bridge, "kiops_webhook_sent_total") == sent + 1)
+    assert len(receiver.of(user)) == 1 and metric(ground.bridge, "kiops_webhook_queue") == 0
 
 
 def test_pauses_grow(ground, receiver):

@@ -344,6 +344,30 @@ static void what_is_over_the_ceiling_is_dropped(void **state)
     stage_close(&s);
 }
 
+/* Else those whom nobody need be told of would take the place of those who ask. */
+static void of_very_many_seats_at_once_the_rest_is_judged_at_once(void **state)
+{
+    static const int script[] = {-1, 0};
+    struct world *w = *state;
+    struct stage s;
+    struct service_notice_figures f;
+    seat(w, "1", false);
+    add_organization(w, "alpha", "1", "kim", "kim");
+    stage_open(&s, w, script);
+    for (int i = 0; i < NOTICES_MAX; i++) {
+        struct notice one = maybe_vacant;
+        one.organization = arena_fmt(w->arena, "org-%d", i);
+        notices_tell(s.notices, &one);
+    }
+    notices_figures(s.notices, &f);
+    assert_int_equal(f.waiting, NOTICES_MAX / 4);
+    notices_tell(s.notices, &maybe_vacant);
+    notices_figures(s.notices, &f);
+    assert_int_equal(f.waiting, NOTICES_MAX / 4 + 1);
+    assert_int_equal(f.dropped, 0);
+    stage_close(&s);
+}
+
 static void without_an_address_nothing_is_told(void **state)
 {
     struct world *w = *state;
@@ -385,6 +409,7 @@ int main(void)
         WITH_WORLD(while_the_feed_is_away_nothing_is_known),
         WITH_WORLD(a_receiver_that_hangs_is_left_at_a_stop),
         WITH_WORLD(what_is_over_the_ceiling_is_dropped),
+        WITH_WORLD(of_very_many_seats_at_once_the_rest_is_judged_at_once),
         WITH_WORLD(without_an_address_nothing_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
