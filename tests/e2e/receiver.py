@@ -40,7 +40,7 @@ class Receiver:
     while it is set."""
 
     def __init__(self, port=0):
-        self.posts, self.answers, self.answer, self.page = [], [], (204, {}), b""
+        self.posts, self.fetched, self.answers, self.answer, self.page = [], [], [], (204, {}), b""
         self.gate = threading.Event()
         self.gate.set()
         self.port = port
@@ -64,7 +64,10 @@ class Receiver:
                 except OSError:
                     pass  # the other side had enough
 
-            do_GET = do_POST
+            def do_GET(self):
+                receiver.fetched.append(self.path)
+                self.send_response(204)
+                self.end_headers()
 
             def log_message(self, *_):
                 pass

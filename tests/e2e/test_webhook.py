@@ -193,11 +193,12 @@ def test_a_seat_that_somebody_else_keeps_is_not_told(ground, told):
     assert told() == []
 
 
-def test_a_seat_is_told_vacant_once(ground, told):
+def test_a_seat_is_told_vacant_once(ground, receiver, told):
     """Deactivated, deactivated again, and deleted (KB-R19): vacant all the time."""
     user, member = ground.user()["id"], ground.user()["id"]
     group = ground.organization(managers=[user], members=[member])["id"]
     ground.scim.patch(f"/Users/{user}", OFF).expect(200)
+    receiver.first(user)
     ground.scim.patch(f"/Users/{user}", OFF, ("replace", "title", "gone")).expect(200)
     ground.scim.delete(f"/Users/{user}").expect(204)
     ground.scim.patch(f"/Users/{member}", OFF).expect(200)
@@ -205,10 +206,11 @@ def test_a_seat_is_told_vacant_once(ground, told):
     assert brief(told()) == [("vacant-seat", group, user)]
 
 
-def test_an_inactive_last_manager_who_is_removed_is_not_told_again(ground, told):
+def test_an_inactive_last_manager_who_is_removed_is_not_told_again(ground, receiver, told):
     user = ground.user()["id"]
     group = ground.organization(managers=[user])["id"]
     ground.scim.patch(f"/Users/{user}", OFF).expect(200)
+    receiver.first(user)
     ground.scim.delete(f"/Memberships/{group}.{user}").expect(204)
     assert brief(told()) == [("vacant-seat", group, user)]
 
