@@ -1,14 +1,17 @@
-"""What a webhook reaches: a real HTTP server that keeps what was posted, and answers as a test says."""
+"""What a webhook reaches: a real HTTP server that keeps what was posted, and answers as a test says; and the fixtures of
+those who ask what is told."""
 
 import hashlib
 import hmac
 import json
 import threading
+import time
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from lab import eventually
+import pytest
+from lab import Lab, eventually
 
 SECRET = "a secret of the receiver and the bridge alone"
 
@@ -99,3 +102,55 @@ def settings(receiver, folder, timeout_s=5, secret=SECRET):
     path.touch(mode=0o600)
     path.write_text(secret + "\n")
     return f'webhook = {{ url = "{receiver.url}"; secret_file = "{path}"; timeout_s = {timeout_s}; }};'
+
+
+# ---- what is told ----
+
+OFF = ("replace", "active", False)
+
+
+@pytest.fixture(scope="module")
+def receiver():
+    made = Receiver()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def ground(receiver, tmp_path_factory):
+    made = Lab(tmp_path_factory.mktemp("lab"), proxied=True,
+               bridge={"more": settings(receiver, tmp_path_factory.mktemp("secret"))})
+    made.push = made.client(made.new_token("asks", "PlatformAdmin", "--push-mode", "request", "--option", "write_roles=yes"))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def told(ground, receiver):
+    """Notices since the test began, once all that could be told has been. They are sent in order; with `settled`, also
+    what is looked at again after a second."""
+    before = len(receiver.posts)
+
+    def notices(settled=True):
+        last = ground.user()["id"]
+        if settled:
+            ground.organization(managers=[last])
+            ground.scim.patch(f"/Users/{last}", OFF).expect(200)
+        else:
+            by_members(ground, ground.organization()["id"], last)
+        receiver.first(last)
+        return [p.notice for p in receiver.posts[before:] if p.notice["user"]["value"] != last]
+
+    return notices
+
+
+def brief(notices):
+    return [(n["event"], n["organization"]["value"], n["user"]["value"]) for n in notices]
+
+
+def by_members(ground, group, user):
+    ground.push.patch(f"/Groups/{group}", ("add", "members", [{"value": user}])).expect(200)
+
+
+def request_of(group):
+    return f"{group}:{time.strftime('%Y%m%d%H%M%SZ', time.gmtime())}.feedf00d"

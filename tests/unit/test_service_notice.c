@@ -298,6 +298,24 @@ static void a_seat_is_looked_at_again_before_it_is_told(void **state)
     stage_close(&s);
 }
 
+static void only_active_managers_who_count_fill_a_seat_that_was_ever_taken(void **state)
+{
+    struct world *w = *state;
+    const struct notice nowhere = {.event = NOTICE_VACANT_SEAT, .organization = STR("org-none")};
+    struct directory_organization never = organization_of(w, "alpha", "3");
+    add_user(w, "lee", "1"); /* in owner, and not by the own entry */
+    seat(w, "1", true);
+    add_organization(w, "alpha", "1", "kim lee", "kim lee");
+    assert_false(notice_holds(w->replica, &maybe_vacant));
+    seat(w, "2", false);
+    assert_true(notice_holds(w->replica, &maybe_vacant));
+    never.members = never.owners = dns_of(w, "kim lee");
+    never.managed = false;
+    replica_apply_organization(w->replica, &never, true);
+    assert_false(notice_holds(w->replica, &maybe_vacant));
+    assert_false(notice_holds(w->replica, &nowhere));
+}
+
 static void while_the_feed_is_away_nothing_is_known(void **state)
 {
     static const int script[] = {0};
@@ -406,6 +424,7 @@ int main(void)
         cmocka_unit_test(pauses_double_up_to_five_minutes_and_half_of_each_is_chance),
         WITH_WORLD(many_threads_tell_while_one_sends),
         WITH_WORLD(a_seat_is_looked_at_again_before_it_is_told),
+        WITH_WORLD(only_active_managers_who_count_fill_a_seat_that_was_ever_taken),
         WITH_WORLD(while_the_feed_is_away_nothing_is_known),
         WITH_WORLD(a_receiver_that_hangs_is_left_at_a_stop),
         WITH_WORLD(what_is_over_the_ceiling_is_dropped),
