@@ -21,7 +21,7 @@ sys.dont_write_bytecode = True
 
 import lists  # noqa: E402
 from measure import Programs, Rate, rate_of_load  # noqa: E402
-from operations import ADD_MEMBER, READINGS, Bulk, Create, Deactivate, Join, Page, World  # noqa: E402
+from operations import ADD_MEMBER, READINGS, Bulk, Create, Deactivate, Grant, Join, Page, World  # noqa: E402
 from scim import Scim  # noqa: E402
 from stage import Sizes, Stage  # noqa: E402
 from table import MEMORY_MB, READY_S, SAMPLE_MB, Results, print_line, print_results  # noqa: E402
@@ -43,9 +43,9 @@ class Settings:
         self.sizes = (Sizes(16000, 200, joins, groups) if quick else Sizes(100000, 1000, joins, groups))
         large, few = (10000, 100) if quick else (100000, 300)
         self.large = Sizes(large + few, 1000, few, {large: 1})  # one group holds everybody
-        self.small = Sizes(200, 2, 50, {size: 1 for size in (10, 100)})
+        self.small = Sizes(200, 4, 50, {size: 1 for size in (10, 100)})
         self.readings = READINGS
-        self.writings = [Create(), Bulk(), Deactivate(), *(Join(size) for size in groups)]
+        self.writings = [Create(), Bulk(), Deactivate(), Grant(), *(Join(size) for size in groups)]
         only = env.get("KIOPS_BENCH_OPS")
         if only:
             self.readings = [o for o in self.readings if o.name in {*only.split(","), "get"}]
@@ -67,7 +67,7 @@ class Bench:
         tap = Tap(stage.slapd.port)
         stage.start(uri=tap.uri)
         client, world = Scim(stage.bridge.url, stage.token), World(stage)
-        world.rewind_pool()
+        world.rewind()
         for operation in [*s.readings, *s.writings]:
             recorded = Join(10) if isinstance(operation, Join) else operation
             fields, (method, target, *body) = recorded.record(world)
@@ -75,7 +75,8 @@ class Bench:
             sent = body[0].encode() if body else None
             seen = tap.record(lambda: client.call(method, target, sent, headers))
             lines = script(seen, fields)
-            self.scripts[operation.name] = Page.whole(lines) if operation.name == "list" else lines
+            only = {"list": Page.whole, "permission": Grant.modify_alone}.get(operation.name)
+            self.scripts[operation.name] = only(lines) if only else lines
         stage.close()
         tap.close()
 
@@ -104,7 +105,7 @@ class Bench:
         s, p = self.settings, self.programs
         join = isinstance(operation, Join)
         most = s.most_joins if join else s.most
-        world.rewind_pool()
+        world.rewind()
         for c in BRIDGE_CONNECTIONS:
             items = [] if isinstance(operation, Create) else operation.items(world, most)
             results.add(results.bridge, operation.name, c,
@@ -137,7 +138,11 @@ class Bench:
     def undo(self, stage, world, operation):
         if isinstance(operation, Join):
             stage.take_members_back(operation.size, world.pool)
-            world.rewind_pool()
+            world.rewind()
+        if isinstance(operation, Grant):
+            stage.take_permissions_back(operation.touched)
+            operation.touched.clear()
+            world.rewind()
 
     def measure_during(self, stage, world, results):
         """Look-ups at 32 connections while eight others create users."""
@@ -205,7 +210,7 @@ class Bench:
         join = Join(size)
         client, world = lists.Client(stage), World(stage)
         group = next(iter(world.groups.values()))
-        world.rewind_pool()
+        world.rewind()
         bridge = median(client.call("PATCH", f"/Groups/{group}", (), ADD_MEMBER.replace("{id2}", item[1]),
                                     {"Content-Type": "application/scim+json", "Prefer": "return=minimal"})[0]
                         for item in join.items(world, 30))

@@ -23,6 +23,7 @@ def patch(operation):
 
 
 DEACTIVATE = patch({"op": "replace", "path": "active", "value": False})
+GRANT = patch({"op": "add", "path": "permissions", "value": ["vpn"]})
 ADD_MEMBER = patch({"op": "add", "path": "members", "value": [{"value": "{id2}"}]})
 
 
@@ -37,15 +38,17 @@ class World:
         self.users = stage.ids(site.PEOPLE, "(uid=user*)", "uid")
         self.pool = stage.ids(site.PEOPLE, "(uid=pool*)", "uid")
         self.groups = stage.ids(site.ORGANIZATIONS, "(cn=Bench *)", "cn")
+        self.members = stage.members()
         self.numbers = count(1)
         self.active = iter(sorted(self.users.items(), reverse=True))
-        self.joining = iter(())
+        self.joining = self.granting = iter(())
 
     def number(self):
         return next(self.numbers)
 
-    def rewind_pool(self):
+    def rewind(self):
         self.joining = iter(sorted(self.pool.items()))
+        self.granting = iter(sorted(self.members.items()))
 
     def take(self, source, most):
         taken = [item for _, item in zip(range(most), source)]
@@ -156,6 +159,30 @@ class Join:
     def record(self, world):
         item = self.items(world, 1)[0]
         return item, ("PATCH", f"/Groups/{item[0]}", ADD_MEMBER.replace("{id2}", item[1]))
+
+
+class Grant:
+    """One more permission of a Member who has none, spread over the organizations; the directory's side is the modify
+    alone, without the searches by which the bridge asks who acts."""
+
+    writes, minimal, name, title = True, True, "permission", "PATCH grant a permission"
+    request = ("PATCH", "/Memberships/{id}.{id2}", GRANT)
+
+    def __init__(self):
+        self.touched = []
+
+    def items(self, world, most):
+        taken = world.take(world.granting, most)
+        self.touched += [uid for uid, _ in taken]
+        return [[group, person, uid, joined, cn] for uid, (group, person, joined, cn) in taken]
+
+    def record(self, world):
+        item = self.items(world, 1)[0]
+        return item, ("PATCH", f"/Memberships/{item[0]}.{item[1]}", GRANT)
+
+    @staticmethod
+    def modify_alone(script):
+        return script[next(n for n, line in enumerate(script) if line[0] == "modify"):]
 
 
 READINGS = [

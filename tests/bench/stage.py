@@ -104,6 +104,23 @@ class Stage:
         found = self.root.search_s(base, ldap.SCOPE_ONELEVEL, condition, [name, "entryUUID"])
         return {e[name][0].decode(): e["entryUUID"][0].decode() for _, e in found}
 
+    def members(self):
+        """{user: (organization, user's id, kiopsJoined, cn)} of Members of one organization without a permission."""
+        names = {uuid: cn for cn, uuid in self.ids(site.ORGANIZATIONS, "(cn=Organization *)", "cn").items()}
+        found = self.root.search_s(site.PEOPLE, ldap.SCOPE_ONELEVEL,
+                                   "(&(uid=user*)(kiopsJoined=*)(!(kiopsPermission=*))(!(kiopsManager=*)))",
+                                   ["uid", "entryUUID", "kiopsJoined"])
+        out = {}
+        for _, e in found:
+            joined = e["kiopsJoined"][0].decode()
+            group = joined.split(":")[0]
+            if len(e["kiopsJoined"]) == 1:
+                out[e["uid"][0].decode()] = group, e["entryUUID"][0].decode(), joined, names[group]
+        return out
+
+    def take_permissions_back(self, people):
+        self.change_all([(site.user_dn(uid), [(ldap.MOD_REPLACE, "kiopsPermission", None)]) for uid in people])
+
     def take_members_back(self, size, people):
         """The organizations of that size and these people as they were made."""
         changes = [(site.user_dn(uid), [(ldap.MOD_REPLACE, "kiopsJoined", None)]) for uid in people]
@@ -112,6 +129,9 @@ class Stage:
                 values = [site.PLACEHOLDER, *(site.user_dn(uid) for uid in members)]
                 changes.append((bench_dn(name), [
                     (ldap.MOD_REPLACE, "member", [v.encode() for v in values])]))
+        self.change_all(changes)
+
+    def change_all(self, changes):
         for at in range(0, len(changes), PIPELINED):
             for message in [self.root.modify(*change) for change in changes[at:at + PIPELINED]]:
                 self.root.result(message)

@@ -8,7 +8,7 @@ READ_TARGETS = [
     ("get_miss", 32, 4, 0.8), ("eq_miss", 32, 4, 0.8),
 ]
 BULK = 0.9  # durable: creates in one request, beside the directory alone at 8
-WRITE_TARGETS = {"create": 0.9, "active": 0.9, "member": 0.8}  # durable, at 8 and at 32
+WRITE_TARGETS = {"create": 0.9, "active": 0.9, "permission": 0.9, "member": 0.8}  # durable, at 8 and at 32
 # What else is of interest: at the same connections, nothing is asked.
 NOTES = [("get_miss", 8), ("get_miss", 32), ("eq_miss", 8), ("eq_miss", 32)]
 SCALES = 1.5  # four connections search at least so many times what one does, else the run is void
