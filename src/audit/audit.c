@@ -142,6 +142,14 @@ void audit_outcome(struct audit *a, uint64_t intent, enum audit_result result, s
     append_and_go_on(a, &content);
 }
 
+void audit_made(struct audit *a, uint64_t intent, struct str subject)
+{
+    OWNED_BUF struct buf content;
+    buf_init(&content, CONTENT_MAX);
+    audit_write_made(&content, intent, subject);
+    append_and_go_on(a, &content);
+}
+
 void audit_refusal(struct audit *a, const struct kiops_record *record, struct str request_id)
 {
     OWNED_BUF struct buf content;

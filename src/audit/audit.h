@@ -50,6 +50,8 @@ enum audit_result {
 };
 /* Written before the answer; it is not waited for on disk (the intent says what to look for). */
 void audit_outcome(struct audit *a, uint64_t intent, enum audit_result result, struct str detail);
+/* Done; and the intent could not yet name its subject, which is this one: a new user. */
+void audit_made(struct audit *a, uint64_t intent, struct str subject);
 /* A refusal by rule, without an intent. */
 void audit_refusal(struct audit *a, const struct kiops_record *record, struct str request_id);
 /* For /readyz. After a failure it tries the disk itself, so that a bridge without traffic recovers.

@@ -29,6 +29,7 @@ struct audit_end audit_end_none(void);
 /* ---- record.c: what stands between "seq" and "prev"; one line without its newline ---- */
 void audit_write_change(struct buf *out, const char *type, const struct kiops_record *r,
                         struct str request_id);
+void audit_write_made(struct buf *out, uint64_t intent, struct str subject);
 void audit_write_outcome(struct buf *out, uint64_t intent, enum audit_result result,
                          struct str detail);
 void audit_write_note(struct buf *out, const char *note, struct str detail);

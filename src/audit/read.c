@@ -9,12 +9,15 @@
 #include "base/own.h"
 
 #define JSON_DEPTH 64
+/* Its intent names no subject: there is no id yet. */
+#define NEW_USER STR("\"change\":\"create_user\"")
 
 static const char *const chains[] = {"serve", "cli", "reconcile"};
 
 /* An intent whose outcome has not been read yet. */
 struct open_intent {
     struct audit_change change;
+    bool names_nobody;   /* as of a new user: the outcome does */
     uint64_t membership; /* key of it, 0 = of none */
 };
 
@@ -63,7 +66,7 @@ static void take_intent(struct finding *f, const json_t *record)
     struct str subject = json_get_str(record, "subject");
     instant_t time;
     if (!str_eq(json_get_str(record, "type"), STR("intent")) ||
-        (f->subject.len && !str_eq(subject, f->subject)) ||
+        (f->subject.len && subject.len && !str_eq(subject, f->subject)) ||
         (f->since != INSTANT_NONE &&
          (!clock_parse_rfc3339(json_get_str(record, "time"), &time) || time < f->since)))
         return;
@@ -71,6 +74,7 @@ static void take_intent(struct finding *f, const json_t *record)
     struct open_intent *o = &f->open[f->open_count++];
     *o = (struct open_intent){
         .change.seq = (uint64_t)json_integer_value(json_object_get(record, "seq")),
+        .names_nobody = !subject.len,
         .membership = membership_key(subject, json_get_str(record, "organization"))};
     if (f->subject.len)
         fill_change(f, record, &o->change);
@@ -97,7 +101,8 @@ static void take_outcome(struct finding *f, const json_t *record)
         i++;
     if (i == f->open_count)
         return;
-    if (str_eq(json_get_str(record, "result"), STR("done")))
+    bool other = f->open[i].names_nobody && !str_eq(json_get_str(record, "subject"), f->subject);
+    if (str_eq(json_get_str(record, "result"), STR("done")) && !other)
         keep(f, &f->open[i]);
     f->open[i] = f->open[--f->open_count];
 }
@@ -112,7 +117,7 @@ static void take_line(struct finding *f, struct str line)
 {
     bool outcome = has(str_sub(line, 0, 128), STR("\"type\":\"outcome\""));
     struct str wanted = f->subject.len ? f->subject : STR("\"type\":\"intent\"");
-    if (outcome ? f->open_count == 0 : !has(line, wanted))
+    if (outcome ? f->open_count == 0 : !has(line, wanted) && !has(line, NEW_USER))
         return;
     struct error ignored = ERROR_INIT;
     OWNED_JSON json_t *record =

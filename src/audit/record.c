@@ -96,6 +96,12 @@ void audit_write_outcome(struct buf *out, uint64_t intent, enum audit_result res
     put(out, "detail", detail);
 }
 
+void audit_write_made(struct buf *out, uint64_t intent, struct str subject)
+{
+    audit_write_outcome(out, intent, AUDIT_DONE, STR_NONE);
+    put(out, "subject", subject);
+}
+
 void audit_write_note(struct buf *out, const char *note, struct str detail)
 {
     put(out, "type", STR("note"));

@@ -167,12 +167,11 @@ enum service_status service_user_create(const struct service_call *c, const json
         return SERVICE_FAILED;
     w.writer = user_write_writer(c);
     bool done = create_user(&w, body, err);
-    if (w.intent)
-        audit_outcome(c->service->audit, w.intent,
-                      done         ? AUDIT_DONE
-                      : w.doubtful ? AUDIT_UNFINISHED
-                                   : AUDIT_FAILED,
-                      done ? w.entry.id : str_of(err->detail));
+    if (w.intent && done)
+        audit_made(c->service->audit, w.intent, w.entry.id);
+    else if (w.intent)
+        audit_outcome(c->service->audit, w.intent, w.doubtful ? AUDIT_UNFINISHED : AUDIT_FAILED,
+                      str_of(err->detail));
     if (!done)
         return SERVICE_FAILED;
     operation_apply_user(c, &w.entry);

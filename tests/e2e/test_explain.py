@@ -361,13 +361,15 @@ def test_the_audit_records_that_gave_a_role(ground):
     assert [(r["change"], r.get("permission"), r["actor"], r["rule"]) for r in records] == [
         ("add", None, "token:admin", "KB-R21"), ("promote", None, "token:admin", "KB-R02"),
         ("grant", "vpn", "token:admin", "KB-R06"), ("revoke", "vpn", "token:admin", "KB-R06")]
-    assert [(r["change"], r["actor"]) for r in found["audit"]] == [("deactivate", "token:admin")]  # a refusal gave nothing
+    assert [(r["change"], r["actor"]) for r in found["audit"]] == [
+        ("create_user", "token:e2e"), ("deactivate", "token:admin")]  # a refusal gave nothing
     lines = [json.loads(line) for line in (ground.bridge.home / "audit/audit-serve.jsonl").read_text().splitlines()]
     by_seq = {line["seq"]: line for line in lines}
+    made = {line["intent"]: line["subject"] for line in lines if line["type"] == "outcome" and "subject" in line}
     for r in (*records, *found["audit"]):
         line = by_seq[r["seq"]]
         assert (r["chain"], r["time"], r["change"]) == ("serve", line["time"], line["change"])
-        assert line["subject"] == user["id"]
+        assert line.get("subject", made.get(r["seq"])) == user["id"]
     text = explain(ground, "--user", "recorded").stdout
     assert f"audit serve {records[1]['seq']}, {records[1]['time']}: promote by token:admin, KB-R02" in text
 

@@ -49,6 +49,27 @@ static void only_what_was_done_to_that_person_is_read(void **state)
     assert_int_equal(read_of(g, memory, "9d1").count, 0);
 }
 
+static void who_was_made_is_named_by_the_outcome(void **state)
+{
+    const struct ground *g = *state;
+    struct audit *a = open_in(g);
+    struct kiops_record r = a_record();
+    r.kind = KIOPS_CREATE_USER;
+    r.subject = r.organization = STR_NONE;
+    const uint64_t other = intend(a, &r), failed = intend(a, &r), made = intend(a, &r);
+    intend(a, &r); /* cut off */
+    audit_made(a, made, STR("9d1e"));
+    audit_outcome(a, failed, AUDIT_FAILED, STR("9d1e"));
+    audit_made(a, other, STR("other"));
+    audit_close(a);
+    OWNED_ARENA struct arena *memory = arena_new();
+    const struct audit_changes read = read_of(g, memory, "9d1e");
+    assert_int_equal(read.count, 1);
+    assert_int_equal(read.at[0].seq, made);
+    assert_true(str_eq(read.at[0].change, STR("create_user")));
+    assert_int_equal(read_of(g, memory, "9d1").count, 0);
+}
+
 static void a_permission_is_read_of_what_was_given_and_of_what_was_taken(void **state)
 {
     const struct ground *g = *state;
@@ -167,6 +188,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_GROUND(only_what_was_done_to_that_person_is_read),
+        IN_GROUND(who_was_made_is_named_by_the_outcome),
         IN_GROUND(a_permission_is_read_of_what_was_given_and_of_what_was_taken),
         IN_GROUND(rotated_files_are_read_from_the_first_on),
         IN_GROUND(chains_are_read_one_after_the_other),
