@@ -89,6 +89,22 @@ void lists_release(struct replica *r)
     pthread_mutex_destroy(&r->lists.lock);
 }
 
+/* The last one is the one that was not asked for the longest. */
+static struct list *to_front(struct lists *all, struct list **at)
+{
+    struct list *l = *at;
+    *at = l->next;
+    l->next = all->first;
+    all->first = l;
+    return l;
+}
+
+static bool is_last(const struct list *l, uint64_t changes)
+{
+    (void)changes;
+    return !l->next;
+}
+
 struct list *lists_take(struct replica *r, struct str text)
 {
     struct lists *all = &r->lists;
@@ -97,9 +113,9 @@ struct list *lists_take(struct replica *r, struct str text)
         return NULL;
     pthread_mutex_lock(&all->lock);
     uint64_t changes = atomic_load(&r->changes);
-    for (struct list *l = all->first; l && !found; l = l->next)
-        if (l->changes == changes && str_eq(l->text, text))
-            found = l;
+    for (struct list **at = &all->first; *at && !found; at = found ? at : &(*at)->next)
+        if ((*at)->changes == changes && str_eq((*at)->text, text))
+            found = to_front(all, at);
     if (found)
         found->users++;
     pthread_mutex_unlock(&all->lock);
@@ -112,8 +128,8 @@ void lists_keep(struct replica *r, struct list *l, struct str text)
     struct list *gone = NULL;
     pthread_mutex_lock(&all->lock);
     if (l->changes == atomic_load(&r->changes)) {
-        if (all->count == LISTS_MAX) /* as many walks at once are rare: begin anew */
-            gone = cut_off(all, is_any, 0);
+        if (all->count == LISTS_MAX)
+            gone = cut_off(all, is_last, 0);
         l->text = copy(text);
         l->kept = true;
         l->next = all->first;

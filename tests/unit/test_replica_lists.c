@@ -325,6 +325,33 @@ static void a_kept_list_ends_with_the_next_change(void **state)
     world_free(&w);
 }
 
+static bool is_kept(struct replica *r, struct str text)
+{
+    struct list *l = lists_take(r, text);
+    if (l)
+        list_drop(r, l);
+    return l != NULL;
+}
+
+static void the_list_that_nobody_asks_for_makes_room(void **state)
+{
+    (void)state;
+    struct world w = crowd_of(1);
+    const uint64_t changes = atomic_load(&w.replica->changes);
+    struct str text[LISTS_MAX + 1];
+    for (size_t i = 0; i <= LISTS_MAX; i++) {
+        struct list *l = list_new(w.replica, changes);
+        text[i] = arena_fmt(w.arena, "list %zu", i);
+        if (i == LISTS_MAX)
+            assert_true(is_kept(w.replica, text[0])); /* so the second is the oldest */
+        lists_keep(w.replica, l, text[i]);
+        list_drop(w.replica, l);
+    }
+    for (size_t i = 0; i <= LISTS_MAX; i++)
+        assert_int_equal(is_kept(w.replica, text[i]), i != 1);
+    world_free(&w);
+}
+
 static void a_kept_list_is_of_who_asked(void **state)
 {
     (void)state;
@@ -368,6 +395,7 @@ int main(void)
         cmocka_unit_test(a_counted_sort_is_a_sort),
         cmocka_unit_test(a_walk_by_place_is_the_whole_list),
         cmocka_unit_test(a_kept_list_ends_with_the_next_change),
+        cmocka_unit_test(the_list_that_nobody_asks_for_makes_room),
         cmocka_unit_test(a_kept_list_is_of_who_asked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
