@@ -77,54 +77,73 @@ static const struct scim_attr *reference_in(const struct scim_attr *attrs, size_
     return attr && shape_is_reference(attr) && attr->mutability != SCIM_READ_ONLY ? attr : NULL;
 }
 
-/* The reference attribute that a member's name or a PATCH path speaks of: manager,
- * URN:manager.value, members[value eq "x"]; NULL. */
+static const struct scim_schema *schema_named(const struct scim_resource_type *type, struct str id)
+{
+    if (str_ieq(type->core->id, id))
+        return type->core;
+    for (size_t i = 0; i < type->extension_count; i++)
+        if (str_ieq(type->extensions[i]->id, id))
+            return type->extensions[i];
+    return NULL;
+}
+
+/* `where`: the schema whose names a member or a PATCH path may use: the core one at the top of a
+ * resource, which names the extensions' attributes too; NULL = none. The reference attribute that
+ * `text` speaks of there: manager, URN:manager.value, members[value eq "x"]; or NULL. */
 static const struct scim_attr *reference_attr(const struct scim_resource_type *type,
-                                              struct str text)
+                                              const struct scim_schema *where, struct str text)
 {
     size_t at;
     struct str name = text;
+    const struct scim_schema *only = where == type->core ? NULL : where;
+    if (!where)
+        return NULL;
     if (str_find(name, '[', &at))
         name = str_sub(name, 0, at);
-    if (str_rfind(name, ':', &at))
+    if (str_rfind(name, ':', &at)) {
+        only = only ? only : schema_named(type, str_sub(name, 0, at));
         name = str_sub(name, at + 1, name.len);
+    }
     if (str_find(name, '.', &at))
         name = str_sub(name, 0, at);
+    if (only)
+        return reference_in(only->attrs, only->attr_count, name);
     const struct scim_attr *found = reference_in(type->core->attrs, type->core->attr_count, name);
     for (size_t i = 0; !found && i < type->extension_count; i++)
         found = reference_in(type->extensions[i]->attrs, type->extensions[i]->attr_count, name);
     return found;
 }
 
-static void walk_value(struct walk *w, json_t *value, bool inside);
+static void walk_value(struct walk *w, json_t *value, bool inside, const struct scim_schema *where);
 
-static void walk_object(struct walk *w, json_t *object, bool inside)
+static void walk_object(struct walk *w, json_t *object, bool inside,
+                        const struct scim_schema *where)
 {
     const char *name;
     json_t *value;
     json_object_foreach(object, name, value)
     {
         struct str key = str_of(name);
-        bool refers = inside || reference_attr(w->type, key);
+        bool refers = inside || reference_attr(w->type, where, key);
         bool is_id = !inside || str_ieq(key, STR("value")) || str_ieq(key, STR("$ref"));
         if (!json_is_string(value))
-            walk_value(w, value, refers);
+            walk_value(w, value, refers, where ? schema_named(w->type, key) : NULL);
         else if (refers && is_id)
             w->meet(w, &(struct place){.holder = object, .name = name}, json_str(value));
     }
 }
 
 /* As deep as the document, which has its ceiling. */
-static void walk_value(struct walk *w, json_t *value, bool inside)
+static void walk_value(struct walk *w, json_t *value, bool inside, const struct scim_schema *where)
 {
     size_t index;
     json_t *item;
     if (json_is_object(value))
-        walk_object(w, value, inside);
+        walk_object(w, value, inside, where);
     json_array_foreach(value, index, item)
     {
         if (!json_is_string(item))
-            walk_value(w, item, inside);
+            walk_value(w, item, inside, where);
         else if (inside)
             w->meet(w, &(struct place){.holder = value, .index = index}, json_str(item));
     }
@@ -135,11 +154,14 @@ static void walk_patch_operation(struct walk *w, json_t *operation)
     const char *path_name, *value_name;
     const json_t *path = json_get_icase(operation, STR("path"), &path_name);
     json_t *value = json_get_icase(operation, STR("value"), &value_name);
-    bool inside = json_is_string(path) && reference_attr(w->type, json_str(path));
+    const struct scim_schema *where = w->type->core;
+    bool inside = json_is_string(path) && reference_attr(w->type, where, json_str(path));
+    if (json_is_string(path))
+        where = schema_named(w->type, json_str(path));
     if (inside)
         w->meet_path(w, &(struct place){.holder = operation, .name = path_name}, json_str(path));
     if (!json_is_string(value))
-        walk_value(w, value, inside);
+        walk_value(w, value, inside, where);
     else if (inside)
         w->meet(w, &(struct place){.holder = operation, .name = value_name}, json_str(value));
 }
@@ -149,7 +171,7 @@ static void walk_data(struct walk *w, json_t *data, enum scim_verb verb)
     size_t index;
     json_t *operation;
     if (verb != SCIM_PATCH) {
-        walk_value(w, data, false);
+        walk_value(w, data, false, w->type->core);
         return;
     }
     json_array_foreach(json_get_icase(data, STR("Operations"), NULL), index, operation)
@@ -276,7 +298,7 @@ static bool is_postponed(struct walk *w, const struct place *p, json_t *value)
     if (json_is_string(value))
         note_postponed(w, p, json_str(value));
     else
-        walk_value(w, value, true);
+        walk_value(w, value, true, NULL);
     return w->met_postponed;
 }
 
@@ -293,20 +315,22 @@ static void add_operation(json_t *operations, const struct scim_attr *attr, json
 }
 
 /* Takes the attributes that must wait out of a body, and makes them operations of a PATCH. */
-static void take_postponed(struct walk *w, json_t *body, json_t *operations)
+static void take_postponed(struct walk *w, json_t *body, const struct scim_schema *where,
+                           json_t *operations)
 {
     const char *name;
     json_t *value;
     void *next;
     json_object_foreach_safe(body, next, name, value)
     {
-        const struct scim_attr *attr = reference_attr(w->type, str_of(name));
+        const struct scim_attr *attr = reference_attr(w->type, where, str_of(name));
         const struct place here = {.holder = body, .name = name};
         if (attr && is_postponed(w, &here, value)) {
             add_operation(operations, attr, value);
             json_object_del(body, name);
         } else if (!attr && json_is_object(value)) {
-            take_postponed(w, value, operations);
+            take_postponed(w, value, where ? schema_named(w->type, str_of(name)) : NULL,
+                           operations);
         }
     }
 }
@@ -332,7 +356,7 @@ const json_t *scim_bulk_data(struct arena *a, const struct scim_bulk *b,
     json_keep(a, body);
     json_keep(a, late);
     if (op->circle)
-        take_postponed(&w, body, operations);
+        take_postponed(&w, body, op->type->core, operations);
     w.meet = replace_here;
     json_t *wanted = step->finish ? late : body;
     walk_data(&w, wanted, step->finish ? SCIM_PATCH : op->verb);

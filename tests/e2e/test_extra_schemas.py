@@ -8,7 +8,7 @@ import subprocess
 import pytest
 import truth
 from lab import eventually
-from scim import USER
+from scim import ENTERPRISE, PATCH, USER
 from test_discovery_truth import DATA, EVERY, MAPPED, settings
 
 BADGE = "urn:example:params:scim:schemas:extension:1.0:Badge"
@@ -229,3 +229,28 @@ def test_values_pass_up_to_the_limit_and_the_error_names_it(mapped):
     user = mapped.user(x509Certificates=certificates)
     assert truth.holds(mapped.scim.get(f"/Users/{user['id']}").json["x509Certificates"], certificates)
     mapped.scim.patch(f"/Users/{user['id']}", ("remove", path)).expect(200)
+
+
+def test_an_attribute_that_is_called_as_a_reference_is_none(new_lab, tmp_path):
+    """In a bulk "bulkId:x" refers only where a schema says that something refers."""
+    attributes = [{"name": "manager"}, {"name": "members", "multiValued": True}]
+    (tmp_path / "own.json").write_text(json.dumps(schema(attributes=attributes)))
+    lab = new_lab(bridge={"mapping": f'extra_schemas = [ "{tmp_path}/own.json" ];'})
+    own = {"manager": "bulkId:nobody", "members": ["bulkId:x", "bulkId:nobody"]}
+    boss = {"method": "POST", "path": "/Users", "bulkId": "x", "data": {"schemas": [USER], "userName": "the-boss"}}
+    made = {"method": "POST", "path": "/Users", "bulkId": "y",
+            "data": {"schemas": [USER], "userName": "the-own", "urn:example:Thing0": own, "name": {"manager": "bulkId:nobody"},
+                     ENTERPRISE: {"manager": {"value": "bulkId:x"}}}}
+    change = {"method": "PATCH", "path": "/Users/bulkId:y", "data": {"schemas": [PATCH], "Operations": [
+        {"op": "replace", "path": "urn:example:Thing0:manager", "value": "bulkId:other"},
+        {"op": "replace", "path": "urn:example:Thing0", "value": {"members": ["bulkId:x"]}}]}}
+    body = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"], "Operations": [boss, made]}
+    answers = lab.scim.post("/Bulk", body).expect(200)["Operations"]
+    assert [a["status"] for a in answers] == ["201", "201"], answers
+    ids = {a["bulkId"]: a["location"].rpartition("/")[2] for a in answers}
+    user = lab.scim.get(f"/Users/{ids['y']}")
+    assert user["urn:example:Thing0"] == own and user[ENTERPRISE]["manager"]["value"] == ids["x"]
+    change["path"] = f"/Users/{ids['y']}"
+    answers = lab.scim.post("/Bulk", {**body, "Operations": [change]}).expect(200)["Operations"]
+    assert [a["status"] for a in answers] == ["200"], answers
+    assert lab.scim.get(f"/Users/{ids['y']}")["urn:example:Thing0"] == {"manager": "bulkId:other", "members": ["bulkId:x"]}
