@@ -115,11 +115,17 @@ bench: deps-check ## the table of speeds and build/bench.json
 	@$(MAKE) --no-print-directory -j2 FLAVOR=release all $(patsubst tests/bench/%.c,$(BUILD)/release/bench/%,$(wildcard tests/bench/*.c))
 	@KIOPS_BIN=$(abspath $(BUILD))/release/kiops-bridge $(PYTHON) tests/bench/bench.py
 
-soak: deps-check ## the long races, kills and properties: never CI
+PART ?= races kill properties
+soak: deps-check ## the long tests, never CI: make soak PART=races (ten runs of 8 minutes), kill, properties
 	@$(MAKE) --no-print-directory -j2 FLAVOR=asan all
-	@KIOPS_ROUNDS=1000 $(MAKE) --no-print-directory FLAVOR=asan E2E="tests/e2e/test_races.py tests/e2e/test_next_write.py" e2e
-	@KIOPS_ROUNDS=20 $(MAKE) --no-print-directory FLAVOR=asan E2E=tests/e2e/test_kill.py e2e
-	@KIOPS_PROPERTIES=5000 $(MAKE) --no-print-directory FLAVOR=asan E2E="$(wildcard tests/e2e/test_property_*.py)" e2e
+	@for part in $(PART); do $(MAKE) --no-print-directory FLAVOR=asan soak-$$part || exit 1; done
+soak-races: E2E := tests/e2e/test_races.py tests/e2e/test_storm.py tests/e2e/test_next_write.py
+soak-races:
+	@export KIOPS_ROUNDS=$${KIOPS_ROUNDS:-1000} KIOPS_STORM=$${KIOPS_STORM:-60}; n=0; bad=; \
+	while [ $$((n += 1)) -le $${KIOPS_RUNS:-10} ]; do echo "run $$n"; $(MAKE) -s E2E="$(E2E)" e2e || bad="$$bad $$n"; done; \
+	[ -z "$$bad" ] || { echo "runs with findings:$$bad"; exit 1; }
+soak-kill: ; @KIOPS_ROUNDS=$${KIOPS_ROUNDS:-20} $(MAKE) -s E2E=tests/e2e/test_kill.py e2e
+soak-properties: ; @KIOPS_PROPERTIES=5000 $(MAKE) -s E2E="$(wildcard tests/e2e/test_property_*.py)" e2e
 
 mutants: deps-check ## breaks named lines one by one; each must turn a test red
 	@$(PYTHON) tests/mutants/mutants.py

@@ -7,11 +7,23 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "run"))
 sys.dont_write_bytecode = True
 
 import pytest  # noqa: E402
+import tally  # noqa: E402
 from lab import Lab  # noqa: E402
 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "line(number, ...): the lines of tests/conformance/checklist.md that it covers")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    done = yield
+    item.failed = getattr(item, "failed", False) or done.get_result().failed
+
+
+def pytest_terminal_summary(terminalreporter):
+    for line in tally.table():
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")
