@@ -208,6 +208,16 @@ static bool create(struct wish *w, const json_t *body, struct error *err)
     return carry_out(w, err);
 }
 
+/* A write was made. Memory may miss the membership, having half of a rename: the directory says. */
+static enum service_status answer_made(const struct wish *w, struct service_result *out,
+                                       struct error *err)
+{
+    struct replica_text text;
+    if (!show(w->call, w->id, &text) && !refresh(w->call, w->organization, w->user, err))
+        return SERVICE_FAILED;
+    return answer(w->call, w->id, out, err);
+}
+
 enum service_status service_membership_create(const struct service_call *c, const json_t *body,
                                               struct service_result *out, struct error *err)
 {
@@ -216,7 +226,7 @@ enum service_status service_membership_create(const struct service_call *c, cons
         return SERVICE_NEEDS_DIRECTORY;
     if (!access_may_write(c, err) || !service_readable(c->service, err) || !create(&w, body, err))
         return SERVICE_FAILED;
-    enum service_status status = answer(c, w.id, out, err);
+    enum service_status status = answer_made(&w, out, err);
     return status == SERVICE_OK ? SERVICE_CREATED : status;
 }
 
@@ -302,7 +312,7 @@ static enum service_status change(struct wish *w, const struct membership_edit *
         add(w, KIOPS_APPROVE);
     add_role(w, replica_is_admin(c->service->replica, w->user));
     add_permissions(w, held(before));
-    return plan_decide(&w->plan, err) && carry_out(w, err) ? answer(c, w->id, out, err)
+    return plan_decide(&w->plan, err) && carry_out(w, err) ? answer_made(w, out, err)
                                                            : SERVICE_FAILED;
 }
 
