@@ -55,10 +55,10 @@ static enum step leave_person(struct change *ch, struct error *err)
     operation_delete_all(&m, "kiopsJoined", &ch->sight.joined);
     switch (operation_modify_person(ch, &m, NULL, err)) {
     case SENT_DONE:
-    case SENT_ABSENT:
         return STEP_DONE;
     case SENT_LOST:
     case SENT_UNKNOWN:
+    case SENT_ABSENT: /* deleted, or renamed: the next look tells */
         ch->carry = CARRY_OUT;
         return STEP_AGAIN;
     case SENT_FAILED:

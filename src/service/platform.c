@@ -57,6 +57,5 @@ enum step operation_unmake_admin(struct change *ch, struct error *err)
     struct directory_mods m;
     directory_mods_init(&m, ch->call->arena);
     operation_delete_all(&m, "kiopsJoined", &g->platform);
-    enum sent sent = operation_modify_person(ch, &m, NULL, err);
-    return sent == SENT_ABSENT ? STEP_DONE : to_step(sent);
+    return to_step(operation_modify_person(ch, &m, NULL, err)); /* absent: perhaps renamed */
 }

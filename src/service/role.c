@@ -102,7 +102,7 @@ static enum step demote_person(struct change *ch, struct error *err)
     directory_mods_one(&m, DIRECTORY_DELETE, "kiopsManager", ch->what.organization);
     ch->carry = CARRY_DONE;
     enum sent sent = operation_modify_person(ch, &m, NULL, err);
-    if (sent == SENT_UNKNOWN)
+    if (sent == SENT_UNKNOWN || sent == SENT_ABSENT) /* deleted, or renamed: the next look tells */
         return STEP_AGAIN;
     return sent == SENT_FAILED ? STEP_FAILED : STEP_DONE;
 }

@@ -302,6 +302,17 @@ def test_a_join_whose_person_is_renamed_between_its_steps(company):
     company.is_sound()
 
 
+@pytest.mark.parametrize("what", [MANAGERS, "members"])
+def test_a_manager_is_renamed_between_the_steps_that_take_the_seat(company, what):
+    """The person's side goes, under whatever name."""
+    old, new = company.dn(company.first), f"uid=later{company.lab.number()}"
+    rename = lambda: company.view.link.rename_s(old, new)  # noqa: E731
+    patch_during(company, rename, ("remove", f'{what}[value eq "{company.first}"]'), passing=1).expect(200)
+    assert not company.values(company.first, "kiopsManager")
+    assert (fold(company.dn(company.first)) in company.picture().members(company.group)) == (what == MANAGERS)
+    company.is_sound()
+
+
 # ---- the order of things
 
 def test_the_intent_is_on_record_before_the_directory_hears_of_it(company):
