@@ -92,7 +92,8 @@ def fits(pattern, fact):
 
 class Directory:
     """People and groups, moved on by records. Facts: ("member", O, U), ("manager", O, U), ("permission", O, U, P) as two-sided
-    as DESIGN 3.2 has them but whether active or not, ("holds", O, U, P): the person's side of a permission, ("asks", O, U), ("admin", U), ("active", U), ("is", U);
+    as DESIGN 3.2 has them but whether active or not, ("holds", O, U, P): the person's side of a permission,
+    ("asks", O, U), ("admin", U), ("active", U), ("is", U);
     ("half", O, U, WHAT): one side without the other. O and U are ids."""
 
     def __init__(self, entries):

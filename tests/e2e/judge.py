@@ -14,7 +14,7 @@ from bisect import bisect_left, bisect_right
 from collections import Counter
 
 from checker import fold
-from history import SLACK, Directory, Timeline, Windows, fits, snapshot
+from history import SLACK, Timeline, Windows, fits
 
 AUTHORITY = ("member", "manager", "permission", "admin", "asks", "active")
 
@@ -203,7 +203,8 @@ class Judge:
     # ---- what readers saw
 
     def check_seen(self, seen):
-        """Each state that a search saw is one of the log's, and none is older than the one before."""
+        """Each state that a search saw (names, ids, and history.PERSON and GROUP of all entries) is one of the log's, and
+        none is older than the one before."""
         places, last = {}, -1
         for n, digest in enumerate(self.digests):
             places.setdefault(digest, []).append(n)
@@ -229,10 +230,6 @@ def table(requests, counts=()):
             row[r.rule or "refused, no rule"] += 1
     for what, row in sorted(rows.items()):
         rules = ", ".join(f"{k} {v}" for k, v in sorted(row.items()) if k.startswith(("KB-", "refused,")) or k.isdigit())
-        yield f"{what:<16}{row['tried']:>7} tried{row['done']:>7} done{row['refused']:>7} refused{row['partly']:>4} partly{row['unknown']:>4} unknown  {rules}"
+        came = "".join(f"{row[name]:>7} {name}" for name in ("tried", "done", "refused", "partly", "unknown"))
+        yield f"{what:<16}{came}  {rules}"
     yield from (f"{name}: {count}" for name, count in sorted(counts))
-
-
-def start_of(view):
-    """The Directory as it is now."""
-    return Directory(snapshot(view))

@@ -69,7 +69,8 @@ def join(c, o, u, p):
 
 
 def remove(c, o, u, p):
-    return ([], everything(o, u), [w for w in gone(o, u) if w[0][0] != "asks"], lambda: c.patch(f"/Groups/{o}", ("remove", f'members[value eq "{u}"]')))
+    return ([], everything(o, u), [w for w in gone(o, u) if w[0][0] != "asks"],
+            lambda: c.patch(f"/Groups/{o}", ("remove", f'members[value eq "{u}"]')))
 
 
 def end(c, o, u, p):
