@@ -314,6 +314,13 @@ void plan_init(struct plan *p, const struct service_call *c);
 struct change *plan_add(struct plan *p, enum kiops_change_kind kind, struct str user,
                         struct str organization, int operation);
 bool plan_has(const struct plan *p, enum kiops_change_kind kind);
+/* How many members of an organization a request removes, and of how many. */
+struct removals {
+    size_t count, members;
+};
+/* KB-R20: what one request of a token removes. A refusal stands in the audit. */
+MUST_CHECK bool plan_judge_removals(const struct service_call *c, struct str organization,
+                                    struct removals r, struct error *err);
 /* Decides all (every refusal before the first write), drops what has nothing to do, and confirms
  * the actor's standing. */
 MUST_CHECK bool plan_decide(struct plan *p, struct error *err);

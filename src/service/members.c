@@ -242,18 +242,8 @@ static bool judge_removals(const struct wishes *w, struct error *err)
     size_t removals = 0;
     for (const struct wish *x = w->at; x; x = x->hh.next)
         removals += x->was_in && !x->in;
-    struct kiops_verdict v = kiops_judge_removals(&w->call->actor, removals, w->members);
-    struct kiops_change what = {
-        .kind = KIOPS_REMOVE, .organization = w->organization->id, .operation = -1};
-    if (v.status != KIOPS_REFUSED)
-        return true;
-    const struct service_call *c = w->call;
-    struct kiops_record record = {
-        .actor = c->actor, .kind = what.kind, .rule = v.rule, .organization = what.organization};
-    kiops_refuse(&v, &what, err);
-    operation_refused(c->service, err);
-    audit_refusal(c->service->audit, &record, c->request_id);
-    return false;
+    return plan_judge_removals(w->call, w->organization->id,
+                               (struct removals){removals, w->members}, err);
 }
 
 /* Both kinds of deltas in the order of the request; a body without operations: members first. */

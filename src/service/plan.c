@@ -78,6 +78,39 @@ static bool joins_first(const struct plan *p, const struct change *more)
     return false;
 }
 
+bool plan_judge_removals(const struct service_call *c, struct str organization, struct removals r,
+                         struct error *err)
+{
+    struct kiops_verdict v = kiops_judge_removals(&c->actor, r.count, r.members);
+    struct kiops_change what = {
+        .kind = KIOPS_REMOVE, .organization = organization, .operation = -1};
+    if (v.status != KIOPS_REFUSED)
+        return true;
+    struct kiops_record record = {
+        .actor = c->actor, .kind = what.kind, .rule = v.rule, .organization = organization};
+    kiops_refuse(&v, &what, err);
+    operation_refused(c->service, err);
+    audit_refusal(c->service->audit, &record, c->request_id);
+    return false;
+}
+
+/* What is left to be removed of the plan's one organization. */
+static bool judge_removals(const struct plan *p, struct error *err)
+{
+    struct replica_organization o;
+    size_t removals = 0, last = 0;
+    for (size_t i = 0; i < p->count; i++) {
+        if (p->at[i].what.kind != KIOPS_REMOVE)
+            continue;
+        removals++;
+        last = i;
+    }
+    if (!removals || !replica_organization(p->call->service->replica, p->call->arena,
+                                           p->at[last].what.organization, &o))
+        return true;
+    return plan_judge_removals(p->call, o.id, (struct removals){removals, o.member_count}, err);
+}
+
 bool plan_decide(struct plan *p, struct error *err)
 {
     if (!weigh_managers(p, err))
@@ -97,7 +130,7 @@ bool plan_decide(struct plan *p, struct error *err)
             p->at[kept++] = *ch;
     }
     p->count = kept;
-    return true;
+    return judge_removals(p, err);
 }
 
 bool plan_intend(struct plan *p, const struct kiops_record *more, size_t more_count,

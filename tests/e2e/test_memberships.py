@@ -169,6 +169,17 @@ def test_removal_ends_this_membership_alone(ground, hull):
     assert ground.scim.get(f"/Memberships/{other}.{hull['outsider']}").expect(200)["status"] == "active"
 
 
+def test_a_token_ends_no_more_memberships_than_it_may(lab, ground, hull):
+    """KB-R20: a door like any other."""
+    ground.scim.post("/Memberships", body(hull["group"], hull["outsider"])).expect(201)
+    token = lab.new_token(f"careful{lab.number()}", "PlatformAdmin", "--option", "max_removals=0", "--option", "write_roles=yes")
+    refused(lab.client(token).delete(f"/Memberships/{hull['id']}"), 409, "KB-R20")
+    role = f'roles[value eq "Member@{hull["group"]}"]'
+    refused(lab.client(token).patch(f"/Users/{hull['outsider']}", ("remove", role)), 409, "KB-R20")
+    assert hull["outsider"] in ground.members(hull["group"])
+    lab.client(token).patch(f"/Memberships/{hull['id']}", ("add", "permissions", ["vpn"])).expect(200)
+
+
 # ---- PlatformAdmin
 
 
