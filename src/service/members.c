@@ -156,6 +156,16 @@ static void drop(struct wishes *w, struct wish *x, bool managers, const struct s
     *(managers ? &x->manager_named : &x->member_named) = true;
 }
 
+/* Does a new list of Managers only repeat who is in `owner`, sent by who cannot make them one? */
+static bool is_read_back(const struct wishes *w, const struct wish *x, bool managers,
+                         const struct scim_delta *d)
+{
+    const struct kiops_actor *actor = &w->call->actor;
+    bool self = actor->kind == KIOPS_ACTOR_PERSON && str_ieq(actor->id, x->id);
+    return managers && d->kind == SCIM_DELTA_REPLACE && x->was_manager && x->manager &&
+           (self || actor->role == KIOPS_MANAGER);
+}
+
 static bool fold(struct wishes *w, const struct scim_delta *d, bool managers, struct error *err)
 {
     bool whole = d->kind == SCIM_DELTA_REPLACE || d->kind == SCIM_DELTA_CLEAR ||
@@ -176,7 +186,8 @@ static bool fold(struct wishes *w, const struct scim_delta *d, bool managers, st
             continue;
         }
         x->in = x->added = true;
-        *(managers ? &x->manager_named : &x->member_named) = true;
+        if (!is_read_back(w, x, managers, d))
+            *(managers ? &x->manager_named : &x->member_named) = true;
         x->manager = x->manager || managers;
     }
     return true;
@@ -218,7 +229,8 @@ bool members_exist(const struct service_call *c, const struct member_wishes *w, 
 }
 
 /* What differs from now; where `now` is only memory, also what was named. Being in `owner` is not
- * yet being Manager, so who is named as one is looked at. */
+ * yet being Manager, so who is named as one is looked at; but who may not make one
+ * may send back the list that was read. */
 static void add_changes(const struct wishes *w, const struct wish *x, struct plan *p)
 {
     struct str organization = w->organization->id;

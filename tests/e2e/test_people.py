@@ -315,6 +315,19 @@ def test_a_manager_names_and_describes_the_own_organization(people, lab):
     people.outsider.patch(own, ("replace", "displayName", "x")).expect(404)
 
 
+def test_a_manager_sends_back_what_was_read(lab):
+    """KB-R17: by PUT, with the Managers that are there, oneself among them; one left out is demoted (KB-R08), nobody added."""
+    manager, other, member = sign_up(lab), lab.user()["id"], lab.user()["id"]
+    path = f"/Groups/{lab.organization([member], [manager.id, other])['id']}"
+    read = manager.get(path).expect(200).json
+    read[KIOPS_ORGANIZATION]["description"] = "sent back"
+    assert manager.put(path, read).expect(200)[KIOPS_ORGANIZATION]["description"] == "sent back"
+    read[KIOPS_ORGANIZATION]["managers"].append({"value": member})
+    assert manager.put(path, read).expect(403).rule == "KB-R02"
+    read[KIOPS_ORGANIZATION]["managers"] = [{"value": manager.id}]
+    assert [m["value"] for m in manager.put(path, read).expect(200)[KIOPS_ORGANIZATION]["managers"]] == [manager.id]
+
+
 def test_a_manager_removes_members_and_adds_none(lab, people):
     guest = lab.user()["id"]
     own = f"/Groups/{people.own}"
