@@ -53,15 +53,26 @@ static bool read_all(struct deletion *d, struct error *err)
     return user_delete_parts(c, &d->user.person, &d->organizations, &d->count, err);
 }
 
+/* A refusal stands in the audit. */
+static bool judge_one(struct change *ch, struct error *err)
+{
+    if (change_decide(ch, true, err))
+        return true;
+    struct kiops_record record = change_record(ch);
+    if (err->rule[0])
+        audit_refusal(ch->call->service->audit, &record, ch->call->request_id);
+    return false;
+}
+
 static bool judge(struct deletion *d, struct change *whole, struct error *err)
 {
     const struct service_call *c = d->call;
     *whole = (struct change){
         .call = c, .what = {.kind = KIOPS_DELETE_USER, .subject = d->id, .operation = -1}};
-    if (!change_decide(whole, true, err))
+    if (!judge_one(whole, err))
         return false;
     for (size_t i = 0; i < d->count; i++)
-        if (!change_decide(&d->organizations[i], true, err))
+        if (!judge_one(&d->organizations[i], err))
             return false;
     return true;
 }

@@ -353,6 +353,13 @@ def test_the_audit_names_the_person(lab, people):
                for r in audit_of(lab, refused.headers["X-Request-Id"]))
 
 
+def test_a_refused_deletion_stands_in_the_audit(lab, people):
+    for path, rule in ((f"/Users/{people.member.id}", "KB-R18"), (ME, "KB-R04")):
+        refused = people.manager.delete(path).expect(403)
+        records = audit_of(lab, refused.headers["X-Request-Id"])
+        assert [(r["type"], r["rule"], r["actor"]["id"]) for r in records] == [("refusal", rule, people.manager.id)]
+
+
 def audit_of(lab, request):
     lines = [line for path in sorted((lab.bridge.home / "audit").glob("*.jsonl*")) for line in path.read_text().splitlines()]
     return [record for record in map(json.loads, lines) if record.get("request") == request]
