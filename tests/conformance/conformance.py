@@ -1,10 +1,12 @@
-"""Plugin of `make conformance`: which line of checklist.md is shown to hold. A test names its lines with the marker
-`line`; a line without a test, or with one that fails, fails the run. Excuses stand in README.md."""
+"""Plugin of `make conformance`: which line of checklist.md is shown to hold, and which cell of rule-doors.md. A test names
+its lines with the marker `line`, its cells with `cell`; a line or cell without a test, or with one that fails, fails the
+run. Excuses stand in README.md."""
 
 import re
 from pathlib import Path
 
 import pytest
+from rule_doors import Doors
 
 HERE = Path(__file__).resolve().parent
 LINE = re.compile(r"([AU]?\d+)\. (?:\(.*?\) )?(.*)")
@@ -31,8 +33,10 @@ class Checklist:
         self.tests = {number: set() for number in self.titles}
         self.outcomes = {}
         self.unmarked = set()
+        self.doors = Doors(self.outcomes)
 
     def complaints(self):
+        yield from (f"rule-doors.md: {complaint}" for complaint in self.doors.complaints())
         yield from (f"{test}: its line is no part of its name, but of the marker `line`" for test in sorted(self.unmarked))
         for number in self.excused:
             demanded = DEMAND.search(self.titles.get(number, "M "))
@@ -53,7 +57,8 @@ class Checklist:
         return {number: self.result(number) for number in self.titles}
 
     def broken(self):
-        return [number for number, result in self.shown().items() if result in ("no test", "FAILED")]
+        lines = [number for number, result in self.shown().items() if result in ("no test", "FAILED")]
+        return lines + self.doors.broken()
 
 
 CHECKLIST = pytest.StashKey[Checklist]()
@@ -65,9 +70,10 @@ def pytest_configure(config):
 
 @pytest.hookimpl(tryfirst=True)  # before -m leaves tests out
 def pytest_collection_modifyitems(config, items):
-    """Writes a test's lines on it, for its reports: with several workers those are all that the one who prints sees."""
+    """Writes a test's lines and cells on it, for its reports: with several workers those are all that the one who prints sees."""
     checklist = config.stash[CHECKLIST]
     for item in items:
+        item.user_properties += [("cell", marker.args) for marker in item.iter_markers("cell")]
         numbers = [str(n) for marker in item.iter_markers("line") for n in marker.args]
         if NAMED.match(item.name) and not numbers:
             item.user_properties.append((UNMARKED, True))
@@ -90,6 +96,8 @@ class Outcomes:
         for name, value in report.user_properties:
             if name == "line" and value not in self.checklist.lessons:
                 self.checklist.tests[value].add(report.nodeid)
+            elif name == "cell":
+                self.checklist.doors.proves(tuple(value), report.nodeid)
             elif name == UNMARKED:
                 self.checklist.unmarked.add(report.nodeid)
 
@@ -114,6 +122,9 @@ def pytest_terminal_summary(terminalreporter, config):
     for number, result in results.items():
         count = len(checklist.tests[number])
         terminalreporter.write_line(f"{number:>4} {result:<8} {count:>3} tests  {checklist.titles[number][:TITLE]}")
+    terminalreporter.section("rules and doors")
+    for line in checklist.doors.lines():
+        terminalreporter.write_line(line)
     for complaint in checklist.complaints():
         terminalreporter.write_line(complaint)
     kinds = ("passed", "excused", "FAILED", "no test")

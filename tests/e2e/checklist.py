@@ -13,3 +13,8 @@ def row(numbers, values):
     said = (value.__name__ if callable(value) else str(value) for value in values)
     name = f"{' '.join(map(str, numbers))}: {' '.join(said)[:70]}"
     return pytest.param(*values, id=name, marks=pytest.mark.line(*numbers))
+
+
+def proves(door, rows, at):
+    """Rows as parameters: each proves the cell of the rule that stands in it at `at`, at that door."""
+    return [pytest.param(*one, marks=pytest.mark.cell(one[at], door)) for one in rows]

@@ -12,6 +12,7 @@ from lab import Lab  # noqa: E402
 
 
 def pytest_configure(config):
+    config.addinivalue_line("markers", "cell(rule, door): the cell of tests/conformance/rule-doors.md that it proves")
     config.addinivalue_line("markers", "line(number, ...): the lines of tests/conformance/checklist.md that it covers")
 
 

@@ -54,6 +54,7 @@ def is_admin(ground, user):
     return grouped
 
 
+@pytest.mark.cell("KB-R13", "core-roles")
 def test_wishes_are_granted_by_id_and_by_name(ground, hull):
     first, second = hull["groups"]
     made = grant(ground, hull["user"], f"Member@{first}", f"Manager@{hull['names'][1]}", "PlatformAdmin").expect(200)
@@ -106,6 +107,7 @@ def test_what_is_left_out_stays(ground, hull):
     assert standing(ground, hull["user"], first) == "Manager"
 
 
+@pytest.mark.cell("KB-R12", "core-roles")
 def test_what_is_removed_goes(ground, hull):
     first, second = hull["groups"]
     path = f"/Users/{hull['user']}"
@@ -121,6 +123,7 @@ def test_what_is_removed_goes(ground, hull):
     assert shown(left) == [f"Manager@{second}"] and standing(ground, hull["user"], first) is None
 
 
+@pytest.mark.cell("KB-R06", "core-roles")
 def test_one_role_in_place_of_another_is_no_leaving(ground, hull):
     first, name = hull["groups"][0], hull["names"][0]
     path = f"/Users/{hull['user']}"
@@ -157,6 +160,7 @@ def test_a_role_goes_with_a_new_name_in_the_same_request(ground, hull):
     assert not any(held(ground, hull["user"], name, first) for name in ("kiopsJoined", "kiopsPermission"))
 
 
+@pytest.mark.cell("KB-R16", "core-roles")
 def test_who_is_deactivated_is_made_no_platform_admin(ground, hull):
     group, path, name = hull["groups"][0], f"/Users/{hull['user']}", ground.name()
     grant(ground, hull["user"], f"Member@{group}").expect(200)
@@ -189,6 +193,7 @@ def test_a_refusal_leaves_no_outcome_without_intent(ground, hull):
     assert outcomes and {r["intent"] for r in outcomes} <= intents
 
 
+@pytest.mark.cell("KB-R01", "core-roles")
 @pytest.mark.parametrize("value, rule", [("Viewer", "KB-R01"), ("manager@{0}", "KB-R01"), ("Admin@{0}", "KB-R01"), (app_role("Welder"), "KB-R01"), ("@{0}", "KB-R01"),
                                          ("Manager", None), ("Member@", None), ("PlatformAdmin@{0}", None), ("Manager@no such", None), ("Member@{1}", None),
                                          ("Manager@00000000-0000-4000-8000-000000000000", None)], ids=str)
@@ -204,6 +209,7 @@ def test_what_is_no_role_refuses_the_whole(ground, hull, value, rule):
     assert ground.scim.find("Users", f'userName eq "{name}"') == []
 
 
+@pytest.mark.cell("KB-R07", "core-roles")
 def test_the_last_manager_stays_and_so_does_all_else(ground, hull):
     first, second = hull["groups"]
     path = f"/Users/{hull['boss']}"
@@ -213,6 +219,9 @@ def test_the_last_manager_stays_and_so_does_all_else(ground, hull):
     assert [standing(ground, hull["boss"], group) for group in (first, second)] == ["Manager", "Manager"]
 
 
+@pytest.mark.cell("KB-R10", "core-roles")
+@pytest.mark.cell("KB-R20", "core-roles")
+@pytest.mark.cell("KB-R20", "user-post")
 def test_a_refused_role_takes_the_new_user_back(lab, ground, hull):
     asks = Tenant(lab, "entra", "--option", "write_roles=yes", "--push-mode", "request")
     group, name = hull["groups"][0], ground.name()
@@ -223,6 +232,7 @@ def test_a_refused_role_takes_the_new_user_back(lab, ground, hull):
     assert standing(ground, user["id"], group) is None and len(held(ground, user["id"], "kiopsRequest", group)) == 1  # KB-R20
 
 
+@pytest.mark.cell("KB-R01", "core-roles")
 def test_words_of_others_stay_words(ground, plain, hull):
     path, group = f"/Users/{hull['user']}", hull["groups"][0]
     plain.scim.patch(path, ("add", "roles", [{"value": "Welder"}, {"value": "Painter"}, {"value": f"Manager@{group}"}])).expect(200)
@@ -237,6 +247,8 @@ def test_words_of_others_stay_words(ground, plain, hull):
     assert shown(left) == sorted(["Welder", f"Manager@{group}", f"Member@{group}"])
 
 
+@pytest.mark.cell("KB-R03", "core-roles")
+@pytest.mark.cell("fault-53", "core-roles")
 def test_a_token_of_one_organization_writes_no_users(lab, ground, hull):
     token = lab.new_token(f"bound{lab.number()}", "Manager", "--organization", hull["groups"][0], "--option", "write_roles=yes")
     answer = lab.client(token).patch(f"/Users/{hull['user']}", ("add", "roles", [{"value": "PlatformAdmin"}]))

@@ -5,6 +5,7 @@ import subprocess
 import time
 
 import pytest
+from checklist import proves
 from kiopslab import site
 from lab import BINARY, Lab, without_address_randomisation
 from scim import KIOPS_ORGANIZATION
@@ -149,7 +150,8 @@ def change_text(verb, user, organization):
     return f'{verb} {user} in "{organization}"' if organization else f"{verb} {user}"
 
 
-@pytest.mark.parametrize("token, verb, user, organization, rule, status", REFUSED)
+@pytest.mark.cell("fault-53", "explain")
+@pytest.mark.parametrize("token, verb, user, organization, rule, status", proves("explain", REFUSED, 4))
 def test_refused_as_through_http(ground, token, verb, user, organization, rule, status):
     found = verdict(ground, f"token:{token}", change_text(verb, user, organization))
     assert (found["allowed"], found["rule"]) == (False, rule), found
@@ -188,7 +190,7 @@ REFUSED_PEOPLE = [
 ]
 
 
-@pytest.mark.parametrize("name, verb, user, organization, rule, status", REFUSED_PEOPLE)
+@pytest.mark.parametrize("name, verb, user, organization, rule, status", proves("explain", REFUSED_PEOPLE, 4))
 def test_people_are_refused_as_through_http(ground, name, verb, user, organization, rule, status):
     found = verdict(ground, name, change_text(verb, user, organization))
     assert (found["allowed"], found["rule"]) == (False, rule), found
@@ -217,6 +219,7 @@ ALLOWED = [
 ]
 
 
+@pytest.mark.cell("KB-R12", "explain")
 def test_allowed_as_through_http(new_lab, ground):
     """One after the other, on a directory of its own: explain changes nothing, the request does."""
     lab = new_lab()
@@ -271,7 +274,8 @@ BY_RULE = [
 ]
 
 
-@pytest.mark.parametrize("actor, text, allowed, rule", BY_RULE)
+@pytest.mark.cell("fault-54", "explain")
+@pytest.mark.parametrize("actor, text, allowed, rule", proves("explain", BY_RULE, 3))
 def test_what_people_may(ground, actor, text, allowed, rule):
     found = verdict(ground, actor, text)
     assert (found["allowed"], found["rule"]) == (allowed, rule), found
@@ -331,6 +335,7 @@ def place(found, organization):
     return next((o for o in found["organizations"] if o["id"] == organization), None)
 
 
+@pytest.mark.cell("KB-R13", "explain")
 def test_roles_of_a_person(ground):
     found = person(ground, "jun")
     assert place(found, ground.orgs["Project B"]) | {"audit": []} == {
@@ -404,6 +409,7 @@ def test_values_of_one_side_do_not_count(ground, attribute, side, says):
         view.modify(view.by_id(org)[0], ("delete", side, dn))
 
 
+@pytest.mark.cell("KB-R15", "explain")
 def test_a_manager_of_the_own_side_alone_is_a_member(ground):
     view, org, user = ground.view(), ground.orgs["Project A"], ground.user()
     dn, _ = view.by_id(user["id"])

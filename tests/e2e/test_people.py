@@ -275,6 +275,8 @@ def test_nobody_deactivates_or_deletes_oneself(people, path):
     assert people.admin.delete(where).expect(403).rule == "KB-R04"
 
 
+@pytest.mark.cell("KB-R04", "group-members")
+@pytest.mark.cell("KB-R04", "group-managers")
 def test_nobody_changes_the_own_role(people):
     own = f"/Groups/{people.own}"
     assert people.manager.patch(own, ("remove", f'members[value eq "{people.manager.id}"]')).expect(403).rule == "KB-R04"
@@ -400,6 +402,8 @@ def wish(organization):
     return {"schemas": [MEMBERSHIP], "organization": {"value": organization}}
 
 
+@pytest.mark.cell("KB-R11", "membership-post")
+@pytest.mark.cell("KB-R10", "membership-patch")
 def test_a_person_asks_to_join_and_a_manager_approves(lab):
     manager, applicant = sign_up(lab), sign_up(lab)
     organization = open_organization(lab, managers=[manager.id])
@@ -415,6 +419,7 @@ def test_a_person_asks_to_join_and_a_manager_approves(lab):
     assert manager.patch(path, ("replace", "role", "Manager")).expect(403).rule == "KB-R02"
 
 
+@pytest.mark.cell("KB-R04", "membership-delete")
 def test_a_person_takes_the_own_request_back(lab):
     applicant = sign_up(lab)
     organization = open_organization(lab)

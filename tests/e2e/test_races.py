@@ -253,6 +253,8 @@ def test_grant_against_revoke_and_promotion(pair, hands):
         demote(first, group, user).expect(200)
 
 
+@pytest.mark.cell("fault-54", "membership-patch")
+@pytest.mark.cell("fault-54", "membership-delete")
 def test_approve_against_reject(pair, hands):
     """fault 54: one of them has it, the other is told that it was decided."""
     group = company(pair, hands)

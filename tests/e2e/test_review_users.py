@@ -71,6 +71,7 @@ def test_a_new_person_of_a_name_meets_no_last_cleaning_of_the_old_one(ground, pr
     assert dn in view.members(group["id"])
 
 
+@pytest.mark.cell("KB-R16", "rename")
 def test_renaming_a_platform_admin_keeps_the_role(ground):
     view, user = ground.view(), ground.user()
     dn, _ = view.by_id(user["id"])
@@ -131,6 +132,8 @@ def test_a_taken_name_leaves_the_password_as_it_was(ground):
         ground.view(site.user_dn(user["userName"]), "second-Password-2")
 
 
+@pytest.mark.cell("KB-R21", "rename")
+@pytest.mark.cell("KB-R03", "rename")
 def test_a_renaming_inherits_nothing_that_was_left_for_that_name(ground):
     view, keeper, user = ground.view(), ground.user()["id"], ground.user()
     group = ground.organization(managers=[keeper])

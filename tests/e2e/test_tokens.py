@@ -46,6 +46,7 @@ def test_a_token_with_another_hash_is_another_token(lab, view, token):
     client.get(USERS).expect(401)
 
 
+@pytest.mark.cell("KB-R09", "token")
 def test_a_reading_token_writes_nothing(lab):
     reader = lab.client(lab.new_token(f"reader{lab.number()}", "PlatformAdmin", "--access", "read"))
     user = lab.user()

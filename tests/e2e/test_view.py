@@ -228,6 +228,7 @@ def test_one_refusal_refuses_the_whole_request(site_lab, clients):
     assert view.by_id(ids["A"])[1] == before
 
 
+@pytest.mark.cell("KB-R20", "group-members")
 @pytest.mark.parametrize("options, removed, status", [((), 21, 409), ((), 20, 200), (("--option", "max_removals=25"), 21, 200),
                                                       (("--option", "max_removals=1"), 2, 409)])
 def test_one_request_removes_only_so_many(site_lab, options, removed, status):
@@ -243,6 +244,7 @@ def test_one_request_removes_only_so_many(site_lab, options, removed, status):
     assert len(site_lab.view().members(group)) == 24 - (removed if status == 200 else 0)
 
 
+@pytest.mark.cell("KB-R07", "group-members")
 @pytest.mark.parametrize("keeps", ["yes", "no"])
 def test_a_push_that_leaves_the_manager_out(site_lab, keeps):
     """DESIGN 5 "Replacing members": refused whole, unless the token keeps Managers."""
@@ -258,6 +260,7 @@ def test_a_push_that_leaves_the_manager_out(site_lab, keeps):
         assert members == {boss, user}
 
 
+@pytest.mark.cell("KB-R01", "core-roles")
 def test_core_roles_of_a_token_without_write_roles_assign_nothing(site_lab, clients):
     """KB-R01, DESIGN 5."""
     kim, view = f"/Users/{site_lab.ids['kim']}", site_lab.view()
