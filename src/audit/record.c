@@ -15,6 +15,7 @@ static const char *const actor_kinds[] = {
     [KIOPS_ACTOR_TOKEN] = "token",
     [KIOPS_ACTOR_PERSON] = "person",
     [KIOPS_ACTOR_OPERATOR] = "operator",
+    [KIOPS_ACTOR_STRANGER] = "sign-up",
 };
 
 static const char *const results[] = {
@@ -64,7 +65,7 @@ static void put_json(struct buf *out, const char *name, struct str text)
 
 static void put_actor(struct buf *out, const struct kiops_actor *actor)
 {
-    assert(actor->kind <= KIOPS_ACTOR_OPERATOR);
+    assert(actor->kind <= KIOPS_ACTOR_STRANGER);
     buf_fmt(out, ",\"actor\":{\"kind\":\"%s\"", actor_kinds[actor->kind]);
     put(out, "id", actor->id);
     put(out, "client", actor->client);

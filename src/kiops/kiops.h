@@ -45,7 +45,12 @@ typedef uint8_t kiops_permission_set;                     /* bit 1 << enum kiops
 /* ---- who asks
  * ----------------------------------------------------------------------------------------------------
  */
-enum kiops_actor_kind { KIOPS_ACTOR_TOKEN, KIOPS_ACTOR_PERSON, KIOPS_ACTOR_OPERATOR /* the CLI */ };
+enum kiops_actor_kind {
+    KIOPS_ACTOR_TOKEN,
+    KIOPS_ACTOR_PERSON,
+    KIOPS_ACTOR_OPERATOR, /* the CLI, and what `serve` does by itself */
+    KIOPS_ACTOR_STRANGER, /* who signs up: nobody knows them; id: the address they come from */
+};
 
 struct kiops_actor {
     enum kiops_actor_kind kind;
@@ -103,8 +108,10 @@ enum kiops_change_kind {
     KIOPS_SEE_ORGANIZATION,
     KIOPS_CREATE_TOKEN, /* no HTTP door (KB-R17): the operator's alone; here for the audit record */
     KIOPS_REVOKE_TOKEN,
+    KIOPS_SIGN_UP,        /* a stranger becomes an applicant, who then REQUESTs */
+    KIOPS_EXPIRE_SIGN_UP, /* an applicant whom nobody has approved goes */
 };
-#define KIOPS_CHANGES (KIOPS_REVOKE_TOKEN + 1)
+#define KIOPS_CHANGES (KIOPS_EXPIRE_SIGN_UP + 1)
 
 struct kiops_change {
     enum kiops_change_kind kind;
@@ -130,11 +137,15 @@ struct kiops_state {
     bool subject_pending;       /* has a request and is no member */
     instant_t subject_rejected; /* of the last rejection, INSTANT_NONE */
     bool subject_admin;         /* PlatformAdmin, activity aside */
+    bool subject_applicant;     /* signed up and not approved yet: nobody's user */
+    bool subject_name_taken;    /* by a user: the name that an applicant asks for */
+    instant_t subject_since;    /* of an applicant: the last request or rejection */
     bool organization_exists, organization_open;
     size_t other_managers; /* Managers that count and are active, the subject not among them */
     size_t other_admins;   /* active PlatformAdmins, the subject not among them */
     instant_t now;
     int64_t reject_quiet_days;
+    int64_t keep_days;                        /* EXPIRE_SIGN_UP */
     kiops_permission_set subject_permissions; /* that the person holds here; GRANT and REVOKE ask */
 };
 

@@ -20,6 +20,9 @@ static const char promoting_is_admins[] =
 static const char tokens_are_operators[] =
     "Tokens are made and revoked on the command line alone. Use `kiops-bridge token`.";
 
+static const char signing_up_is_strangers[] =
+    "Signing up is for who has no account. Ask to join with the one you have.";
+
 static const struct kiops_right rights[KIOPS_CHANGES] = {
     [KIOPS_CREATE_USER] = {.name = "create_user",
                            .category = USER,
@@ -51,6 +54,7 @@ static const struct kiops_right rights[KIOPS_CHANGES] = {
                            .category = USER,
                            .who = KIOPS_WHO_ADMIN,
                            .never_oneself = true,
+                           .of_applicants = true,
                            .rule = "KB-R18",
                            .denied = users_are_admins,
                            .decide = kiops_decide_delete_user},
@@ -93,6 +97,7 @@ static const struct kiops_right rights[KIOPS_CHANGES] = {
                        .category = ORGANIZATION,
                        .who = KIOPS_WHO_APPLICANT,
                        .in_organization = true,
+                       .of_applicants = true,
                        .rule = "KB-R11",
                        .decide = kiops_decide_request},
     [KIOPS_APPROVE] = {.name = "approve",
@@ -101,6 +106,7 @@ static const struct kiops_right rights[KIOPS_CHANGES] = {
                        .in_organization = true,
                        .never_oneself = true,
                        .spares_admins = true,
+                       .of_applicants = true,
                        .rule = "KB-R10",
                        .decide = kiops_decide_approve},
     [KIOPS_REJECT] = {.name = "reject",
@@ -108,6 +114,7 @@ static const struct kiops_right rights[KIOPS_CHANGES] = {
                       .who = KIOPS_WHO_MANAGER,
                       .in_organization = true,
                       .never_oneself = true,
+                      .of_applicants = true,
                       .rule = "KB-R05",
                       .decide = kiops_decide_reject},
     [KIOPS_WITHDRAW] = {.name = "withdraw",
@@ -195,6 +202,21 @@ static const struct kiops_right rights[KIOPS_CHANGES] = {
                             .rule = "KB-R17",
                             .denied = tokens_are_operators,
                             .decide = kiops_decide_always},
+    [KIOPS_SIGN_UP] = {.name = "sign_up",
+                       .category = USER,
+                       .who = KIOPS_WHO_STRANGER,
+                       .in_organization = true,
+                       .of_applicants = true,
+                       .rule = "KB-R11",
+                       .denied = signing_up_is_strangers,
+                       .decide = kiops_decide_sign_up},
+    [KIOPS_EXPIRE_SIGN_UP] = {.name = "expire_sign_up",
+                              .category = USER,
+                              .who = KIOPS_WHO_OPERATOR,
+                              .of_applicants = true,
+                              .rule = "KB-R18",
+                              .denied = users_are_admins,
+                              .decide = kiops_decide_expire_sign_up},
 };
 
 const struct kiops_right *kiops_right(enum kiops_change_kind kind)

@@ -73,8 +73,10 @@ static struct kiops_case case_of(const struct kiops_actor *actor, const struct k
         .manages = kiops_actor_manages(actor, change->organization),
         /* Ids are UUIDs, which the directory matches without case: another spelling is no other
          * person. */
-        .self = actor->kind == KIOPS_ACTOR_PERSON && actor->id.len > 0 &&
-                str_ieq(actor->id, change->subject),
+        .self = (actor->kind == KIOPS_ACTOR_PERSON && actor->id.len > 0 &&
+                 str_ieq(actor->id, change->subject)) ||
+                (actor->kind == KIOPS_ACTOR_STRANGER && state->subject_exists &&
+                 state->subject_applicant),
         .who = name_for_text(change->subject_name, "This user"),
         .where = name_for_text(change->organization_name, "this organization"),
     };
@@ -107,12 +109,12 @@ static bool sees_organization(const struct kiops_case *c)
         return false;
     if (c->admin || c->manages || kiops_actor_is_in(c->actor, c->change->organization))
         return true;
-    if (c->actor->kind != KIOPS_ACTOR_PERSON)
+    if (c->actor->kind != KIOPS_ACTOR_PERSON && c->actor->kind != KIOPS_ACTOR_STRANGER)
         return false;
     /* KB-R11 answers a closed organization to who asks to join it; KB-R04 lets the own request be
      * withdrawn after it closed. */
     return c->state->organization_open || c->change->kind == KIOPS_REQUEST ||
-           (c->self && c->state->subject_pending);
+           c->change->kind == KIOPS_SIGN_UP || (c->self && c->state->subject_pending);
 }
 
 static bool refuse_unseen(const struct kiops_case *c, struct kiops_verdict *v)
@@ -134,6 +136,8 @@ static bool has_standing(const struct kiops_case *c, bool manager)
         return c->admin || manager;
     case KIOPS_WHO_ADMIN:
         return c->admin;
+    case KIOPS_WHO_STRANGER:
+        return c->actor->kind == KIOPS_ACTOR_STRANGER;
     case KIOPS_WHO_OPERATOR:
         return c->actor->kind == KIOPS_ACTOR_OPERATOR;
     }
@@ -172,10 +176,28 @@ static bool refuse_above(const struct kiops_case *c, struct kiops_verdict *v)
     return true;
 }
 
+/* Applicants are no users: there is nothing to change of them but what becomes of the request. No
+ * token, and so no application behind one, hears of them. */
+static bool refuse_applicant(const struct kiops_case *c, struct kiops_verdict *v)
+{
+    if (!c->state->subject_applicant)
+        return false;
+    bool known =
+        c->actor->kind != KIOPS_ACTOR_TOKEN && (c->admin || c->state->subject_pending || c->self);
+    if (known && c->right->of_applicants)
+        return false;
+    *v = known ? kiops_deny(ERR_CONFLICT, "KB-R10",
+                            STR_FMT " has signed up and waits for approval. Approve or reject the "
+                                    "request first.",
+                            STR_ARG(c->who))
+               : kiops_deny_unseen_user();
+    return true;
+}
+
 typedef bool refuse_stage(const struct kiops_case *c, struct kiops_verdict *v);
 
-static refuse_stage *const stages[] = {refuse_reader, refuse_self, refuse_unseen, refuse_standing,
-                                       refuse_above};
+static refuse_stage *const stages[] = {refuse_reader,   refuse_self,  refuse_unseen,
+                                       refuse_standing, refuse_above, refuse_applicant};
 
 struct kiops_verdict kiops_judge(const struct kiops_actor *actor, const struct kiops_change *change,
                                  const struct kiops_state *state)

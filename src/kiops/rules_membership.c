@@ -7,7 +7,7 @@
 
 static bool by_person(const struct kiops_case *c)
 {
-    return c->actor->kind == KIOPS_ACTOR_PERSON;
+    return c->actor->kind == KIOPS_ACTOR_PERSON || c->actor->kind == KIOPS_ACTOR_STRANGER;
 }
 
 static struct kiops_verdict deny_unknown_user(const struct kiops_case *c)
@@ -70,6 +70,17 @@ static struct kiops_verdict decide_request_of_person(const struct kiops_case *c)
     return kiops_allow(c);
 }
 
+/* Whom these refuse is never told so: the answer to a sign-up says nothing of what there is. */
+struct kiops_verdict kiops_decide_sign_up(const struct kiops_case *c)
+{
+    if (!c->state->organization_open)
+        return kiops_deny(ERR_FORBIDDEN, "KB-R11", STR_FMT " is closed and takes no requests.",
+                          STR_ARG(c->where));
+    if (c->state->subject_name_taken)
+        return kiops_deny(ERR_UNIQUENESS, "KB-R18", "A user has that name.");
+    return kiops_allow(c);
+}
+
 struct kiops_verdict kiops_decide_request(const struct kiops_case *c)
 {
     if (by_person(c))
@@ -105,7 +116,16 @@ struct kiops_verdict kiops_decide_approve(const struct kiops_case *c)
 {
     if (c->state->subject_in)
         return kiops_nothing(c->right->rule);
-    return c->state->subject_pending ? kiops_allow(c) : deny_not_pending(c);
+    if (!c->state->subject_pending)
+        return deny_not_pending(c);
+    /* A provisioning create wins. */
+    if (c->state->subject_applicant && c->state->subject_name_taken)
+        return kiops_deny(ERR_CONFLICT, "KB-R18",
+                          "The user name that " STR_FMT
+                          " asked for belongs to a user by now. Reject the request; the person may "
+                          "sign up under another name.",
+                          STR_ARG(c->who));
+    return kiops_allow(c);
 }
 
 struct kiops_verdict kiops_decide_reject(const struct kiops_case *c)

@@ -19,6 +19,7 @@ enum who {
     T_FOREIGN, /* Manager of another organization */
     T_MEMBER,  /* bound to the organization */
     OPERATOR,
+    SIGNS_UP, /* has no account */
     WHO_COUNT
 };
 
@@ -37,11 +38,13 @@ enum {
     ORG = 1 << 6,
     OPEN = 1 << 7,
     HELD = 1 << 8,
-    REJ = 1 << 9,   /* rejected yesterday, quiet for 30 days */
-    OMGR = 1 << 10, /* another Manager that counts */
-    OADM = 1 << 11, /* another active PlatformAdmin */
-    SELF = 1 << 12, /* the subject is the actor */
-    FACTS_END = 1 << 13,
+    REJ = 1 << 9,    /* rejected yesterday, quiet for 30 days */
+    OMGR = 1 << 10,  /* another Manager that counts */
+    OADM = 1 << 11,  /* another active PlatformAdmin */
+    SELF = 1 << 12,  /* the subject is the actor */
+    APPL = 1 << 13,  /* the subject signed up and is not approved */
+    TAKEN = 1 << 14, /* a user has the name that it asks for */
+    FACTS_END = 1 << 15,
 };
 
 #define NOW INT64_C(1767600000000000)
@@ -72,6 +75,7 @@ static const struct who_row who_rows[WHO_COUNT] = {
     [T_FOREIGN] = {"foreign token", KIOPS_ACTOR_TOKEN, KIOPS_MANAGER, other_ids, 0, 0, 0},
     [T_MEMBER] = {"member token", KIOPS_ACTOR_TOKEN, KIOPS_MEMBER, org_ids, 0, 0, 0},
     [OPERATOR] = {"operator", KIOPS_ACTOR_OPERATOR, KIOPS_NO_ROLE, 0, 0, 1, 0},
+    [SIGNS_UP] = {"sign-up", KIOPS_ACTOR_STRANGER, KIOPS_NO_ROLE, 0, 0, 0, 0},
 };
 
 static inline struct kiops_actor actor_of(enum who w)
@@ -120,6 +124,10 @@ static inline struct kiops_state state_of(unsigned facts)
         .organization_open = (facts & OPEN) != 0,
         .other_managers = facts & OMGR ? 1 : 0,
         .other_admins = facts & OADM ? 1 : 0,
+        .subject_applicant = (facts & APPL) != 0,
+        .subject_name_taken = (facts & TAKEN) != 0,
+        .subject_since = facts & REJ ? NOW - 30 * DAY : NOW - 29 * DAY,
+        .keep_days = 30,
         .now = NOW,
         .reject_quiet_days = 30,
         .subject_permissions = facts & HELD ? (1U << KIOPS_VPN) | 1U : 0,
