@@ -72,6 +72,15 @@ static void print_replaced(struct str *rest, const struct acl_name *names, size_
     *rest = str_sub(*rest, 1, rest->len);
 }
 
+/* Without a container in the configuration: where one would stand. */
+static void print_pending(const struct config *config)
+{
+    if (!config->signup.container.len)
+        put(STR("ou=pending,"));
+    put(config->signup.container.len ? config->signup.container
+                                     : parent(config->directory.users.base));
+}
+
 static int print_acl(const struct config *config)
 {
     const struct config_directory *d = &config->directory;
@@ -94,8 +103,15 @@ static int print_acl(const struct config *config)
     struct str rest = cli_acl_text(), line;
     while (str_starts(rest, STR("#")) && str_split(&rest, '\n', &line))
         continue;
-    while (rest.len)
-        print_replaced(&rest, names, sizeof names / sizeof *names);
+    const struct str pending = STR("@PENDING@");
+    while (rest.len) {
+        if (!str_starts(rest, pending)) {
+            print_replaced(&rest, names, sizeof names / sizeof *names);
+            continue;
+        }
+        print_pending(config);
+        rest = str_sub(rest, pending.len, rest.len);
+    }
     return CLI_OK;
 }
 

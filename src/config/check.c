@@ -251,6 +251,12 @@ static bool is_below(struct str dn, struct str base)
     }
 }
 
+/* One is at or below the other. */
+static bool overlap(struct str one, struct str other)
+{
+    return one.len && other.len && (is_below(one, other) || is_below(other, one));
+}
+
 static void check_clear_text(const struct config_directory *d, config_say *say, void *arg)
 {
     if (d->start_tls != CONFIG_TLS_OFF)
@@ -302,6 +308,13 @@ void config_check_together(const struct config *c, config_say *say, void *arg)
          {"auth.oidc.claim", "needs auth.oidc.matches, and that needs a claim", 0}},
         {c->webhook.url.len && !c->webhook.secret_file.len,
          {"webhook.secret_file", "must be given: the receiver knows by it that we speak", 0}},
+        {c->signup.enabled && !c->signup.container.len,
+         {"signup.container", "must be given: where those stand who are not approved yet", 0}},
+        {overlap(c->signup.container, d->users.base),
+         {"signup.container", "must be apart from directory.users.base: what is in there is a user",
+          0}},
+        {overlap(c->signup.container, d->organizations.base),
+         {"signup.container", "must be apart from directory.organizations.base", 0}},
         {c->scim.default_page > c->scim.max_page,
          {"scim.default_page", "must not be above scim.max_page", 0}},
     };

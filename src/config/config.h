@@ -122,6 +122,13 @@ struct config_webhook {
     int timeout_s; /* of one try */
 };
 
+struct config_signup {
+    bool enabled;
+    struct str container;          /* outside users.base, which is not below it either */
+    unsigned per_address_per_hour; /* 0 = off */
+    int64_t keep_days;
+};
+
 struct config_audit {
     struct str dir;
     enum config_sync sync;
@@ -142,6 +149,7 @@ struct config {
     struct config_limits limits;
     struct config_auth auth;
     struct config_webhook webhook;
+    struct config_signup signup;
     struct config_audit audit;
     struct config_log log;
     struct str path; /* of the file */

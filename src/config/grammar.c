@@ -219,10 +219,10 @@ const struct config_key config_keys[] = {
     {"console.languages", LIST("en ko")},
 
     {"signup", GROUP},
-    {"signup.enabled", BOOL(false), .later = "sign-up is not built yet; use false"},
-    {"signup.container", TEXT(""), .check = config_check_dn},
-    {"signup.per_address_per_hour", NUMBER(5, 0, 100000)},
-    {"signup.keep_days", NUMBER(30, 1, 3650)},
+    {"signup.enabled", BOOL(false), AT(signup.enabled)},
+    {"signup.container", TEXT(""), AT(signup.container), .check = config_check_dn},
+    {"signup.per_address_per_hour", NUMBER(5, 0, 100000), AT(signup.per_address_per_hour)},
+    {"signup.keep_days", NUMBER(30, 1, 3650), AT(signup.keep_days)},
 
     {"webhook", GROUP},
     {"webhook.url", TEXT(""), AT(webhook.url), .check = config_check_url},

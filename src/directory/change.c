@@ -85,7 +85,7 @@ struct change {
     enum directory_operation operation;
     const char *dn;
     LDAPMod **mods;
-    const char *new_rdn;
+    const char *new_rdn, *new_superior;
     struct str password;
     const char *assertion; /* filter, or NULL */
     bool pre, post;        /* read-entry controls */
@@ -199,7 +199,8 @@ static int send_to(LDAP *ld, const struct change *change, int *msgid)
         code = ldap_delete_ext(ld, change->dn, controls.list, NULL, msgid);
         break;
     case DIRECTORY_OP_RENAME:
-        code = ldap_rename(ld, change->dn, change->new_rdn, NULL, 1, controls.list, NULL, msgid);
+        code = ldap_rename(ld, change->dn, change->new_rdn, change->new_superior, 1, controls.list,
+                           NULL, msgid);
         break;
     case DIRECTORY_OP_PASSWORD:
         code = ldap_passwd(ld, &name, NULL, &secret, controls.list, NULL, msgid);
@@ -390,12 +391,17 @@ static struct str first_rdn(struct str dn)
 }
 
 /* Another entry took the name after the read: it gets its own name back. */
-static bool rename_back(struct directory_conn *c, struct arena *a, struct str old_dn,
+static bool rename_back(struct directory_conn *c, struct arena *a, const struct directory_target *t,
                         struct directory_result *result, struct error *err)
 {
     struct directory_target other = {.dn = result->post->dn, .want_post = true};
+    struct str old_dn = t->dn;
+    bool moved = t->new_superior.len > 0;
     struct change back = change_of(a, DIRECTORY_OP_RENAME, &other);
-    back.new_rdn = arena_cstr(a, first_rdn(old_dn));
+    struct str rdn = first_rdn(old_dn);
+    back.new_rdn = arena_cstr(a, rdn);
+    if (moved)
+        back.new_superior = arena_cstr(a, str_sub(old_dn, rdn.len + 1, old_dn.len));
     if (!run(c, a, &back, result, err))
         return false;
     *result = (struct directory_result){.outcome = DIRECTORY_LOST, .code = LDAP_ASSERTION_FAILED};
@@ -412,11 +418,13 @@ bool directory_rename(struct directory_conn *c, struct arena *a, const struct di
         return true;
     struct change change = change_of(a, DIRECTORY_OP_RENAME, &place);
     change.new_rdn = arena_cstr(a, t->new_rdn);
+    if (t->new_superior.len)
+        change.new_superior = arena_cstr(a, t->new_superior);
     if (!run(c, a, &change, result, err))
         return false;
     bool other = t->id.len > 0 && change.met.len > 0 && !str_ieq(change.met, t->id);
     if (result->outcome == DIRECTORY_DONE && other && result->post)
-        return rename_back(c, a, t->dn, result, err);
+        return rename_back(c, a, t, result, err);
     if (!t->want_post)
         result->post = NULL;
     return true;

@@ -42,6 +42,8 @@ static void load_protected(struct directory *d)
         keys[i] = directory_dn_key(d->memory, dns->at[i]);
     d->protected_keys = keys;
     d->protected_count = dns->count;
+    if (d->config->signup.enabled)
+        d->signup_key = directory_dn_key(d->memory, d->config->signup.container);
 }
 
 bool directory_new(const struct config *config, const struct scim_catalog *catalog,

@@ -140,6 +140,9 @@ struct directory_search directory_search_user(const struct directory *d, struct 
                                               struct str id);
 struct directory_search directory_search_user_named(const struct directory *d, struct arena *a,
                                                     struct str user_name);
+/* The same among those who signed up. */
+struct directory_search directory_search_applicant(const struct directory *d, struct arena *a,
+                                                   struct str id);
 struct directory_search directory_search_organization(const struct directory *d, struct arena *a,
                                                       struct str id);
 struct directory_search directory_search_organization_named(const struct directory *d,
@@ -167,6 +170,8 @@ struct str directory_dn_key(struct arena *a, struct str dn);
 void directory_dn_key_to(struct buf *out, struct str dn);
 bool directory_is_uuid(struct str id);
 bool directory_is_protected(const struct directory *d, struct str dn);
+/* Stands in signup.container: signed up, and nobody's user until the first approval moves it. */
+bool directory_is_applicant(const struct directory *d, struct str dn);
 
 /* ---- outcome.c, change.c
  * ------------------------------------------------------------------------------------------ */
@@ -221,7 +226,8 @@ struct directory_target {
     struct str csn;     /* entryCSN that must still hold; empty = not asserted */
     const char *extra;  /* a further assertion filter "(...)", or NULL */
     struct str new_rdn; /* the name that directory_rename() gives it */
-    bool want_post;     /* whole entry back, else only entryCSN */
+    struct str new_superior; /* of directory_rename(): where it moves; empty = stays */
+    bool want_post;          /* whole entry back, else only entryCSN */
 };
 
 /* true: result->outcome is DONE, LOST, ABSENT or EXISTS. false: REFUSED, UNAVAILABLE or UNKNOWN,
@@ -255,6 +261,7 @@ struct directory_values {
 struct directory_person {
     struct str dn, id, csn;
     bool active;
+    bool applicant; /* filled by directory_map_user() alone */
     struct directory_values joined, managers, permissions, requests, rejected, external_ids;
 };
 
@@ -343,6 +350,19 @@ void directory_lock_again(const struct directory *d, struct directory_mods *mods
 MUST_CHECK bool directory_unmap_new_user(const struct directory *d,
                                          const struct directory_user_edit *edit, struct str *dn,
                                          struct directory_mods *attrs, struct error *err);
+/* The same of who signs up: the entry stands in signup.container under a name of no meaning and has
+ * no users.rdn value, so that it takes no userName from anybody. `mail`: as given, kept beside the
+ * resource alone: no LDAP attribute holds it, and the move leaves it behind. */
+struct directory_applicant {
+    const struct directory_user_edit *edit;
+    struct str mail;
+    struct str name; /* of the entry: letters and digits */
+};
+MUST_CHECK bool directory_unmap_applicant(const struct directory *d,
+                                          const struct directory_applicant *who, struct str *dn,
+                                          struct directory_mods *attrs, struct error *err);
+/* The RDN of the user of that name. */
+struct str directory_user_rdn(const struct directory *d, struct arena *a, struct str user_name);
 /* Exact values are deleted and added, nothing is replaced blindly. mods->count 0 = nothing to do.
  * `*new_rdn` is set when userName moves the RDN, else empty. */
 MUST_CHECK bool directory_unmap_user(const struct directory *d,
@@ -376,6 +396,7 @@ enum directory_feed_kind {
     FEED_ORGANIZATION, /* entry without member and owner: whoever applies it re-reads them */
     FEED_PLATFORM,     /* the platform group, with its members */
     FEED_TOKEN,
+    FEED_APPLICANT,     /* as FEED_USER, of signup.container */
     FEED_DELETED,       /* id only */
     FEED_REFRESH_BEGIN, /* a full refresh starts: all that is not seen by FEED_LIVE of the same kind
                            is gone */

@@ -335,6 +335,12 @@ struct str directory_dn_key(struct arena *a, struct str dn)
     return arena_str(a, buf_view(&key));
 }
 
+/* Both as keys. */
+static bool is_at_or_below(struct str dn, struct str top)
+{
+    return str_ends(dn, top) && (dn.len == top.len || dn.at[dn.len - top.len - 1] == ',');
+}
+
 bool directory_is_protected(const struct directory *d, struct str dn)
 {
     if (d->protected_count == 0)
@@ -342,13 +348,18 @@ bool directory_is_protected(const struct directory *d, struct str dn)
     OWNED_BUF struct buf key;
     buf_init(&key, KEY_MAX);
     directory_dn_key_to(&key, dn);
-    struct str own = buf_view(&key);
-    for (size_t i = 0; i < d->protected_count; i++) {
-        struct str top = d->protected_keys[i];
-        if (!str_ends(own, top))
-            continue;
-        if (own.len == top.len || own.at[own.len - top.len - 1] == ',')
+    for (size_t i = 0; i < d->protected_count; i++)
+        if (is_at_or_below(buf_view(&key), d->protected_keys[i]))
             return true;
-    }
     return false;
+}
+
+bool directory_is_applicant(const struct directory *d, struct str dn)
+{
+    if (d->signup_key.len == 0)
+        return false;
+    OWNED_BUF struct buf key;
+    buf_init(&key, KEY_MAX);
+    directory_dn_key_to(&key, dn);
+    return is_at_or_below(buf_view(&key), d->signup_key);
 }

@@ -15,7 +15,7 @@
 #include "base/log.h"
 #include "directory/internal.h"
 
-#define SOURCES 4
+#define SOURCES 5
 #define COOKIE_MAX 65536
 #define IDS_MAX ((size_t)64 << 20)
 #define RETRY_FIRST_MS 100
@@ -36,9 +36,10 @@ struct directory_feed {
     LDAP *ld; /* NULL = not connected */
     int wake;
     struct source sources[SOURCES];
-    bool complete;   /* everything up to the cookies was delivered */
-    bool resuming;   /* this connection began with cookies */
-    struct buf gone; /* deleted ids that are still to be delivered; all from one message */
+    size_t source_count; /* the last one only where people may sign up */
+    bool complete;       /* everything up to the cookies was delivered */
+    bool resuming;       /* this connection began with cookies */
+    struct buf gone;     /* deleted ids that are still to be delivered; all from one message */
     enum directory_feed_kind gone_of;
     size_t gone_at;
     int64_t heard_at, probed_at;
@@ -79,6 +80,13 @@ struct directory_feed *directory_feed_new(struct directory *d)
                                           .attrs = directory_organization_attrs(d, false, false)});
     source_init(f, &f->sources[2], FEED_TOKEN, directory_tokens(d));
     source_init(f, &f->sources[3], FEED_PLATFORM, directory_search_platform(d, memory));
+    f->source_count = 4;
+    if (d->config->signup.enabled)
+        source_init(f, &f->sources[f->source_count++], FEED_APPLICANT,
+                    (struct directory_search){.base = d->config->signup.container,
+                                              .scope = DIRECTORY_SUB,
+                                              .filter = config->users.filter,
+                                              .attrs = directory_user_attrs(d)});
     return f;
 }
 
@@ -88,7 +96,7 @@ static void disconnect(struct directory_feed *f)
         ldap_unbind_ext(f->ld, NULL, NULL);
     f->ld = NULL;
     f->probe = 0;
-    for (size_t i = 0; i < SOURCES; i++)
+    for (size_t i = 0; i < f->source_count; i++)
         f->sources[i].refreshed = false;
 }
 
@@ -97,7 +105,7 @@ void directory_feed_free(struct directory_feed *f)
     if (!f)
         return;
     disconnect(f);
-    for (size_t i = 0; i < SOURCES; i++)
+    for (size_t i = 0; i < f->source_count; i++)
         buf_free(&f->sources[i].cookie);
     buf_free(&f->gone);
     if (f->wake >= 0)
@@ -116,7 +124,7 @@ void directory_feed_wake(struct directory_feed *f)
 static void forget(struct directory_feed *f)
 {
     f->complete = false;
-    for (size_t i = 0; i < SOURCES; i++)
+    for (size_t i = 0; i < f->source_count; i++)
         buf_clear(&f->sources[i].cookie);
 }
 
@@ -136,7 +144,7 @@ static void lose(struct directory_feed *f)
 
 static bool can_resume(const struct directory_feed *f)
 {
-    for (size_t i = 0; i < SOURCES; i++)
+    for (size_t i = 0; i < f->source_count; i++)
         if (f->sources[i].cookie.len == 0)
             return false;
     return f->complete;
@@ -172,7 +180,7 @@ static bool connect_all(struct directory_feed *f)
     if (!f->resuming)
         forget(f);
     f->heard_at = clock_monotonic_ms();
-    for (size_t i = 0; i < SOURCES; i++)
+    for (size_t i = 0; i < f->source_count; i++)
         if (!start_source(f, &f->sources[i]))
             return false;
     return true;
@@ -269,7 +277,7 @@ static enum step phase_over(struct directory_feed *f, struct source *s,
         return STEP_NONE;
     s->refreshed = true;
     keep_cookie(s, sync->cookie);
-    for (size_t i = 0; i < SOURCES; i++)
+    for (size_t i = 0; i < f->source_count; i++)
         if (!f->sources[i].refreshed)
             return STEP_NONE;
     f->complete = true;
@@ -324,7 +332,7 @@ static enum step take_message(struct directory_feed *f, struct arena *a, LDAPMes
 {
     struct directory_sync sync;
     int msgid = ldap_msgid(message);
-    for (size_t i = 0; i < SOURCES; i++) {
+    for (size_t i = 0; i < f->source_count; i++) {
         struct source *s = &f->sources[i];
         if (s->msgid != msgid)
             continue;

@@ -240,13 +240,15 @@ static bool inspect_entries(struct inspection *in, struct error *err)
         const char *key;
         struct str dn;
     } needed[] = {
-        {"users.base", c->users.base},
-        {"users.create_in", c->users.create_in},
-        {"organizations.base", c->organizations.base},
-        {"organizations.create_in", c->organizations.create_in},
-        {"platform.admins_dn", c->admins_dn},
-        {"platform.tokens_base", c->tokens_base},
-        {"platform.jobs_base", c->jobs_base},
+        {"directory.users.base", c->users.base},
+        {"directory.users.create_in", c->users.create_in},
+        {"directory.organizations.base", c->organizations.base},
+        {"directory.organizations.create_in", c->organizations.create_in},
+        {"directory.platform.admins_dn", c->admins_dn},
+        {"directory.platform.tokens_base", c->tokens_base},
+        {"directory.platform.jobs_base", c->jobs_base},
+        {"signup.container",
+         in->d->config->signup.enabled ? in->d->config->signup.container : c->users.base},
     };
     static const char *const none[] = {"1.1", NULL};
     for (size_t i = 0; i < sizeof needed / sizeof *needed; i++) {
@@ -256,7 +258,7 @@ static bool inspect_entries(struct inspection *in, struct error *err)
         if (found.count == 0)
             find_fault(in, true,
                        arena_fmt(in->a,
-                                 "directory.%s: there is no entry " STR_FMT
+                                 "%s: there is no entry " STR_FMT
                                  ", or the bridge's account may not read it; add it",
                                  needed[i].key, STR_ARG(needed[i].dn)));
     }

@@ -34,6 +34,7 @@ struct directory {
     const char *uri; /* the one server that all bridges write to: the first of the list */
     const struct str *protected_keys;
     size_t protected_count;
+    struct str signup_key; /* of signup.container; empty: no sign-up */
     /* Monotonic ms: a refused bind of the service account is not tried again before this, by any
      * thread, so that a changed password does not lock the account. */
     _Atomic int64_t bind_again_at;

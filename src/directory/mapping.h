@@ -128,6 +128,7 @@ struct mapping_asserted {
     struct str hash;  /* version of the content that `time` belongs to */
     struct str time;
     struct str marker;
+    struct str given_mail; /* of who signed up: nobody has verified it */
 };
 
 /* Odd bytes count as nothing asserted. */

@@ -2,12 +2,14 @@
  * kiopsResource: what clients asserted, beside what LDAP attributes hold.
  *
  *   {"v":1, "r":{the resource}, "f":{"sn":"ann"}, "h":"<version>", "t":"<RFC 3339>",
- * "m":"<marker>"}
+ * "m":"<marker>", "u":"<e-mail>"}
  *
  * r  stored attributes, arrays in their order; also the last asserted value of mapped ones
  * f  LDAP values that nobody asserted: the class demands the attribute. Hidden while they stand
  * h  version of the content whose last change was at t; without t when the entry was made
  * m  marker of the request that wrote it
+ * u  e-mail that somebody gave who signed up: shown while they wait for approval, gone with the
+ *    first change after it
  */
 #include <stdlib.h>
 
@@ -39,6 +41,7 @@ void mapping_asserted_read(struct arena *a, struct str bytes, struct mapping_ass
         .hash = json_get_str(doc, "h"),
         .time = json_get_str(doc, "t"),
         .marker = json_get_str(doc, "m"),
+        .given_mail = json_get_str(doc, "u"),
     };
 }
 
@@ -66,6 +69,7 @@ struct str mapping_asserted_write(struct arena *a, const struct mapping_asserted
     write_text(&out, "h", asserted->hash);
     write_text(&out, "t", asserted->time);
     write_text(&out, "m", asserted->marker);
+    write_text(&out, "u", asserted->given_mail);
     buf_char(&out, '}');
     return arena_str(a, buf_view(&out));
 }

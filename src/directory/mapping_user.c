@@ -45,6 +45,19 @@ static instant_t modified(const struct directory_entry *e, const struct mapping_
     return mapping_instant(e, "modifyTimestamp");
 }
 
+/* Of who signed up: the name asked for, which the entry's own RDN does not hold, and the e-mail as
+ * it was given. */
+static void show_applicant(json_t *resource, const struct mapping_asserted *asserted)
+{
+    struct str name = json_get_str(asserted->resource, "userName");
+    if (name.len)
+        json_put_str(resource, "userName", name);
+    if (asserted->given_mail.len)
+        json_put(resource, "emails",
+                 json_pack("[{s:s%,s:s}]", "value", asserted->given_mail.at,
+                           asserted->given_mail.len, "type", "unverified"));
+}
+
 bool directory_map_user(const struct directory *d, struct arena *a, const struct directory_entry *e,
                         struct directory_user *out, struct error *err)
 {
@@ -52,6 +65,9 @@ bool directory_map_user(const struct directory *d, struct arena *a, const struct
     mapping_asserted_read(a, directory_value(e, "kiopsResource"), &asserted);
     json_t *resource = mapping_read(d->mapping, a, e, &asserted);
     json_keep(a, resource);
+    bool applicant = directory_is_applicant(d, e->dn);
+    if (applicant)
+        show_applicant(resource, &asserted);
     struct str user_name = json_get_str(resource, "userName");
     if (user_name.len == 0)
         return error_set(err, ERR_INTERNAL, "an entry of the users has no userName");
@@ -65,6 +81,7 @@ bool directory_map_user(const struct directory *d, struct arena *a, const struct
         .asserted_name = json_get_str(asserted.resource, "userName"),
     };
     directory_map_person(a, e, &out->person);
+    out->person.applicant = applicant;
     mapping_version(a, resource, &out->person.external_ids, out->version);
     out->modified = modified(e, &asserted, out->version);
     return true;
@@ -137,8 +154,10 @@ static void foresee(const struct mapping_write *w, char version[17])
 /* Old kiopsResource out, new one in: together they say that nobody wrote in between. A new entry
  * gets no time: the directory's clock says when it was made, and lastModified is to equal that. */
 static bool swap_asserted(struct mapping_write *w, const struct directory_writer *writer,
-                          const char version[17], struct error *err)
+                          struct str given_mail, struct error *err)
 {
+    char version[17];
+    foresee(w, version);
     char time[CLOCK_TEXT_MAX];
     bool is_new = w->changes.entry->attr_count == 0;
     struct mapping_asserted asserted = {
@@ -147,6 +166,7 @@ static bool swap_asserted(struct mapping_write *w, const struct directory_writer
         .hash = str_of(version),
         .time = is_new ? STR_NONE : clock_rfc3339(writer->now, time),
         .marker = writer->marker,
+        .given_mail = given_mail,
     };
     struct directory_values old = mapping_values(w->changes.entry, "kiopsResource");
     struct str now = mapping_asserted_write(w->arena, &asserted);
@@ -163,28 +183,66 @@ static bool swap_asserted(struct mapping_write *w, const struct directory_writer
     return true;
 }
 
+/* The changes that make a new entry, and its RDN. */
+static bool begin_new(struct mapping_write *write, const struct directory *d,
+                      const struct directory_applicant *who, struct str *rdn, struct error *err)
+{
+    const struct config_users *users = &d->config->directory.users;
+    const struct directory_user_edit *edit = who->edit;
+    if (!check_user_name(edit->after, err))
+        return false;
+    mapping_changes_classes(&write->changes, &users->object_classes, STR("kiopsUser"));
+    mapping_write_values(write);
+    mapping_changes_external_id(&write->changes, edit->writer, edit->after);
+    return swap_asserted(write, edit->writer, who->mail, err) &&
+           mapping_changes_new_rdn(&write->changes, users->rdn, rdn, err);
+}
+
+static void send_new(const struct directory *d, const struct mapping_write *write,
+                     const struct directory_user_edit *edit, struct directory_mods *attrs)
+{
+    mapping_changes_send(&write->changes, attrs);
+    mapping_lock_new(&d->config->directory, json_get_bool(edit->after, "active", true), attrs);
+}
+
 bool directory_unmap_new_user(const struct directory *d, const struct directory_user_edit *edit,
                               struct str *dn, struct directory_mods *attrs, struct error *err)
 {
-    const struct config_users *users = &d->config->directory.users;
+    const struct directory_applicant known = {.edit = edit};
     struct mapping_write write;
-    char version[17];
     struct str rdn;
-    if (!check_user_name(edit->after, err))
-        return false;
     begin(&write, d, attrs->arena, edit);
-    mapping_changes_classes(&write.changes, &users->object_classes, STR("kiopsUser"));
-    mapping_write_values(&write);
-    mapping_changes_external_id(&write.changes, edit->writer, edit->after);
-    foresee(&write, version);
-    if (!swap_asserted(&write, edit->writer, version, err))
+    if (!begin_new(&write, d, &known, &rdn, err))
         return false;
-    if (!mapping_changes_new_rdn(&write.changes, users->rdn, &rdn, err))
-        return false;
-    *dn = arena_fmt(attrs->arena, STR_FMT "," STR_FMT, STR_ARG(rdn), STR_ARG(users->create_in));
-    mapping_changes_send(&write.changes, attrs);
-    mapping_lock_new(&d->config->directory, json_get_bool(edit->after, "active", true), attrs);
+    *dn = arena_fmt(attrs->arena, STR_FMT "," STR_FMT, STR_ARG(rdn),
+                    STR_ARG(d->config->directory.users.create_in));
+    send_new(d, &write, edit, attrs);
     return true;
+}
+
+bool directory_unmap_applicant(const struct directory *d, const struct directory_applicant *who,
+                               struct str *dn, struct directory_mods *attrs, struct error *err)
+{
+    struct str ldap = d->config->directory.users.rdn, rdn;
+    struct mapping_write write;
+    begin(&write, d, attrs->arena, who->edit);
+    if (!begin_new(&write, d, who, &rdn, err))
+        return false;
+    for (size_t i = 0; i < write.changes.count; i++)
+        if (str_ieq(str_of(write.changes.at[i].ldap), ldap)) {
+            write.changes.at[i].add = &who->name;
+            write.changes.at[i].add_count = 1;
+        }
+    *dn = arena_fmt(attrs->arena, STR_FMT "=" STR_FMT "," STR_FMT, STR_ARG(ldap),
+                    STR_ARG(who->name), STR_ARG(d->config->signup.container));
+    send_new(d, &write, who->edit, attrs);
+    return true;
+}
+
+struct str directory_user_rdn(const struct directory *d, struct arena *a, struct str user_name)
+{
+    return arena_fmt(a, STR_FMT "=" STR_FMT, STR_ARG(d->config->directory.users.rdn),
+                     STR_ARG(directory_dn_value(a, user_name)));
 }
 
 bool directory_unmap_user(const struct directory *d, const struct directory_user_edit *edit,
@@ -202,7 +260,7 @@ bool directory_unmap_user(const struct directory *d, const struct directory_user
     if (str_eq(str_of(version), str_of(edit->before->version)))
         return true;
     mapping_changes_class(&write.changes, STR("kiopsUser"));
-    if (!swap_asserted(&write, edit->writer, version, err))
+    if (!swap_asserted(&write, edit->writer, STR_NONE, err))
         return false;
     if (!mapping_changes_rename(&write.changes, new_rdn, err))
         return false;

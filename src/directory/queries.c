@@ -69,6 +69,18 @@ struct directory_search directory_search_user(const struct directory *d, struct 
     return users_where(d, a, STR("entryUUID"), directory_is_uuid(id) ? id : STR_NONE);
 }
 
+struct directory_search directory_search_applicant(const struct directory *d, struct arena *a,
+                                                   struct str id)
+{
+    struct str base = d->config->signup.container;
+    if (!d->config->signup.enabled || !directory_is_uuid(id))
+        return nothing(base, directory_user_attrs(d));
+    struct directory_search s =
+        equal(a, base, d->config->directory.users.filter, STR("entryUUID"), id);
+    s.attrs = directory_user_attrs(d);
+    return s;
+}
+
 struct directory_search directory_search_user_named(const struct directory *d, struct arena *a,
                                                     struct str user_name)
 {

@@ -53,6 +53,13 @@ static bool check_request(struct http_request *r)
 enum http_next http_admit(struct http_request *r, struct directory_conn *conn)
 {
     const struct http_server *h = r->server;
+    const struct http_route *stranger =
+        h->signups && r->target_good ? http_route_of_strangers(&r->target) : NULL;
+    if (stranger) {
+        r->route = stranger;
+        r->admitted = check_request(r);
+        return HTTP_ANSWERED;
+    }
     if (!http_is_scim_path(&r->target)) {
         r->answer.plain = true;
         if (!r->target_good)

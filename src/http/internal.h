@@ -32,6 +32,7 @@ enum http_param {
     HTTP_START_INDEX,
     HTTP_COUNT,
     HTTP_CURSOR,
+    HTTP_Q, /* of /signup/organizations */
     HTTP_PARAMS
 };
 
@@ -123,10 +124,13 @@ struct http_route {
     http_endpoint *run;
     const struct service_resource *resource;
     bool discovery; /* may be read without a token (server.public_discovery) */
+    bool stranger;  /* takes no token: signup.c */
 };
 
 enum http_method http_method_of(const char *name); /* case-sensitive, RFC 9110 9.1 */
 const char *http_method_name(enum http_method m);
+/* Of /signup and what is below it; NULL: none. */
+const struct http_route *http_route_of_strangers(const struct http_target *t);
 /* NULL: no such path below the base. `*id` is the last segment of an item route. */
 const struct http_route *http_route_find(const struct http_target *t, struct str *id);
 bool http_is_scim_path(const struct http_target *t); /* as sent: /scim, /scim/... */
@@ -293,6 +297,14 @@ size_t http_bulk_body_max(const struct http_request *r);
 void http_bulk_begin(struct http_request *r, void (*done)(void *r));
 void http_bulk_answer(struct http_request *r);
 
+/* ---- signup.c: who has no account ---- */
+http_endpoint http_endpoint_signup, http_endpoint_signup_organizations;
+bool http_signup_is(const struct http_request *r);
+size_t http_signup_body_max(void); /* bytes */
+struct http_signups;
+struct http_signups *http_signups_new(const struct config_signup *config);
+void http_signups_free(struct http_signups *s);
+
 struct http_discovery;
 
 /* Renders all discovery answers once. Errors: ERR_CONFIG. */
@@ -349,6 +361,9 @@ bool http_peer_is_private(const struct http_peer *peer);
 /* The client's address as text: the last X-Forwarded-For element behind a trusted proxy. */
 struct str http_peer_address(const struct http_peer *peer, struct arena *a,
                              const struct http_head *h);
+/* The same for counting: of IPv6 the first half, which one household has whole. */
+struct str http_peer_network(const struct http_peer *peer, struct arena *a,
+                             const struct http_head *h);
 
 /* ---- health.c, metrics.c ---- */
 struct http_metrics {
@@ -384,8 +399,9 @@ struct http_server {
     const struct scim_dialect *default_dialect;
     struct http_discovery *discovery;
     struct http_rate *rate;
-    struct http_tries *tries; /* of passwords */
-    struct http_keys *keys;   /* NULL: no OIDC */
+    struct http_tries *tries;     /* of passwords */
+    struct http_signups *signups; /* NULL: nobody signs up here */
+    struct http_keys *keys;       /* NULL: no OIDC */
     struct http_peers *peers;
     struct http_health *health;
     struct http_metrics metrics;

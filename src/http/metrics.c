@@ -92,6 +92,12 @@ static void write_service(const struct service *s, struct buf *out)
     one(out, "webhook_dropped_total", "counter", "Notices refused: too many waited.",
         f.notices.dropped);
     one(out, "webhook_queue", "gauge", "Notices that wait for the receiver.", f.notices.waiting);
+    one(out, "signups_total", "counter", "Sign-ups that wait for approval since they were made.",
+        f.signups);
+    one(out, "signups_dropped_total", "counter",
+        "Sign-ups that could not be made; the log says why.", f.signups_dropped);
+    one(out, "signups_expired_total", "counter", "Applicants removed after signup.keep_days.",
+        f.signups_expired);
     write_ldap(&f, out);
     head(out, "refused_total", "counter", "Changes refused, by rule.");
     for (size_t rule = 1; rule < sizeof(f.refused_by_rule) / sizeof(*f.refused_by_rule); rule++) {
@@ -110,6 +116,7 @@ static void write_replica(const struct service *s, struct buf *out)
     head(out, "feed_staleness_seconds", "gauge", "Age of the replica; 0 while the feed is live.");
     buf_fmt(out, "kiops_feed_staleness_seconds %.3f\n", (double)replica_staleness_ms(r) / 1000.0);
     one(out, "users", "gauge", "Users in the replica.", n.users);
+    one(out, "applicants", "gauge", "People who signed up and are not approved.", n.applicants);
     one(out, "organizations", "gauge", "Organizations in the replica.", n.organizations);
     one(out, "tokens", "gauge", "Tokens in the replica.", n.tokens);
     one(out, "replica_bytes", "gauge", "Memory of the replica's records.", n.bytes);

@@ -120,6 +120,18 @@ struct str http_peer_address(const struct http_peer *peer, struct arena *a,
     return arena_str(a, str_of(text));
 }
 
+struct str http_peer_network(const struct http_peer *peer, struct arena *a,
+                             const struct http_head *h)
+{
+    struct str text = http_peer_address(peer, a, h);
+    unsigned char address[16];
+    if (!parse_address(text, address))
+        return text;
+    static const unsigned char v4[12] = {[10] = 0xff, [11] = 0xff};
+    size_t len = memcmp(address, v4, sizeof(v4)) == 0 ? 16 : 8;
+    return arena_str(a, (struct str){(const char *)address, len});
+}
+
 /* ---- the watcher ---- */
 
 /* What waits unread is not the client's slowness but ours. */

@@ -281,6 +281,8 @@ static void hold(struct http_request *r, const char *data, size_t size)
 
 static size_t body_max(const struct http_request *r)
 {
+    if (http_signup_is(r))
+        return http_signup_body_max();
     return http_bulk_is(r) ? http_bulk_body_max(r) : r->server->body_max;
 }
 

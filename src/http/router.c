@@ -26,26 +26,46 @@ static const struct str METHOD_NAMES[HTTP_METHODS] = {
 
 /* The whole surface. */
 static const struct http_route ROUTES[] = {
-    {NAME("Users"), false, false, COLLECTION, http_endpoint_collection, &service_users, false},
-    {NAME("Users"), true, true, ACTION, http_endpoint_search, &service_users, false},
-    {NAME("Users"), true, false, ITEM, http_endpoint_item, &service_users, false},
-    {NAME("Groups"), false, false, COLLECTION, http_endpoint_collection, &service_groups, false},
-    {NAME("Groups"), true, true, ACTION, http_endpoint_search, &service_groups, false},
-    {NAME("Groups"), true, false, ITEM, http_endpoint_item, &service_groups, false},
-    {NAME("Memberships"), false, false, COLLECTION, http_endpoint_collection, &service_memberships,
+    {NAME("Users"), false, false, COLLECTION, http_endpoint_collection, &service_users, false,
      false},
-    {NAME("Memberships"), true, true, ACTION, http_endpoint_search, &service_memberships, false},
-    {NAME("Memberships"), true, false, ITEM, http_endpoint_item, &service_memberships, false},
-    {NAME("ServiceProviderConfig"), false, false, READ, http_endpoint_discovery, NULL, true},
-    {NAME("ResourceTypes"), false, false, READ, http_endpoint_discovery, NULL, true},
-    {NAME("ResourceTypes"), true, false, READ, http_endpoint_discovery, NULL, true},
-    {NAME("Schemas"), false, false, READ, http_endpoint_discovery, NULL, true},
-    {NAME("Schemas"), true, false, READ, http_endpoint_discovery, NULL, true},
-    {NAME("Bulk"), false, false, ACTION, http_endpoint_bulk, NULL, false},
-    {NAME("Me"), false, false, ITEM | COLLECTION, http_endpoint_me, &service_users, false},
-    {NAME(".search"), false, false, ACTION, http_endpoint_search, NULL, false},
-    {NAME(""), false, false, READ, http_endpoint_root, NULL, false},
+    {NAME("Users"), true, true, ACTION, http_endpoint_search, &service_users, false, false},
+    {NAME("Users"), true, false, ITEM, http_endpoint_item, &service_users, false, false},
+    {NAME("Groups"), false, false, COLLECTION, http_endpoint_collection, &service_groups, false,
+     false},
+    {NAME("Groups"), true, true, ACTION, http_endpoint_search, &service_groups, false, false},
+    {NAME("Groups"), true, false, ITEM, http_endpoint_item, &service_groups, false, false},
+    {NAME("Memberships"), false, false, COLLECTION, http_endpoint_collection, &service_memberships,
+     false, false},
+    {NAME("Memberships"), true, true, ACTION, http_endpoint_search, &service_memberships, false,
+     false},
+    {NAME("Memberships"), true, false, ITEM, http_endpoint_item, &service_memberships, false,
+     false},
+    {NAME("ServiceProviderConfig"), false, false, READ, http_endpoint_discovery, NULL, true, false},
+    {NAME("ResourceTypes"), false, false, READ, http_endpoint_discovery, NULL, true, false},
+    {NAME("ResourceTypes"), true, false, READ, http_endpoint_discovery, NULL, true, false},
+    {NAME("Schemas"), false, false, READ, http_endpoint_discovery, NULL, true, false},
+    {NAME("Schemas"), true, false, READ, http_endpoint_discovery, NULL, true, false},
+    {NAME("Bulk"), false, false, ACTION, http_endpoint_bulk, NULL, false, false},
+    {NAME("Me"), false, false, ITEM | COLLECTION, http_endpoint_me, &service_users, false, false},
+    {NAME(".search"), false, false, ACTION, http_endpoint_search, NULL, false, false},
+    {NAME(""), false, false, READ, http_endpoint_root, NULL, false, false},
 };
+
+/* Outside SCIM, where signup.enabled. */
+static const struct http_route OF_STRANGERS[] = {
+    {NAME("signup"), false, false, ACTION, http_endpoint_signup, NULL, false, true},
+    {NAME("organizations"), true, false, READ, http_endpoint_signup_organizations, NULL, false,
+     true},
+};
+
+const struct http_route *http_route_of_strangers(const struct http_target *t)
+{
+    size_t n = t->segment_count;
+    if (n < 1 || n > 2 || !str_eq(t->segments[0], STR("signup")))
+        return NULL;
+    const struct http_route *route = &OF_STRANGERS[n - 1];
+    return n == 1 || str_eq(t->segments[1], route->name) ? route : NULL;
+}
 
 enum http_method http_method_of(const char *name)
 {

@@ -209,6 +209,8 @@ bool http_server_start(const struct config *config, struct service *service,
         h->body_budget = BODY_BUDGET_MIN;
     h->rate = http_rate_new(config->limits.requests_per_s, config->limits.burst);
     h->tries = http_tries_new();
+    if (config->signup.enabled)
+        h->signups = http_signups_new(&config->signup);
     if (config->auth.oidc.issuer.len)
         h->keys = http_keys_new(&config->auth.oidc);
     pthread_mutex_init(&h->idle_lock, NULL);
@@ -257,6 +259,7 @@ void http_server_stop(struct http_server *h)
     http_discovery_free(h->discovery);
     http_rate_free(h->rate);
     http_tries_free(h->tries);
+    http_signups_free(h->signups);
     http_keys_free(h->keys);
     pthread_mutex_destroy(&h->idle_lock);
     pthread_cond_destroy(&h->idle_wake);

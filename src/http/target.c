@@ -10,6 +10,7 @@ static const struct str PARAM_NAMES[HTTP_PARAMS] = {
     [HTTP_START_INDEX] = {"startIndex", 10},
     [HTTP_COUNT] = {"count", 5},
     [HTTP_CURSOR] = {"cursor", 6},
+    [HTTP_Q] = {"q", 1},
 };
 
 const char *http_param_name(enum http_param p)

@@ -37,6 +37,8 @@ static void claim_dn(struct replica *r, struct user *u)
 {
     const struct record *rec = user_record(u);
     uint32_t hash = index_hash(record_dn_key(rec));
+    if (rec->applicant)
+        return;
     struct user *other = store_user_of_dn(r, record_dn_key(rec), hash);
     if (other &&
         is_older(record_field(rec, FIELD_CSN), record_field(user_record(other), FIELD_CSN)))
@@ -54,11 +56,23 @@ static void user_insert(struct replica *r, struct record *rec)
     rec->node = u;
     atomic_init(&u->rec, rec);
     store_index(r, rec, true);
-    order_add(&r->users, rec, r->bulk);
+    order_add(order_of_user(r, rec), rec, r->bulk);
     claim_dn(r, u);
     links_requests(r, u, rec, true);
     u->seen = r->refresh & INT32_MAX;
     atomic_fetch_add(&r->bytes, rec->size);
+}
+
+/* Approved, or moved by another hand: from one order into the other. */
+static void order_change(struct replica *r, const struct record *old, struct record *rec)
+{
+    struct order *from = order_of_user(r, old), *to = order_of_user(r, rec);
+    if (from == to) {
+        order_replace(from, old, rec);
+        return;
+    }
+    order_remove(from, old);
+    order_add(to, rec, r->bulk);
 }
 
 static void user_replace(struct replica *r, struct user *u, struct record *rec)
@@ -70,7 +84,7 @@ static void user_replace(struct replica *r, struct user *u, struct record *rec)
     links_requests(r, u, old, false);
     if (moved)
         disclaim_dn(r, u);
-    order_replace(&r->users, old, rec);
+    order_change(r, old, rec);
     atomic_store_explicit(&u->rec, rec, memory_order_release);
     store_index(r, rec, true);
     links_requests(r, u, rec, true);
@@ -107,7 +121,7 @@ void replica_apply_user(struct replica *r, const struct directory_user *source)
     replica_write(r);
     struct user *u = store_user(r, source->person.id);
     bool known = u && (is_older(csn, record_field(user_record(u), FIELD_CSN)) ||
-                       (u->holds_dn && record_same(user_record(u), rec)));
+                       ((u->holds_dn || rec->applicant) && record_same(user_record(u), rec)));
     bool barred = !u && tombstone_bars(r, source->person.id, csn);
     if (u)
         u->seen = r->refresh & INT32_MAX;
@@ -353,14 +367,14 @@ void replica_apply_token(struct replica *r, const struct directory_token *source
         arena_free(old->arena);
 }
 
-void replica_apply_deleted(struct replica *r, struct str id)
+/* Under the write lock. */
+static void drop(struct replica *r, struct str id)
 {
-    replica_write(r);
     struct user *u = store_user(r, id);
     struct organization *o = u ? NULL : store_organization(r, id);
     size_t token = token_place(r, id);
     if (u) {
-        order_remove(&r->users, user_record(u));
+        order_remove(order_of_user(r, user_record(u)), user_record(u));
         user_detach(r, u);
     } else if (o) {
         order_remove(&r->organizations, organization_record(o));
@@ -370,19 +384,39 @@ void replica_apply_deleted(struct replica *r, struct str id)
     } else {
         tombstone_put(r, id, STR_NONE);
     }
+}
+
+void replica_apply_deleted(struct replica *r, struct str id)
+{
+    replica_write(r);
+    drop(r, id);
     replica_unlock(r);
 }
 
 void replica_apply_gone(struct replica *r, enum directory_feed_kind kind, struct str id)
 {
-    replica_read(r);
-    bool known = kind == FEED_USER ? store_user(r, id) != NULL
-                 : kind == FEED_ORGANIZATION
-                     ? store_organization(r, id) != NULL
-                     : kind == FEED_TOKEN && token_place(r, id) < r->token_count;
-    replica_unlock(r);
+    replica_write(r);
+    const struct user *u = store_user(r, id);
+    bool known = false;
+    if (kind == FEED_USER || kind == FEED_APPLICANT)
+        known = u && user_record(u)->applicant == (kind == FEED_APPLICANT);
+    else if (kind == FEED_ORGANIZATION)
+        known = store_organization(r, id) != NULL;
+    else if (kind == FEED_TOKEN)
+        known = token_place(r, id) < r->token_count;
     if (known)
-        replica_apply_deleted(r, id);
+        drop(r, id);
+    replica_unlock(r);
+}
+
+void replica_apply_left(struct replica *r, enum directory_feed_kind kind, struct str id)
+{
+    bool of_people = kind == FEED_USER || kind == FEED_APPLICANT;
+    replica_write(r);
+    const struct user *u = store_user(r, id);
+    if (!u || !of_people || user_record(u)->applicant == (kind == FEED_APPLICANT))
+        drop(r, id);
+    replica_unlock(r);
 }
 
 /* ---- full refresh -----------------------------------------------------------------------------
@@ -397,18 +431,18 @@ void replica_refresh_begin(struct replica *r)
 }
 
 /* In one pass: removing one by one would each move the rest. */
-static void sweep_users(struct replica *r)
+static void sweep_users(struct replica *r, struct order *o)
 {
     size_t kept = 0;
-    for (size_t i = 0; i < r->users.count; i++) {
-        struct record *rec = r->users.at[i];
+    for (size_t i = 0; i < o->count; i++) {
+        struct record *rec = o->at[i];
         struct user *u = rec->node;
         if (u->seen == r->refresh)
-            r->users.at[kept++] = rec;
+            o->at[kept++] = rec;
         else
             user_detach(r, u);
     }
-    r->users.count = kept;
+    o->count = kept;
 }
 
 static void sweep_organizations(struct replica *r)
@@ -429,7 +463,8 @@ void replica_refresh_end(struct replica *r)
 {
     replica_write(r);
     if (r->refreshing) {
-        sweep_users(r);
+        sweep_users(r, &r->users);
+        sweep_users(r, &r->applicants);
         sweep_organizations(r);
         for (size_t i = r->token_count; i-- > 0;)
             if (r->tokens[i]->seen != r->refresh)
@@ -440,6 +475,7 @@ void replica_refresh_end(struct replica *r)
         }
     }
     order_sort(&r->users);
+    order_sort(&r->applicants);
     order_sort(&r->organizations);
     for (size_t i = 0; i < r->organizations.count; i++)
         links_sort(r->organizations.at[i]->node);

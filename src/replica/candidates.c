@@ -154,7 +154,7 @@ void candidates_add(struct search *s, struct part *p)
         return;
     case KEY_ID:
         rec = candidate_of_id(r, p->q->kind, p->by.value);
-        if (rec)
+        if (rec && !rec->applicant) /* shown by id (GET), listed never */
             add(&to, rec);
         break;
     case KEY_NAME:

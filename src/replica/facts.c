@@ -5,7 +5,8 @@
 
 /* ---- people -----------------------------------------------------------------------------------
  */
-bool replica_person(struct replica *r, struct arena *a, struct str id, struct directory_person *out)
+static bool person_of_id(struct replica *r, struct arena *a, struct str id,
+                         struct directory_person *out)
 {
     replica_read(r);
     const struct user *u = store_user(r, id);
@@ -13,6 +14,47 @@ bool replica_person(struct replica *r, struct arena *a, struct str id, struct di
         record_person(user_record(u), a, out);
     replica_unlock(r);
     return u;
+}
+
+bool replica_person(struct replica *r, struct arena *a, struct str id, struct directory_person *out)
+{
+    struct directory_person p;
+    if (!person_of_id(r, a, id, &p) || p.applicant)
+        return false;
+    *out = p;
+    return true;
+}
+
+bool replica_applicant(struct replica *r, struct arena *a, struct str id,
+                       struct directory_person *out)
+{
+    struct directory_person p;
+    if (!person_of_id(r, a, id, &p) || !p.applicant)
+        return false;
+    *out = p;
+    return true;
+}
+
+size_t replica_applicants(struct replica *r, struct arena *a, struct replica_applicant **out)
+{
+    replica_read(r);
+    size_t n = r->applicants.count;
+    *out = ARENA_ARRAY(a, struct replica_applicant, n + 1);
+    for (size_t i = 0; i < n; i++) {
+        const struct record *rec = r->applicants.at[i];
+        record_person(rec, a, &(*out)[i].person);
+        (*out)[i].created = rec->created;
+    }
+    replica_unlock(r);
+    return n;
+}
+
+size_t replica_applicant_count(struct replica *r)
+{
+    replica_read(r);
+    size_t n = r->applicants.count;
+    replica_unlock(r);
+    return n;
 }
 
 bool replica_person_by_dn(struct replica *r, struct arena *a, struct str dn,
@@ -268,6 +310,8 @@ bool replica_actor(struct replica *r, struct arena *a, struct str user_id, struc
 {
     replica_read(r);
     const struct user *u = store_user(r, user_id);
+    if (u && user_record(u)->applicant)
+        u = NULL;
     if (u) {
         *out = (struct kiops_actor){
             .kind = KIOPS_ACTOR_PERSON,
@@ -358,6 +402,7 @@ void replica_count(const struct replica *replica, struct replica_counts *out)
     for (size_t from = 0, more = 1; more; from += SLICE) {
         replica_read(r);
         out->users = r->users.count;
+        out->applicants = r->applicants.count;
         out->organizations = r->organizations.count;
         out->tokens = r->token_count;
         for (size_t i = from; i < from + SLICE && i < r->organizations.count; i++)

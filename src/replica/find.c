@@ -35,7 +35,8 @@ static bool show_seat(struct replica *r, struct arena *a, const struct replica_a
     replica_read(r);
     const struct user *u = store_user(r, user_id);
     const struct organization *o = store_organization(r, organization_id);
-    bool seen = u && o && view_seat(&view, organization_id, user_id);
+    bool seen = u && o && view_seat(&view, organization_id, user_id) &&
+                view_may_know(&view, user_record(u));
     struct seat_text t = {.view = &view};
     if (seen) {
         t = (struct seat_text){&view, user_record(u), organization_record(o), seat_of(r, u, o)};
@@ -156,7 +157,7 @@ static size_t outlook(const struct search *s)
         if (p->q->kind != REPLICA_MEMBERSHIP)
             n += p->count;
         else if (!of_one)
-            n += s->replica->users.count;
+            n += s->replica->users.count + s->replica->applicants.count;
     }
     return n;
 }

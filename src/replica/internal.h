@@ -83,7 +83,8 @@ struct record {
     uint32_t size;
     uint16_t extensions; /* bit i: content under the resource type's extension i */
     bool is_user, active, open;
-    bool odd_keys; /* a value whose key is empty: its keys do not tell it from no value */
+    bool applicant; /* user: signed up, not approved: in no list, found by id alone, names nobody */
+    bool odd_keys;  /* a value whose key is empty: its keys do not tell it from no value */
     uint32_t end[FIELDS];
     char text[];
 };
@@ -268,6 +269,7 @@ struct replica {
     pthread_rwlock_t lock;
 
     struct order users, organizations;
+    struct order applicants; /* in no other order */
     struct index user_id, user_dn, user_name, user_external, user_mail;
     struct index organization_id, organization_dn, organization_name, organization_external;
     struct index strays;     /* by DN key */
@@ -312,6 +314,8 @@ struct organization *store_organization_named(const struct replica *r, struct st
                                               struct str except);
 /* Its node under all its keys, but the DN of a user: that is claimed (apply.c). */
 void store_index(struct replica *r, const struct record *rec, bool add);
+/* Where a user stands. */
+struct order *order_of_user(struct replica *r, const struct record *rec);
 void order_add(struct order *o, struct record *rec, bool append);
 void order_replace(struct order *o, const struct record *old, struct record *rec);
 void order_remove(struct order *o, const struct record *rec);
@@ -403,6 +407,7 @@ enum sight { SIGHT_HIDDEN, SIGHT_SHORT, SIGHT_FULL };
 struct view view_of(struct replica *r, const struct kiops_actor *actor);
 void view_prepare(struct view *v, struct arena *a); /* worth it for many questions */
 bool view_manages(const struct view *v, struct str organization_id);
+bool view_may_know(const struct view *v, const struct record *user);
 bool view_user(const struct view *v, const struct user *u);
 enum sight view_organization(const struct view *v, const struct organization *o);
 bool view_seat(const struct view *v, struct str organization_id, struct str user_id);

@@ -19,6 +19,8 @@ static void gather(const struct gathering *g, const struct user *u, const struct
 {
     const struct record *user = user_record(u), *in = organization_record(o);
     const struct seat s = seat_of(g->search->replica, u, o);
+    if (!view_may_know(&g->search->view, user))
+        return;
     if (!s.member && !s.pending && !(s.rejected && g->rejected))
         return;
     g->part->some_seen = true;
@@ -104,12 +106,22 @@ static void gather_all_rejected(const struct gathering *g, struct record **users
     }
 }
 
-static struct record **copy_of(struct search *s, const struct order *o)
+static struct record **copy_of(struct search *s, const struct order *o, const struct order *more)
 {
-    struct record **at = arena_raw(s->arena, (o->count + 1) * sizeof *at);
+    size_t others = more ? more->count : 0;
+    struct record **at = arena_raw(s->arena, (o->count + others + 1) * sizeof *at);
     if (o->count)
         memcpy(at, o->at, o->count * sizeof *at);
+    if (others)
+        memcpy(at + o->count, more->at, others * sizeof *at);
     return at;
+}
+
+static size_t everybody(struct search *s, struct record ***out)
+{
+    const struct replica *r = s->replica;
+    *out = copy_of(s, &r->users, &r->applicants);
+    return r->users.count + r->applicants.count;
 }
 
 static void gather_everything(const struct gathering *g)
@@ -117,10 +129,8 @@ static void gather_everything(const struct gathering *g)
     struct search *s = g->search;
     struct replica *r = s->replica;
     replica_read(r);
-    size_t organizations = r->organizations.count, users = g->rejected ? r->users.count : 0;
-    struct record **in = copy_of(s, &r->organizations), **who = NULL;
-    if (users)
-        who = copy_of(s, &r->users);
+    struct record **in = copy_of(s, &r->organizations, NULL), **who = NULL;
+    size_t organizations = r->organizations.count, users = g->rejected ? everybody(s, &who) : 0;
     const struct user *self = s->view.self.len ? store_user(r, s->view.self) : NULL;
     replica_unlock(r);
     bool own_only = !s->view.all && s->view.actor->organization_count == 0;
@@ -157,8 +167,8 @@ static void gather_one(const struct gathering *g, struct str organization_id)
     struct replica *r = s->replica;
     replica_read(r);
     const struct organization *o = store_organization(r, organization_id);
-    struct record **who = o && g->rejected ? copy_of(s, &r->users) : NULL;
-    size_t users = who ? r->users.count : 0;
+    struct record **who = NULL;
+    size_t users = o && g->rejected ? everybody(s, &who) : 0;
     const struct user *self = s->view.self.len ? store_user(r, s->view.self) : NULL;
     replica_unlock(r);
     if (!o)

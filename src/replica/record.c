@@ -245,6 +245,23 @@ static struct record *finish(struct packer *p, instant_t created, instant_t modi
     return rec;
 }
 
+/* Who signed up has no place anywhere: a join in such an entry is an approval that was cut off, to
+ * be decided again as the request that it was. */
+static void pack_roles_of(struct packer *p, const struct directory_person *who)
+{
+    static const struct directory_values none;
+    const size_t n = who->requests.count, joined = who->applicant ? who->joined.count : 0;
+    struct str *requests = must(malloc((n + joined + 1) * sizeof *requests));
+    for (size_t i = 0; i < n + joined; i++)
+        requests[i] = i < n ? who->requests.at[i] : who->joined.at[i - n];
+    const struct directory_values waiting = {requests, n + joined};
+    pack_list(p, FIELD_JOINED, who->applicant ? &none : &who->joined);
+    pack_list(p, FIELD_MANAGERS, who->applicant ? &none : &who->managers);
+    pack_list(p, FIELD_PERMISSIONS, who->applicant ? &none : &who->permissions);
+    pack_list(p, FIELD_REQUESTS, &waiting);
+    free(requests);
+}
+
 struct record *record_of_user(const struct replica *r, const struct directory_user *u)
 {
     const struct directory_person *who = &u->person;
@@ -261,10 +278,7 @@ struct record *record_of_user(const struct replica *r, const struct directory_us
     pack_keys(&p, u->resource);
     pack_mails(&p, json_object_get(u->resource, "emails"));
     pack_list(&p, FIELD_EXTERNAL, &who->external_ids);
-    pack_list(&p, FIELD_JOINED, &who->joined);
-    pack_list(&p, FIELD_MANAGERS, &who->managers);
-    pack_list(&p, FIELD_PERMISSIONS, &who->permissions);
-    pack_list(&p, FIELD_REQUESTS, &who->requests);
+    pack_roles_of(&p, who);
     pack_list(&p, FIELD_REJECTED, &who->rejected);
     struct record *rec = finish(&p, u->created, u->modified);
     buf_free(&p.text);
@@ -272,6 +286,7 @@ struct record *record_of_user(const struct replica *r, const struct directory_us
         return NULL;
     rec->is_user = true;
     rec->active = who->active;
+    rec->applicant = who->applicant;
     rec->content = hash_content(who->id.at, who->id.len);
     return rec;
 }
@@ -342,7 +357,8 @@ bool record_same(const struct record *a, const struct record *b)
 {
     return a->size == b->size && a->created == b->created && a->modified == b->modified &&
            a->content == b->content && a->extensions == b->extensions && a->active == b->active &&
-           a->open == b->open && memcmp(a->end, b->end, sizeof a->end) == 0 &&
+           a->open == b->open && a->applicant == b->applicant &&
+           memcmp(a->end, b->end, sizeof a->end) == 0 &&
            memcmp(a->text, b->text, a->size - sizeof *a) == 0;
 }
 
@@ -396,6 +412,7 @@ void record_person(const struct record *rec, struct arena *a, struct directory_p
         .id = arena_str(a, record_field(rec, FIELD_ID)),
         .csn = arena_str(a, record_field(rec, FIELD_CSN)),
         .active = rec->active,
+        .applicant = rec->applicant,
         .joined = record_list(rec, FIELD_JOINED, a),
         .managers = record_list(rec, FIELD_MANAGERS, a),
         .permissions = record_list(rec, FIELD_PERMISSIONS, a),

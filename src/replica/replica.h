@@ -41,6 +41,9 @@ void replica_apply_token(struct replica *r, const struct directory_token *t);
 void replica_apply_deleted(struct replica *r, struct str id);
 /* The same by a search that may name what was never its own: only what is known as `kind` goes. */
 void replica_apply_gone(struct replica *r, enum directory_feed_kind kind, struct str id);
+/* A search whose own it was lost it: deleted, unless it is known by now to stand in the other place
+ * of people (approved, and moved). */
+void replica_apply_left(struct replica *r, enum directory_feed_kind kind, struct str id);
 /* Full refresh: what no event names between begin and end is gone. Never begun on a partial read.
  * Lists are in order from the end of the first one on: nothing is served before. */
 void replica_refresh_begin(struct replica *r);
@@ -75,6 +78,16 @@ int64_t replica_staleness_ms(const struct replica *r); /* 0 while live */
  * ------------------------------------------------------------------------- */
 bool replica_person(struct replica *r, struct arena *a, struct str id,
                     struct directory_person *out);
+/* Who signed up and is not approved: found by nothing but this, by replica_show() and among
+ * Memberships; no user anywhere else here. */
+bool replica_applicant(struct replica *r, struct arena *a, struct str id,
+                       struct directory_person *out);
+struct replica_applicant {
+    struct directory_person person;
+    instant_t created;
+};
+size_t replica_applicants(struct replica *r, struct arena *a, struct replica_applicant **out);
+size_t replica_applicant_count(struct replica *r);
 bool replica_person_by_dn(struct replica *r, struct arena *a, struct str dn,
                           struct directory_person *out);
 /* A user with this userName by our key (unicode.h), which may be more than the directory holds
@@ -208,8 +221,8 @@ MUST_CHECK bool replica_find(struct replica *r, struct arena *a, const struct re
  * requests that wait; oldest_request: since when the first of them, INSTANT_NONE = there is none.
  */
 struct replica_counts {
-    size_t users, organizations, tokens, bytes, dangling_members, odd_entries, vacant_seats,
-        pending;
+    size_t users, applicants, organizations, tokens, bytes, dangling_members, odd_entries,
+        vacant_seats, pending;
     instant_t oldest_request;
 };
 void replica_count(const struct replica *r, struct replica_counts *out);

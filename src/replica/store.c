@@ -60,15 +60,15 @@ struct replica *replica_new(const struct replica_settings *s)
     return r;
 }
 
-static void free_users(struct replica *r)
+static void free_users(struct order *o)
 {
-    for (size_t i = 0; i < r->users.count; i++) {
-        struct user *u = r->users.at[i]->node;
+    for (size_t i = 0; i < o->count; i++) {
+        struct user *u = o->at[i]->node;
         free(u->links);
         free(u);
-        free(r->users.at[i]);
+        free(o->at[i]);
     }
-    free(r->users.at);
+    free(o->at);
 }
 
 static void free_organizations(struct replica *r)
@@ -91,7 +91,8 @@ void replica_free(struct replica *r)
 {
     if (!r)
         return;
-    free_users(r);
+    free_users(&r->users);
+    free_users(&r->applicants);
     free_organizations(r);
     for (size_t i = 0; i < r->token_count; i++)
         arena_free(r->tokens[i]->arena);
@@ -218,10 +219,12 @@ static void change_list(struct index *ix, const struct record *rec, enum field l
         change(ix, value, rec->node, add);
 }
 
-/* All but the DN, which is claimed. */
+/* All but the DN, which is claimed. Nobody finds an applicant by a name or an address. */
 static void change_user(struct replica *r, const struct record *rec, bool add)
 {
     change(&r->user_id, record_field(rec, FIELD_ID), rec->node, add);
+    if (rec->applicant)
+        return;
     change(&r->user_name, record_name_key(rec), rec->node, add);
     change_list(&r->user_external, rec, FIELD_EXTERNAL, add);
     change_list(&r->user_mail, rec, FIELD_MAILS, add);
@@ -262,6 +265,11 @@ static size_t place_of(const struct order *o, struct str id)
             to = middle;
     }
     return from;
+}
+
+struct order *order_of_user(struct replica *r, const struct record *rec)
+{
+    return rec->applicant ? &r->applicants : &r->users;
 }
 
 void order_add(struct order *o, struct record *rec, bool append)

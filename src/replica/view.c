@@ -41,8 +41,17 @@ bool view_manages(const struct view *v, struct str organization_id)
     return bsearch(&organization_id, v->managed, v->managed_count, sizeof *v->managed, by_text);
 }
 
+/* Applicants are for people who decide on them: no token, and so no application behind one, hears
+ * of them. */
+bool view_may_know(const struct view *v, const struct record *user)
+{
+    return !user->applicant || v->actor->kind != KIOPS_ACTOR_TOKEN;
+}
+
 bool view_user(const struct view *v, const struct user *u)
 {
+    if (!view_may_know(v, user_record(u)))
+        return false;
     if (v->all || (v->self.len && str_eq(v->self, record_field(user_record(u), FIELD_ID))))
         return true;
     for (uint32_t i = 0; i < u->link_count; i++) {

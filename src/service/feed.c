@@ -35,7 +35,8 @@ struct feeding {
 static void leave_out(struct service *s, enum directory_feed_kind kind,
                       const struct directory_entry *e, const struct error *why)
 {
-    replica_apply_gone(s->replica, kind, e->id);
+    bool applicant = kind == FEED_USER && directory_is_applicant(s->directory, e->dn);
+    replica_apply_gone(s->replica, applicant ? FEED_APPLICANT : kind, e->id);
     replica_note_odd(s->replica);
     if (kind == FEED_USER)
         LOG_WARN("feed_odd_user", LOG_S("id", e->id), LOG_C("reason", why->detail));
@@ -62,12 +63,27 @@ bool service_refresh_organization(struct service *s, struct directory_conn *conn
     return true;
 }
 
+/* Approval moves an entry from the one place to the other, so whom neither look found may have
+ * passed between them: a third one finds out. */
+bool service_find_user(struct directory_conn *conn, struct arena *a, struct str id,
+                       struct directory_entries *out, struct error *err)
+{
+    const struct directory *d = directory_of(conn);
+    const struct directory_search user = directory_search_user(d, a, id),
+                                  applicant = directory_search_applicant(d, a, id);
+    if (!directory_find(conn, a, &user, out, err))
+        return false;
+    if (out->count || !directory_config(d)->signup.enabled)
+        return true;
+    return directory_find(conn, a, &applicant, out, err) &&
+           (out->count || directory_find(conn, a, &user, out, err));
+}
+
 bool service_refresh_user(struct service *s, struct directory_conn *conn, struct arena *a,
                           struct str id, struct error *err)
 {
-    struct directory_search search = directory_search_user(s->directory, a, id);
     struct directory_entries found;
-    if (!directory_find(conn, a, &search, &found, err))
+    if (!service_find_user(conn, a, id, &found, err))
         return false;
     struct directory_user u;
     struct error odd = ERROR_INIT;
@@ -189,7 +205,9 @@ static void apply_user(struct feeding *f, const struct directory_entry *e)
     struct directory_user u;
     struct directory_person before;
     struct error err = ERROR_INIT;
-    bool known = !f->refreshing && replica_person(f->s->replica, f->arena, e->id, &before);
+    struct replica *r = f->s->replica;
+    bool known = !f->refreshing && (replica_person(r, f->arena, e->id, &before) ||
+                                    replica_applicant(r, f->arena, e->id, &before));
     if (known && e->csn.len && str_cmp(before.csn, e->csn) >= 0)
         return; /* our own write, or older */
     if (!directory_map_user(f->s->directory, f->arena, e, &u, &err)) {
@@ -268,6 +286,7 @@ static void apply(struct feeding *f, const struct directory_event *ev)
 {
     switch (ev->kind) {
     case FEED_USER:
+    case FEED_APPLICANT:
         apply_user(f, &ev->entry);
         break;
     case FEED_ORGANIZATION:
@@ -284,7 +303,7 @@ static void apply(struct feeding *f, const struct directory_event *ev)
         if (ev->resumed)
             replica_apply_gone(f->s->replica, ev->of, ev->entry.id);
         else
-            replica_apply_deleted(f->s->replica, ev->entry.id);
+            replica_apply_left(f->s->replica, ev->of, ev->entry.id);
         break;
     case FEED_REFRESH_BEGIN:
         f->refreshing = true;
@@ -316,6 +335,7 @@ void *service_feed_thread(void *service)
         apply(&f, &ev);
         catch_up(&f);
         complete(&f);
+        signup_sweep(s);
         arena_reset(f.arena);
     }
     directory_close(f.conn);

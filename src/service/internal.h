@@ -39,6 +39,9 @@ struct service {
     atomic_bool ask_tokens_once;
     struct signins *signins;
     struct notices *notices; /* NULL: no webhook */
+    atomic_size_t signups_under_way;
+    _Atomic int64_t sweep_at; /* signup_sweep.c: monotonic ms, of the next look */
+    atomic_uint_fast64_t signups, signups_dropped, signups_expired;
     atomic_uint_fast64_t refused_by_rule[32], unknown_outcomes, lost_races, feed_events;
 };
 
@@ -60,6 +63,9 @@ void *service_feed_thread(void *service);
  * (logged and counted) = applied as deleted. */
 MUST_CHECK bool service_refresh_organization(struct service *s, struct directory_conn *conn,
                                              struct arena *a, struct str id, struct error *err);
+/* By id among users, and among those who signed up (directory_is_applicant() tells which). */
+MUST_CHECK bool service_find_user(struct directory_conn *conn, struct arena *a, struct str id,
+                                  struct directory_entries *out, struct error *err);
 /* The same for a user. */
 MUST_CHECK bool service_refresh_user(struct service *s, struct directory_conn *conn,
                                      struct arena *a, struct str id, struct error *err);
@@ -113,6 +119,8 @@ struct sight { /* what was seen, from the replica or fresh from the directory */
     bool has_user, has_organization;
     struct directory_person person;
     struct str name; /* of the user, for the texts */
+    struct str user_name;
+    bool name_taken; /* of an applicant who is to be approved: by a user */
     struct replica_organization organization;
     struct str former_dn; /* of a rename under way, or cut off: groups may still name the user so;
                              known on a fresh look */
@@ -152,10 +160,11 @@ struct change {
     size_t leaving_managers,
         coming_managers; /* other Managers that the same request takes and makes (plan.c) */
     const char *rule;
-    uint64_t intent;       /* audit */
-    bool finished;         /* its outcome is written */
-    bool done;             /* and says that it was made */
-    struct str new_joined; /* the value this join wrote */
+    uint64_t intent;                 /* audit */
+    bool finished;                   /* its outcome is written */
+    bool done;                       /* and says that it was made */
+    struct str new_joined;           /* the value this join wrote */
+    struct directory_values claimed; /* the requests that it took */
 };
 
 /* sight.c: from the replica, or from the directory when `fresh`. */
@@ -179,6 +188,10 @@ struct kiops_record change_record(const struct change *ch);
 /* The operations; each is one row of DESIGN 3.3, called again after STEP_AGAIN with a fresh sight.
  */
 enum step operation_join(struct change *ch, struct error *err); /* join.c: add, approve */
+/* applicant.c: of a join, once the request is claimed: the entry of who signed up moves to the
+ * users under the name asked for. `joined`: what the claim left there. */
+enum step applicant_move_in(struct change *ch, const struct directory_values *joined,
+                            struct error *err);
 /* Parts of a join that plan.c shares among many. */
 enum step operation_join_person(struct change *ch, struct error *err);
 enum step operation_join_look(struct change *ch, struct error *err);
@@ -254,6 +267,9 @@ struct directory_values operation_values_of(struct arena *a, const struct direct
 void operation_refused(struct service *s, const struct error *err); /* counts by rule */
 /* The change's person in (+1) or out of (-1) `member` and `owner`. */
 struct replica_set_change operation_set(const struct change *ch, int member, int owner);
+
+/* ---- signup_sweep.c: called now and then by the feed's thread; the work is a writer's */
+void signup_sweep(struct service *s);
 
 /* ---- naming.c: the values by which groups and the platform group name a DN
  * -------------------------------- */

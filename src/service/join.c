@@ -14,6 +14,7 @@ enum step operation_join_person(struct change *ch, struct error *err)
     if (g->joined.count && !g->in && (!g->fresh || (g->former_dn.len && !ch->followed)))
         return STEP_AGAIN;
     directory_mods_init(&m, ch->call->arena);
+    ch->claimed = g->requests;
     ch->new_joined = operation_new_stamp(ch->call->arena, ch->what.organization, STR_NONE);
     operation_none_of(ch, &m);
     operation_delete_all(&m, "kiopsRequest", &g->requests);
@@ -135,6 +136,12 @@ enum step operation_join(struct change *ch, struct error *err)
         enum step person = operation_join_person(ch, err);
         if (person != STEP_DONE)
             return person;
+    }
+    if (ch->sight.person.applicant) {
+        const struct directory_values own = {&ch->new_joined, 1};
+        enum step moved = applicant_move_in(ch, claimed ? &ch->sight.joined : &own, err);
+        if (moved != STEP_DONE)
+            return moved;
     }
     enum step organization = join_organization(ch, err);
     return organization == STEP_DONE ? operation_join_look(ch, err) : organization;

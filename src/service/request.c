@@ -56,8 +56,15 @@ enum step operation_reject(struct change *ch, struct error *err)
         ch->carry = CARRY_NOTHING;
         return STEP_AGAIN;
     }
+    if (g->person.applicant && g->joined.count &&
+        operation_is_young(g->joined.at[0], clock_now())) {
+        error_set(err, ERR_CONFLICT, "an approval is under way; look again in a moment");
+        return STEP_FAILED;
+    }
     directory_mods_init(&m, a);
     operation_delete_all(&m, "kiopsRequest", &g->requests);
+    if (g->person.applicant) /* an approval that was cut off */
+        operation_delete_all(&m, "kiopsJoined", &g->joined);
     if (ch->what.kind == KIOPS_REJECT && !g->rejected.count) {
         char time[CLOCK_TEXT_MAX];
         struct str when = clock_generalized(clock_now(), time);

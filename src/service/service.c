@@ -169,6 +169,9 @@ void service_figures(const struct service *s, struct service_figures *out)
         .unknown_outcomes = atomic_load(&s->unknown_outcomes),
         .lost_races = atomic_load(&s->lost_races),
         .feed_events = atomic_load(&s->feed_events),
+        .signups = atomic_load(&s->signups),
+        .signups_dropped = atomic_load(&s->signups_dropped),
+        .signups_expired = atomic_load(&s->signups_expired),
     };
     notices_figures(s->notices, &out->notices);
     out->ldap_count = directory_figures(s->directory, out->ldap);

@@ -155,6 +155,19 @@ enum service_status service_membership_patch(const struct service_call *c, struc
                                              struct service_result *out, struct error *err);
 enum service_status service_membership_delete(const struct service_call *c, struct str id,
                                               struct service_result *out, struct error *err);
+/* signup.c: what a stranger gave, checked for its form alone (views; the password is kept until it
+ * is set, and wiped). */
+struct service_applicant {
+    struct str user_name, password, given_name, family_name, email, organization;
+    struct str address; /* for the audit */
+};
+/* Takes it to a writer thread and returns: whether it was possible is told to nobody but log, audit
+ * and metrics. ERR_UNAVAILABLE: nothing can be taken now. */
+MUST_CHECK bool service_signup(const struct service_call *c, const struct service_applicant *who,
+                               struct error *err);
+/* Open organizations by a part of their name (may be empty): the first ones by name. */
+enum service_status service_signup_organizations(const struct service_call *c, struct str text,
+                                                 struct service_result *out, struct error *err);
 /* resource.c: the resource types under one table, for those who write all. */
 struct service_resource {
     enum replica_kind kind;
@@ -251,7 +264,7 @@ struct service_notice_figures {
 };
 struct service_figures {
     uint64_t queue_writes, queue_reads, queue_scans, refused_by_rule[32], unknown_outcomes,
-        lost_races, feed_events;
+        lost_races, feed_events, signups, signups_dropped, signups_expired;
     struct directory_figure ldap[DIRECTORY_FIGURES];
     size_t ldap_count;
     struct service_notice_figures notices;

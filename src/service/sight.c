@@ -45,15 +45,26 @@ static void note_other_manager(struct change *ch, struct str dn, struct str id)
         g->other_manager = dn;
 }
 
+/* Is approved, and gets the name then. */
+static bool asks_for_a_name(const struct change *ch)
+{
+    return ch->what.kind == KIOPS_APPROVE && ch->sight.has_user && ch->sight.person.applicant;
+}
+
 static void look_in_replica(struct change *ch)
 {
     struct replica *r = ch->call->service->replica;
     struct arena *a = ch->call->arena;
     struct sight *g = &ch->sight;
-    struct str user = ch->what.subject, display;
-    g->has_user = replica_person(r, a, user, &g->person);
-    if (!replica_user_name(r, a, user, &display, &g->name))
-        g->name = STR_NONE;
+    struct str user = ch->what.subject, holder;
+    g->has_user =
+        replica_person(r, a, user, &g->person) || replica_applicant(r, a, user, &g->person);
+    if (!replica_user_name(r, a, user, &g->user_name, &g->name))
+        g->user_name = g->name = STR_NONE;
+    if (asks_for_a_name(ch)) {
+        const struct replica_name wanted = {.name = g->user_name, .except = user};
+        g->name_taken = replica_user_named(r, a, &wanted, &holder);
+    }
     g->has_organization = replica_organization(r, a, ch->what.organization, &g->organization);
     struct replica_membership m = replica_membership(r, ch->what.organization, user);
     g->in = m.member;
@@ -123,7 +134,7 @@ static bool look_at_owners(struct change *ch, struct error *err)
     }
     if (!directory_find_all(ch->call->conn, a, (struct directory_searches){s, n}, found, err))
         return false;
-    g->in = g->has_user && found[0].count == 1;
+    g->in = g->has_user && !g->person.applicant && found[0].count == 1;
     for (size_t i = 0; i < owners; i++) {
         struct str dn = g->organization.owners[i].dn;
         if (found[1 + 2 * i].count != 1 || found[2 + 2 * i].count != 1)
@@ -176,6 +187,20 @@ static bool look_at_admins(struct change *ch, const struct directory_entry *grou
     return true;
 }
 
+static bool look_at_name(struct change *ch, struct error *err)
+{
+    const struct service_call *c = ch->call;
+    struct directory_entries found;
+    if (!asks_for_a_name(ch))
+        return true;
+    struct directory_search s =
+        directory_search_user_named(c->service->directory, c->arena, ch->sight.user_name);
+    if (!directory_find(c->conn, c->arena, &s, &found, err))
+        return false;
+    ch->sight.name_taken = found.count > 0;
+    return true;
+}
+
 static bool look_in_directory(struct change *ch, struct error *err)
 {
     const struct service_call *c = ch->call;
@@ -188,6 +213,9 @@ static bool look_in_directory(struct change *ch, struct error *err)
     struct directory_entries found[3];
     if (!directory_find_all(c->conn, c->arena, (struct directory_searches){s, 3}, found, err))
         return false;
+    if (found[0].count == 0 && c->service->config->signup.enabled &&
+        !service_find_user(c->conn, c->arena, ch->what.subject, &found[0], err))
+        return false;
     if (found[0].count == 1 && !directory_is_protected(c->service->directory, found[0].at[0].dn)) {
         struct directory_user u;
         if (!directory_map_user(c->service->directory, c->arena, &found[0].at[0], &u, err))
@@ -196,6 +224,7 @@ static bool look_in_directory(struct change *ch, struct error *err)
         g->person = u.person;
         g->former_dn = naming_former_dn(c, &u);
         g->name = u.display;
+        g->user_name = u.user_name;
     }
     if (found[1].count == 1 && !directory_is_protected(c->service->directory, found[1].at[0].dn)) {
         struct directory_organization o;
@@ -207,7 +236,7 @@ static bool look_in_directory(struct change *ch, struct error *err)
     }
     if (found[2].count == 1 && !look_at_admins(ch, &found[2].at[0], err))
         return false;
-    return !g->has_organization || look_at_owners(ch, err);
+    return look_at_name(ch, err) && (!g->has_organization || look_at_owners(ch, err));
 }
 
 bool change_look(struct change *ch, bool fresh, struct error *err)
@@ -229,6 +258,10 @@ bool change_look(struct change *ch, bool fresh, struct error *err)
 static bool is_cut_off(const struct change *ch)
 {
     const struct sight *g = &ch->sight;
+    /* Who signed up and still stands where applicants do, joined nothing: it waits for a decision.
+     */
+    if (g->person.applicant)
+        return g->joined.count > 0;
     return ch->what.kind == KIOPS_APPROVE && g->joined.count && !g->rejected.count && !g->manager;
 }
 
@@ -253,6 +286,8 @@ static struct kiops_state state_of(const struct change *ch)
         .subject_permissions = operation_permissions(&g->permissions),
         .subject_rejected = operation_latest(&g->rejected),
         .subject_admin = g->admin,
+        .subject_applicant = g->has_user && g->person.applicant && !ch->after_join,
+        .subject_name_taken = g->name_taken,
         .organization_exists = g->has_organization,
         .organization_open = g->organization.open,
         .other_managers =

@@ -40,9 +40,8 @@ bool user_delete_parts(const struct service_call *c, const struct directory_pers
 static bool read_all(struct deletion *d, struct error *err)
 {
     const struct service_call *c = d->call;
-    struct directory_search user = directory_search_user(c->service->directory, c->arena, d->id);
     struct directory_entries found;
-    if (!directory_find(c->conn, c->arena, &user, &found, err))
+    if (!service_find_user(c->conn, c->arena, d->id, &found, err))
         return false;
     if (found.count != 1 || directory_is_protected(c->service->directory, found.at[0].dn))
         return error_set(err, ERR_NOT_FOUND, "no such user");

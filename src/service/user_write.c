@@ -52,8 +52,11 @@ bool user_write_judge(const struct service_call *c, struct kiops_change *what,
         return true;
     kiops_refuse(&v, what, err);
     operation_refused(c->service, err);
-    struct kiops_record record = {
-        .actor = c->actor, .kind = what->kind, .rule = v.rule, .subject = what->subject};
+    struct kiops_record record = {.actor = c->actor,
+                                  .kind = what->kind,
+                                  .rule = v.rule,
+                                  .subject = what->subject,
+                                  .organization = what->organization};
     if (err->rule[0])
         audit_refusal(c->service->audit, &record, c->request_id);
     return false;

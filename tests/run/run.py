@@ -108,7 +108,7 @@ def start_bridges(settings, slapd, binary):
     bridges = []
     for n in range(settings.bridges):
         bridge = Bridge(settings.folder / f"bridge-{n + 1}", settings.port + n, binary, slapd,
-                        durable=settings.durable)
+                        durable=settings.durable, signup="")
         bridge.create()
         if n == 0:
             token = bridge.new_token("run", "--role", "PlatformAdmin", "--client", site.CLIENT)

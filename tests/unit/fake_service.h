@@ -216,6 +216,24 @@ enum service_status service_authenticate(const struct service_call *c, struct st
     return SERVICE_OK;
 }
 
+/* Whoever asks may. */
+bool service_signup(const struct service_call *c, const struct service_applicant *who,
+                    struct error *err)
+{
+    (void)c;
+    return who->user_name.len || error_set(err, ERR_INTERNAL, "nobody signed up");
+}
+
+enum service_status service_signup_organizations(const struct service_call *c, struct str text,
+                                                 struct service_result *out, struct error *err)
+{
+    (void)c;
+    (void)text;
+    (void)err;
+    out->body = STR("{}");
+    return SERVICE_OK;
+}
+
 /* The directory is asked each time. */
 enum service_status service_password_authenticate(const struct service_call *c,
                                                   const struct service_login *login,

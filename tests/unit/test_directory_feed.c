@@ -71,6 +71,7 @@ static void apply(const struct directory_event *event)
     case FEED_ORGANIZATION:
     case FEED_PLATFORM:
     case FEED_TOKEN:
+    case FEED_APPLICANT:
     case FEED_DELETED:
         believe(event);
         break;

@@ -36,14 +36,16 @@ limits = {{ requests_per_s = 0; {limits} }};
 audit = {{ dir = "audit"; sync = "{sync}"; }};
 auth = {{ {auth} }};
 console = {{ enabled = false; }};
+signup = {{ enabled = {signup}; container = "{pending}"; {signup_more} }};
 {more}"""
 
 
 class Bridge:
-    """`directory`, `mapping`, `limits` and `scim` are settings for those groups, `auth` all of that group, `more` whole groups for the end."""
+    """`directory`, `mapping`, `limits` and `scim` are settings for those groups, `auth` all of that group, `signup` settings that switch it on, `more` whole groups for the end."""
 
     def __init__(self, home, port, binary, slapd, *, durable=False, uri=None, directory="",
-                 mapping="", limits="", scim="", auth="basic = true;", more="", prefix=()):
+                 mapping="", limits="", scim="", auth="basic = true;", more="", signup=None,
+                 prefix=()):
         self.home = Path(home)
         self.binary = str(Path(binary).resolve())
         self.url = f"http://127.0.0.1:{port}/scim/v2"
@@ -55,7 +57,8 @@ class Bridge:
             operator=site.OPERATOR, people=site.PEOPLE, organizations=site.ORGANIZATIONS,
             placeholder=site.PLACEHOLDER, admins=site.ADMINS, tokens=site.TOKENS, jobs=site.JOBS,
             repository=REPOSITORY, sync="batch" if durable else "none", directory=directory,
-            mapping=mapping, limits=limits, scim=scim, auth=auth, more=more)
+            mapping=mapping, limits=limits, scim=scim, auth=auth, more=more,
+            signup="false" if signup is None else "true", pending=site.PENDING, signup_more=signup or "")
         self.process = Process(
             name=self.home.name, argv=[*prefix, self.binary, "-c", str(self.conf), "serve"],
             mark=str(self.conf), log=str(self.home / "log"), pid_file=str(self.home / "pid"),

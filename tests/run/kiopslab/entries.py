@@ -57,7 +57,7 @@ def account(dn, password):
 def base(passwords):
     yield entry(site.BASE, [("objectClass", "dcObject"), ("objectClass", "organization"),
                             ("dc", "example"), ("o", "Example")])
-    for dn in (site.SERVICES, site.PEOPLE, site.ORGANIZATIONS, site.PLATFORM, site.TOKENS, site.JOBS):
+    for dn in (site.SERVICES, site.PEOPLE, site.PENDING, site.ORGANIZATIONS, site.PLATFORM, site.TOKENS, site.JOBS):
         ou = dn.split(",")[0].removeprefix("ou=")
         yield entry(dn, [("objectClass", "organizationalUnit"), ("ou", ou)])
     yield account(site.BRIDGE, passwords.bridge)

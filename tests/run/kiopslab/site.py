@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 BASE = "dc=example,dc=org"
 PEOPLE = f"ou=people,{BASE}"
+PENDING = f"ou=pending,{BASE}"
 ORGANIZATIONS = f"ou=organizations,{BASE}"
 PLATFORM = f"ou=kiops,{BASE}"
 TOKENS = f"ou=tokens,{PLATFORM}"

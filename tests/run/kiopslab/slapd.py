@@ -66,7 +66,7 @@ unique_uri "serialize ldap:///{tokens}?kiopsTokenHash?sub"
 def render_acl():
     text = (REPOSITORY / "conf/acl.conf").read_text()
     for name, dn in (("PEOPLE", site.PEOPLE), ("ORGANIZATIONS", site.ORGANIZATIONS),
-                     ("PLATFORM", site.PLATFORM), ("TOKENS", site.TOKENS), ("ADMINS", site.ADMINS), ("BRIDGE", site.BRIDGE),
+                     ("PLATFORM", site.PLATFORM), ("TOKENS", site.TOKENS), ("PENDING", site.PENDING), ("ADMINS", site.ADMINS), ("BRIDGE", site.BRIDGE),
                      ("OPERATOR", site.OPERATOR), ("READERS", site.SERVICES)):
         text = text.replace(f"@{name}@", dn)
     return text
