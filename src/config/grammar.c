@@ -31,11 +31,10 @@ static const struct config_word presets[] = {
      "the preset for 389 Directory Server is not built yet; use \"openldap\""},
     {"plain", CONFIG_PLAIN, "plain mode is not built yet; use \"openldap\""},
     {0}};
-static const struct config_word feeds[] = {
-    {"auto", CONFIG_FEED_AUTO, NULL},
-    {"syncrepl", CONFIG_FEED_SYNCREPL, NULL},
-    {"poll", CONFIG_FEED_POLL, "following a server by polling is not built yet; use \"auto\""},
-    {0}};
+static const struct config_word feeds[] = {{"auto", CONFIG_FEED_AUTO, NULL},
+                                           {"syncrepl", CONFIG_FEED_SYNCREPL, NULL},
+                                           {"poll", CONFIG_FEED_POLL, NULL},
+                                           {0}};
 static const struct config_word locks[] = {{"none", CONFIG_LOCK_NONE, NULL},
                                            {"ppolicy", CONFIG_LOCK_PPOLICY, NULL},
                                            {"nsaccountlock", CONFIG_LOCK_NSACCOUNTLOCK, NULL},

@@ -386,7 +386,7 @@ const char *const *directory_user_attrs(const struct directory *d);
 const char *const *directory_organization_attrs(const struct directory *d, bool with_members,
                                                 bool with_owners);
 
-/* ---- feed.c
+/* ---- feed.c, persist.c, poll.c
  * -------------------------------------------------------------------------------------------------------
  */
 struct directory_feed;
@@ -412,12 +412,14 @@ struct directory_event {
      * own (slapd plays back its session log), so nothing of another kind may go by it. */
     enum directory_feed_kind of;
     bool resumed;
+    int64_t as_of; /* FEED_LOST: monotonic ms at which all was known; 0 = until now, or never */
     struct directory_entry
         entry; /* id and csn filled; in the arena given to directory_feed_next() */
 };
 
-/* Does not connect yet. The persist searches name their attributes and leave out member and owner.
- */
+/* Does not connect yet. By directory.feed: refresh and persist (persist.c), or polling (poll.c);
+ * "auto" polls a server that does not know the control of the first. Organizations come without
+ * member and owner. */
 struct directory_feed *directory_feed_new(struct directory *d);
 void directory_feed_free(struct directory_feed *f);
 /* Waits at most wait_ms for the next event. */

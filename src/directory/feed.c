@@ -1,12 +1,4 @@
-/*
- * The feed: refresh and persist (RFC 4533), several searches on one connection of its own, to the
- * server that is written to.
- *
- * A refresh without cookies names everything; the events FEED_REFRESH_BEGIN and FEED_LIVE stand
- * around it. With cookies a server either names what is gone (that is delivered as it comes), or
- * names what is still there and means that the rest is gone. The second kind would need the set of
- * all ids here; a full refresh says the same, so that is what follows.
- */
+/* The feed: of a server that tells what changes, or of one that must be asked. */
 #include <errno.h>
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -15,99 +7,83 @@
 #include "base/log.h"
 #include "directory/internal.h"
 
-#define SOURCES 5
-#define COOKIE_MAX 65536
-#define IDS_MAX ((size_t)64 << 20)
 #define RETRY_FIRST_MS 100
 #define RETRY_MAX_MS 3000
-
-struct source {
-    enum directory_feed_kind kind;
-    struct directory_search search;
-    const char *base, *filter;
-    struct buf cookie;
-    int msgid;
-    bool refreshed; /* on this connection */
-};
 
 struct directory_feed {
     struct directory *directory;
     struct arena *memory;
-    LDAP *ld; /* NULL = not connected */
     int wake;
-    struct source sources[SOURCES];
-    size_t source_count; /* the last one only where people may sign up */
-    bool complete;       /* everything up to the cookies was delivered */
-    bool resuming;       /* this connection began with cookies */
-    struct buf gone;     /* deleted ids that are still to be delivered; all from one message */
-    enum directory_feed_kind gone_of;
-    size_t gone_at;
-    int64_t heard_at, probed_at;
-    int probe; /* 0 = none on its way */
-    int64_t retry_at, retry_delay;
+    struct directory_sources sources;
+    struct directory_persist *persist; /* one of the two */
+    struct directory_poll *poll;
 };
 
-/* ---- life */
-
-static void source_init(struct directory_feed *f, struct source *s, enum directory_feed_kind kind,
-                        struct directory_search search)
+static struct directory_source source_of(struct arena *a, enum directory_feed_kind kind,
+                                         struct directory_search search)
 {
-    s->kind = kind;
-    s->search = search;
-    s->base = arena_cstr(f->memory, search.base);
-    s->filter = search.filter.len ? arena_cstr(f->memory, search.filter) : "(objectClass=*)";
-    buf_init(&s->cookie, COOKIE_MAX);
+    return (struct directory_source){
+        .kind = kind,
+        .search = search,
+        .base = arena_cstr(a, search.base),
+        .filter = search.filter.len ? arena_cstr(a, search.filter) : "(objectClass=*)",
+    };
+}
+
+static void fill_sources(struct directory_feed *f)
+{
+    struct directory *d = f->directory;
+    struct arena *a = f->memory;
+    const struct config_directory *config = &d->config->directory;
+    const struct directory_search users = {.base = config->users.base,
+                                           .scope = DIRECTORY_SUB,
+                                           .filter = config->users.filter,
+                                           .attrs = directory_user_attrs(d)};
+    const struct directory_search organizations = {
+        .base = config->organizations.base,
+        .scope = DIRECTORY_SUB,
+        .filter = config->organizations.filter,
+        .attrs = directory_organization_attrs(d, false, false)};
+    f->sources = (struct directory_sources){
+        {source_of(a, FEED_USER, users), source_of(a, FEED_ORGANIZATION, organizations),
+         source_of(a, FEED_TOKEN, directory_tokens(d)),
+         source_of(a, FEED_PLATFORM, directory_search_platform(d, a))},
+        4};
+    struct directory_search applicants = users;
+    applicants.base = d->config->signup.container;
+    if (d->config->signup.enabled)
+        f->sources.at[f->sources.count++] = source_of(a, FEED_APPLICANT, applicants);
+}
+
+static void go_polling(struct directory_feed *f)
+{
+    directory_persist_free(f->persist);
+    f->persist = NULL;
+    f->poll = directory_poll_new(f->directory, &f->sources, f->wake);
+    LOG_INFO("feed_polls", LOG_I("interval_s", f->directory->config->directory.poll_interval_s));
 }
 
 struct directory_feed *directory_feed_new(struct directory *d)
 {
-    const struct config_directory *config = &d->config->directory;
     struct arena *memory = arena_new();
     struct directory_feed *f = ARENA_NEW(memory, struct directory_feed);
     f->directory = d;
     f->memory = memory;
     f->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    buf_init(&f->gone, IDS_MAX);
-    source_init(f, &f->sources[0], FEED_USER,
-                (struct directory_search){.base = config->users.base,
-                                          .scope = DIRECTORY_SUB,
-                                          .filter = config->users.filter,
-                                          .attrs = directory_user_attrs(d)});
-    source_init(f, &f->sources[1], FEED_ORGANIZATION,
-                (struct directory_search){.base = config->organizations.base,
-                                          .scope = DIRECTORY_SUB,
-                                          .filter = config->organizations.filter,
-                                          .attrs = directory_organization_attrs(d, false, false)});
-    source_init(f, &f->sources[2], FEED_TOKEN, directory_tokens(d));
-    source_init(f, &f->sources[3], FEED_PLATFORM, directory_search_platform(d, memory));
-    f->source_count = 4;
-    if (d->config->signup.enabled)
-        source_init(f, &f->sources[f->source_count++], FEED_APPLICANT,
-                    (struct directory_search){.base = d->config->signup.container,
-                                              .scope = DIRECTORY_SUB,
-                                              .filter = config->users.filter,
-                                              .attrs = directory_user_attrs(d)});
+    fill_sources(f);
+    if (d->config->directory.feed == CONFIG_FEED_POLL)
+        go_polling(f);
+    else
+        f->persist = directory_persist_new(d, &f->sources, f->wake);
     return f;
-}
-
-static void disconnect(struct directory_feed *f)
-{
-    if (f->ld)
-        ldap_unbind_ext(f->ld, NULL, NULL);
-    f->ld = NULL;
-    f->probe = 0;
-    for (size_t i = 0; i < f->source_count; i++)
-        f->sources[i].refreshed = false;
 }
 
 void directory_feed_free(struct directory_feed *f)
 {
     if (!f)
         return;
-    disconnect(f);
-    for (size_t i = 0; i < f->source_count; i++)
-        buf_free(&f->sources[i].cookie);
-    buf_free(&f->gone);
+    directory_persist_free(f->persist);
+    directory_poll_free(f->poll);
     if (f->wake >= 0)
         close(f->wake);
     arena_free(f->memory);
@@ -118,305 +94,37 @@ void directory_feed_wake(struct directory_feed *f)
     eventfd_write(f->wake, 1);
 }
 
-/* ---- connecting */
-
-/* The next connection starts from nothing: what was delivered is not known to be whole. */
-static void forget(struct directory_feed *f)
-{
-    f->complete = false;
-    for (size_t i = 0; i < f->source_count; i++)
-        buf_clear(&f->sources[i].cookie);
-}
-
-static void lose(struct directory_feed *f)
-{
-    disconnect(f);
-    if (!f->complete)
-        forget(f);
-    uint64_t noise = 0;
-    hash_random(&noise, sizeof noise);
-    int64_t delay = f->retry_delay;
-    f->retry_at = clock_deadline_in(delay / 2 + (int64_t)(noise % (uint64_t)(delay / 2 + 1)));
-    f->retry_delay = delay == 0 ? RETRY_FIRST_MS : delay * 2;
-    if (f->retry_delay > RETRY_MAX_MS)
-        f->retry_delay = RETRY_MAX_MS;
-}
-
-static bool can_resume(const struct directory_feed *f)
-{
-    for (size_t i = 0; i < f->source_count; i++)
-        if (f->sources[i].cookie.len == 0)
-            return false;
-    return f->complete;
-}
-
-static bool start_source(struct directory_feed *f, struct source *s)
-{
-    static const int scopes[] = {[DIRECTORY_BASE] = LDAP_SCOPE_BASE,
-                                 [DIRECTORY_ONE] = LDAP_SCOPE_ONELEVEL,
-                                 [DIRECTORY_SUB] = LDAP_SCOPE_SUBTREE};
-    struct berval value;
-    if (!directory_sync_request(buf_view(&s->cookie), &value))
-        return false;
-    LDAPControl sync = {.ldctl_oid = directory_berval(STR(LDAP_CONTROL_SYNC)).bv_val,
-                        .ldctl_iscritical = 1,
-                        .ldctl_value = value};
-    LDAPControl *controls[] = {&sync, NULL};
-    int code = ldap_search_ext(f->ld, s->base, scopes[s->search.scope], s->filter,
-                               directory_attr_names(s->search.attrs), 0, controls, NULL, NULL, 0,
-                               &s->msgid);
-    ber_memfree(value.bv_val);
-    return code == LDAP_SUCCESS;
-}
-
-static bool connect_all(struct directory_feed *f)
-{
-    struct error err = ERROR_INIT;
-    const struct config_directory *config = &f->directory->config->directory;
-    int64_t deadline = clock_deadline_in(config->operation_timeout_ms);
-    if (!directory_connect(f->directory, DIRECTORY_SERVICE, deadline, &f->ld, &err))
-        return false;
-    f->resuming = can_resume(f);
-    if (!f->resuming)
-        forget(f);
-    f->heard_at = clock_monotonic_ms();
-    for (size_t i = 0; i < f->source_count; i++)
-        if (!start_source(f, &f->sources[i]))
-            return false;
-    return true;
-}
-
-/* ---- waiting */
-
-/* true when somebody called directory_feed_wake(). */
-static bool wait_for(struct directory_feed *f, int fd, int64_t ms)
+bool directory_feed_wait(int wake, int fd, int64_t ms)
 {
     eventfd_t woken;
-    struct pollfd fds[] = {{.fd = f->wake, .events = POLLIN}, {.fd = fd, .events = POLLIN}};
+    struct pollfd fds[] = {{.fd = wake, .events = POLLIN}, {.fd = fd, .events = POLLIN}};
     int ready;
     do
         ready = poll(fds, fd >= 0 ? 2 : 1, (int)ms);
     while (ready < 0 && errno == EINTR);
-    return eventfd_read(f->wake, &woken) == 0;
+    return eventfd_read(wake, &woken) == 0;
 }
 
-static bool send_probe(struct directory_feed *f)
+int64_t directory_feed_retry(int64_t *delay)
 {
-    static const char *const no_attrs[] = {LDAP_NO_ATTRS, NULL};
-    f->probed_at = clock_monotonic_ms();
-    return ldap_search_ext(f->ld, "", LDAP_SCOPE_BASE, "(objectClass=*)",
-                           directory_attr_names(no_attrs), 1, NULL, NULL, NULL, 0,
-                           &f->probe) == LDAP_SUCCESS;
-}
-
-/* A quiet connection and a server that hangs look alike: after a quiet time the server is asked
- * something. `*left` is the time until this must be looked at again. */
-static bool is_answering(struct directory_feed *f, int64_t *left)
-{
-    int64_t patience = f->directory->config->directory.operation_timeout_ms;
-    int64_t now = clock_monotonic_ms();
-    if (f->probe == 0 && now - f->heard_at >= patience && !send_probe(f))
-        return false;
-    *left = (f->probe ? f->probed_at : f->heard_at) + patience - now;
-    return f->probe == 0 || *left > 0;
-}
-
-enum heard { HEARD_MESSAGE, HEARD_NOTHING, HEARD_END };
-
-static enum heard next_message(struct directory_feed *f, int64_t until, LDAPMessage **out)
-{
-    int fd = -1;
-    for (bool woken = false;;) {
-        struct timeval at_once = {0};
-        int type = ldap_result(f->ld, LDAP_RES_ANY, LDAP_MSG_ONE, &at_once, out);
-        if (type > 0) {
-            f->heard_at = clock_monotonic_ms();
-            return HEARD_MESSAGE;
-        }
-        int64_t probe_in = 0, left = clock_left_ms(until);
-        if (type < 0 || !is_answering(f, &probe_in) ||
-            ldap_get_option(f->ld, LDAP_OPT_DESC, &fd) != LDAP_OPT_SUCCESS)
-            return HEARD_END;
-        if (woken || left == 0)
-            return HEARD_NOTHING;
-        woken = wait_for(f, fd, left < probe_in ? left : probe_in);
-    }
-}
-
-/* ---- events */
-
-static void keep_cookie(struct source *s, struct str cookie)
-{
-    if (cookie.len == 0)
-        return;
-    buf_clear(&s->cookie);
-    buf_str(&s->cookie, cookie);
-}
-
-/* In a full refresh a protected entry is simply not there; later it may be one that was renamed
- * into the protected place. */
-static bool protected_event(struct directory_feed *f, const struct source *s,
-                            struct directory_event *out)
-{
-    if (!directory_is_protected(f->directory, out->entry.dn))
-        return false;
-    out->entry = (struct directory_entry){.id = out->entry.id};
-    out->kind = FEED_DELETED;
-    out->of = s->kind;
-    return !s->refreshed && !f->resuming;
-}
-
-enum step { STEP_EVENT, STEP_NONE, STEP_LOST, STEP_AGAIN };
-
-static enum step phase_over(struct directory_feed *f, struct source *s,
-                            const struct directory_sync *sync, struct directory_event *out)
-{
-    if (sync->present && f->resuming)
-        return STEP_AGAIN;
-    if (!sync->done)
-        return STEP_NONE;
-    s->refreshed = true;
-    keep_cookie(s, sync->cookie);
-    for (size_t i = 0; i < f->source_count; i++)
-        if (!f->sources[i].refreshed)
-            return STEP_NONE;
-    f->complete = true;
-    f->retry_delay = 0;
-    out->kind = FEED_LIVE;
-    return STEP_EVENT;
-}
-
-static enum step search_ended(struct directory_feed *f, const struct directory_sync *sync)
-{
-    struct error err = ERROR_INIT;
-    if (sync->answer.code == LDAP_SYNC_REFRESH_REQUIRED && f->resuming)
-        return STEP_AGAIN;
-    /* Whatever a server dislikes about a cookie, it cannot dislike about none. */
-    if (f->resuming)
-        forget(f);
-    (void)!directory_outcome_report(&sync->answer, DIRECTORY_UNAVAILABLE, &err);
-    return STEP_LOST;
-}
-
-static enum step event_of(struct directory_feed *f, struct source *s,
-                          const struct directory_sync *sync, struct directory_event *out)
-{
-    out->entry = sync->entry;
-    /* A cookie in the middle of a refresh would skip what the refresh has not named yet. */
-    if (s->refreshed)
-        keep_cookie(s, sync->cookie);
-    switch (sync->kind) {
-    case SYNC_ENTRY:
-        out->kind = s->kind;
-        return protected_event(f, s, out) ? STEP_NONE : STEP_EVENT;
-    case SYNC_GONE:
-        out->kind = FEED_DELETED;
-        out->of = s->kind;
-        out->resumed = !s->refreshed;
-        return STEP_EVENT;
-    case SYNC_KEPT:
-        return f->resuming ? STEP_AGAIN : STEP_NONE;
-    case SYNC_PHASE:
-        return phase_over(f, s, sync, out);
-    case SYNC_END:
-        return search_ended(f, sync);
-    case SYNC_IDS:
-    case SYNC_COOKIE:
-        return STEP_NONE;
-    }
-    return STEP_NONE;
-}
-
-static enum step take_message(struct directory_feed *f, struct arena *a, LDAPMessage *message,
-                              struct directory_event *out)
-{
-    struct directory_sync sync;
-    int msgid = ldap_msgid(message);
-    for (size_t i = 0; i < f->source_count; i++) {
-        struct source *s = &f->sources[i];
-        if (s->msgid != msgid)
-            continue;
-        if (!directory_sync_read(f->ld, a, message, &f->gone, &sync))
-            return STEP_LOST;
-        f->gone_of = s->kind;
-        return event_of(f, s, &sync, out);
-    }
-    if (msgid == f->probe && ldap_msgtype(message) == LDAP_RES_SEARCH_RESULT)
-        f->probe = 0;
-    ldap_msgfree(message);
-    return STEP_NONE;
-}
-
-static bool take_gone(struct directory_feed *f, struct arena *a, struct directory_event *out)
-{
-    if (f->gone_at == f->gone.len) {
-        buf_clear(&f->gone);
-        f->gone_at = 0;
-        return false;
-    }
-    *out = (struct directory_event){.kind = FEED_DELETED, .of = f->gone_of, .resumed = true};
-    out->entry.id = directory_sync_id(a, f->gone.at + f->gone_at);
-    f->gone_at += SYNC_ID_BYTES;
-    return true;
-}
-
-/* One message, or none in time. */
-static enum step step(struct directory_feed *f, struct arena *a, int64_t until,
-                      struct directory_event *out)
-{
-    LDAPMessage *message = NULL;
-    switch (next_message(f, until, &message)) {
-    case HEARD_MESSAGE:
-        return take_message(f, a, message, out);
-    case HEARD_NOTHING:
-        *out = (struct directory_event){.kind = FEED_IDLE};
-        return STEP_EVENT;
-    case HEARD_END:
-        break;
-    }
-    return STEP_LOST;
-}
-
-/* Not before its time; waits for that no longer than `until`. */
-static bool reconnect(struct directory_feed *f, int64_t until)
-{
-    while (clock_left_ms(f->retry_at) > 0) {
-        int64_t pause = clock_left_ms(f->retry_at), left = clock_left_ms(until);
-        if (left == 0 || wait_for(f, -1, pause < left ? pause : left))
-            return false;
-    }
-    if (connect_all(f))
-        return true;
-    lose(f);
-    return false;
+    uint64_t noise = 0;
+    hash_random(&noise, sizeof noise);
+    int64_t pause = *delay;
+    *delay = pause == 0 ? RETRY_FIRST_MS : pause * 2;
+    if (*delay > RETRY_MAX_MS)
+        *delay = RETRY_MAX_MS;
+    return clock_deadline_in(pause / 2 + (int64_t)(noise % (uint64_t)(pause / 2 + 1)));
 }
 
 void directory_feed_next(struct directory_feed *f, struct arena *a, int wait_ms,
                          struct directory_event *out)
 {
-    int64_t until = clock_deadline_in(wait_ms);
-    *out = (struct directory_event){.kind = FEED_LOST};
-    for (;;) {
-        if (take_gone(f, a, out))
-            return;
-        if (!f->ld) {
-            bool connected = reconnect(f, until);
-            if (!connected || !f->resuming) {
-                out->kind = connected ? FEED_REFRESH_BEGIN : FEED_LOST;
-                return;
-            }
-        }
-        enum step done = step(f, a, until, out);
-        if (done == STEP_EVENT)
-            return;
-        if (done == STEP_AGAIN) {
-            disconnect(f);
-            forget(f);
-        }
-        if (done == STEP_LOST) {
-            lose(f);
-            *out = (struct directory_event){.kind = FEED_LOST};
-            return;
-        }
+    if (f->poll) {
+        directory_poll_next(f->poll, a, wait_ms, out);
+        return;
     }
+    directory_persist_next(f->persist, a, wait_ms, out);
+    if (f->directory->config->directory.feed == CONFIG_FEED_AUTO &&
+        directory_persist_is_unknown(f->persist))
+        go_polling(f);
 }

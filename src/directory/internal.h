@@ -166,6 +166,44 @@ MUST_CHECK bool directory_sync_read(LDAP *ld, struct arena *a, LDAPMessage *mess
 /* The text form of an id. */
 struct str directory_sync_id(struct arena *a, const void *bytes);
 
+/* ---- feed.c: what the two kinds of feed share */
+#define DIRECTORY_SOURCES 5
+
+/* What is followed; lives as long as the feed. */
+struct directory_source {
+    enum directory_feed_kind kind;
+    struct directory_search search;
+    const char *base, *filter;
+};
+
+struct directory_sources {
+    struct directory_source at[DIRECTORY_SOURCES];
+    size_t count; /* the last one only where people may sign up */
+};
+
+/* Waits for `fd` (-1 = none); true when somebody called directory_feed_wake(). */
+bool directory_feed_wait(int wake, int fd, int64_t ms);
+/* When to try again; each time in a row takes longer. `*delay`: ms; 0 after a success. */
+int64_t directory_feed_retry(int64_t *delay);
+
+/* ---- persist.c: the server tells (RFC 4533); functions as those of the face */
+struct directory_persist;
+struct directory_persist *directory_persist_new(struct directory *d,
+                                                const struct directory_sources *sources, int wake);
+void directory_persist_free(struct directory_persist *f);
+void directory_persist_next(struct directory_persist *f, struct arena *a, int wait_ms,
+                            struct directory_event *out);
+/* The server has refused the control: it does not tell. */
+bool directory_persist_is_unknown(const struct directory_persist *f);
+
+/* ---- poll.c: the server is asked from time to time; functions as those of the face */
+struct directory_poll;
+struct directory_poll *directory_poll_new(struct directory *d,
+                                          const struct directory_sources *sources, int wake);
+void directory_poll_free(struct directory_poll *p);
+void directory_poll_next(struct directory_poll *p, struct arena *a, int wait_ms,
+                         struct directory_event *out);
+
 /* For metrics: an operation that began then has ended; LDAP codes below 0 are no answer. */
 int64_t directory_now_ns(void);
 void directory_count(struct directory *d, enum directory_operation operation, int64_t began_ns,

@@ -330,10 +330,18 @@ bool replica_actor(struct replica *r, struct arena *a, struct str user_id, struc
  */
 void replica_set_live(struct replica *r, bool live)
 {
+    if (live)
+        atomic_store(&r->live, true);
+    else
+        replica_set_lost(r, clock_monotonic_ms());
+}
+
+void replica_set_lost(struct replica *r, int64_t since)
+{
     /* The time first: who sees the feed lost must not see when it was lost before. */
-    if (!live && atomic_load(&r->live))
-        atomic_store(&r->lost_at, clock_monotonic_ms());
-    atomic_store(&r->live, live);
+    if (atomic_load(&r->live))
+        atomic_store(&r->lost_at, since);
+    atomic_store(&r->live, false);
 }
 
 bool replica_ready(const struct replica *r)

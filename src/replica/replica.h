@@ -70,7 +70,8 @@ size_t replica_organizations_of(struct replica *r, struct arena *a, struct str u
 /* Freshness, as the feed thread tells it. */
 void replica_set_live(struct replica *r,
                       bool live); /* live: the feed delivers; false: since now it does not */
-bool replica_ready(const struct replica *r); /* a first refresh is complete */
+void replica_set_lost(struct replica *r, int64_t since); /* monotonic ms: not live, since then */
+bool replica_ready(const struct replica *r);             /* a first refresh is complete */
 bool replica_live(const struct replica *r);
 int64_t replica_staleness_ms(const struct replica *r); /* 0 while live */
 

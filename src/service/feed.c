@@ -318,7 +318,7 @@ static void apply(struct feeding *f, const struct directory_event *ev)
         break;
     case FEED_LOST:
         f->delivered = false;
-        replica_set_live(f->s->replica, false);
+        replica_set_lost(f->s->replica, ev->as_of ? ev->as_of : clock_monotonic_ms());
         break;
     }
 }

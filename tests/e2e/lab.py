@@ -12,8 +12,8 @@ import ldap
 from faultproxy import FaultProxy
 from kiopslab import entries, site
 from kiopslab.bridge import METRICS_OFFSET, REPOSITORY, Bridge
+from kiopslab.directories import new_directory
 from kiopslab.process import port_is_free
-from kiopslab.slapd import Slapd
 from scim import GROUP, KIOPS_ORGANIZATION, USER, Person, Scim
 from view import View
 
@@ -56,7 +56,7 @@ class Lab:
     def __init__(self, folder, *, bridges=1, proxied=False, users=0, organizations=0, extra=(),
                  durable=False, slapd=None, bridge=None):
         self.numbers, self.views, self.bridges, self.proxy = count(1), [], [], None
-        self.slapd = Slapd(Path(folder) / "slapd", free_port(), durable=durable, **(slapd or {}))
+        self.slapd = new_directory(Path(folder) / "slapd", free_port(), durable=durable, **(slapd or {}))
         people = entries.generated(users, organizations)
         self.slapd.create(chain(entries.sample(self.slapd.passwords), people, extra), *["-s"] * bool(extra))
         try:

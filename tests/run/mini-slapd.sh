@@ -3,7 +3,8 @@
 # with what is there. It stays in the foreground: the caller's child is slapd itself.
 # MINI_SLAPD_SESSIONLOG=N gives syncprov a session log of N operations. MINI_SLAPD_TLS=NAME makes a
 # certificate for NAME (DIR/ca.pem is its authority) and offers StartTLS; ldaps:// with
-# MINI_SLAPD_SCHEME=ldaps.
+# MINI_SLAPD_SCHEME=ldaps. MINI_SLAPD_SILENT=1: no syncprov. MINI_SLAPD_NO_CSN=1: nobody reads an
+# entryCSN. MINI_SLAPD_SIZE=N cuts the answers to the bridge's account.
 set -eu
 dir=$1
 port=$2
@@ -49,14 +50,15 @@ maxsize 268435456
 rootdn cn=root,$suffix
 dbnosync
 index objectClass,uid,entryUUID,entryCSN eq
+${MINI_SLAPD_NO_CSN:+access to attrs=entryCSN by * none}
 access to * by dn.exact="cn=bridge,$suffix" write by * auth
-limits dn.exact="cn=bridge,$suffix" size=unlimited time=unlimited
+limits dn.exact="cn=bridge,$suffix" size=${MINI_SLAPD_SIZE:-unlimited} time=unlimited
 overlay unique
 unique_uri "serialize ldap:///?uid?sub"
 overlay ppolicy
 ppolicy_default cn=policy,$suffix
-overlay syncprov
 CONF
+    [ -n "${MINI_SLAPD_SILENT:-}" ] || echo "overlay syncprov"
     [ "${MINI_SLAPD_SESSIONLOG:-0}" = 0 ] || echo "syncprov-sessionlog $MINI_SLAPD_SESSIONLOG"
 }
 

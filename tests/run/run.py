@@ -1,7 +1,7 @@
 """`make run`: a private directory and bridges in the foreground, until Ctrl-C or TERM.
 
     run.py BINARY                  settings: KIOPS_RUN_DIR KIOPS_PORT KIOPS_LDAP_PORT KIOPS_BRIDGES
-                                   KIOPS_USERS KIOPS_ORGS KIOPS_DURABLE
+                                   KIOPS_USERS KIOPS_ORGS KIOPS_DURABLE KIOPS_DIRECTORY
     run.py --start NAME FOLDER     starts a server of that run again (SLAPD_CMD, BRIDGE_CMD)
 """
 
@@ -16,9 +16,9 @@ from itertools import chain
 from pathlib import Path
 
 from kiopslab import entries, site
-from kiopslab.bridge import METRICS_OFFSET, Bridge
+from kiopslab.bridge import METRICS_OFFSET, REPOSITORY, Bridge
+from kiopslab.directories import new_directory
 from kiopslab.process import Process, port_is_free
-from kiopslab.slapd import REPOSITORY, Slapd
 
 
 class Settings:
@@ -88,7 +88,7 @@ def clear(folder):
 
 
 def create_directory(settings):
-    slapd = Slapd(settings.folder / "slapd", settings.ldap_port, durable=settings.durable)
+    slapd = new_directory(settings.folder / "slapd", settings.ldap_port, durable=settings.durable)
     people = entries.generated(settings.users, settings.organizations)
     slapd.create(chain(entries.sample(slapd.passwords), people))
     start_first(settings, slapd.process)

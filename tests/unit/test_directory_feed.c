@@ -1,5 +1,5 @@
-/* The feed against a real slapd. What the events leave behind must be what a search finds, whatever
- * happened in between. */
+/* The feed against a real slapd that tells, and against one that is polled. What the events leave
+ * behind must be what a search finds, whatever happened in between. */
 
 #include "private_slapd.h"
 
@@ -48,7 +48,7 @@ static void believe(const struct directory_event *event)
         return;
     }
     assert_true(known.count < KNOWN_MAX);
-    assert_true(event->entry.csn.len > 0);
+    assert_true(event->entry.csn.len > 0 || getenv("MINI_SLAPD_NO_CSN"));
     snprintf(known.at[known.count].id, sizeof id, "%s", id);
     known.at[known.count].kind = event->kind;
     known.at[known.count++].seen = true;
@@ -439,6 +439,123 @@ static void a_missing_container_never_goes_live(void **state)
     slapd->config.directory.tokens_base = right;
 }
 
+/* ---- polling */
+
+static void restart_with(const char *name, const char *value)
+{
+    slapd_stop(slapd, SIGTERM);
+    if (value)
+        setenv(name, value, 1);
+    else
+        unsetenv(name);
+    slapd_restart(slapd);
+}
+
+/* An attribute that events bring. */
+static void set_permission(const char *uid, const char *value)
+{
+    struct directory_target t = {.dn = person_dn(arena, uid)};
+    struct one_value change = {DIRECTORY_REPLACE, "kiopsPermission", str_of(value)};
+    assert_int_equal(modify_one(conn, arena, t, change).outcome, DIRECTORY_DONE);
+}
+
+static void expect_permission(struct str id, const char *value)
+{
+    int64_t deadline = clock_deadline_in(EVENT_WITHIN_MS + 2000);
+    while (clock_left_ms(deadline) > 0) {
+        struct directory_event event;
+        OWNED_ARENA struct arena *a = arena_new();
+        directory_feed_next(feed, a, 1000, &event);
+        apply(&event);
+        if (event.kind == FEED_USER && str_eq(event.entry.id, id) &&
+            str_eq(directory_value(&event.entry, "kiopsPermission"), str_of(value)))
+            return;
+    }
+    fail_msg("%s never came", value);
+}
+
+/* modifyTimestamp alone cannot tell them apart. */
+static void changes_of_one_second_all_arrive(void **state)
+{
+    (void)state;
+    restart_with("MINI_SLAPD_NO_CSN", "1");
+    struct str id = person_new(conn, arena, "hasty");
+    go_live();
+    for (int i = 0; i < 4; i++) {
+        const char *value = arena_fmt(arena, "t%d", i).at;
+        set_permission("hasty", value);
+        expect_permission(id, value);
+    }
+    assert_true_belief();
+    restart_with("MINI_SLAPD_NO_CSN", NULL);
+}
+
+static void a_change_between_two_reads_is_read_again(void **state)
+{
+    (void)state;
+    restart_with("MINI_SLAPD_NO_CSN", "1");
+    struct str id = person_new(conn, arena, "twice");
+    go_live();
+    set_permission("twice", "first");
+    set_permission("twice", "second");
+    expect_permission(id, "second");
+    restart_with("MINI_SLAPD_NO_CSN", NULL);
+}
+
+/* P1: what a cut answer does not name is still there. */
+static void a_cut_answer_deletes_nothing(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 5; i++)
+        person_new(conn, arena, arena_fmt(arena, "many%d", i).at);
+    go_live();
+    size_t before = known.count;
+    slapd_stop(slapd, SIGTERM);
+    expect(FEED_LOST, STR_NONE, LIVE_WITHIN_MS);
+    restart_with("MINI_SLAPD_SIZE", "3");
+    for (int64_t until = clock_deadline_in(1500); clock_left_ms(until) > 0;) {
+        struct directory_event event;
+        directory_feed_next(feed, arena, 100, &event);
+        apply(&event);
+        assert_int_not_equal(event.kind, FEED_LIVE);
+    }
+    assert_int_equal(known.count, before);
+    assert_int_equal(known.deletions, 0);
+    restart_with("MINI_SLAPD_SIZE", NULL);
+    go_live();
+    assert_true_belief();
+}
+
+static void the_loss_tells_since_when(void **state)
+{
+    struct directory_event event;
+    (void)state;
+    int64_t before = clock_monotonic_ms();
+    go_live();
+    int64_t after = clock_monotonic_ms();
+    slapd_stop(slapd, SIGTERM);
+    do
+        directory_feed_next(feed, arena, 5000, &event);
+    while (event.kind != FEED_LOST);
+    assert_true(event.as_of >= before && event.as_of <= after);
+    slapd_restart(slapd);
+}
+
+static void auto_polls_who_does_not_tell(void **state)
+{
+    (void)state;
+    directory_feed_free(feed);
+    slapd->config.directory.feed = CONFIG_FEED_AUTO;
+    restart_with("MINI_SLAPD_SILENT", "1");
+    feed = directory_feed_new(slapd->directory);
+    go_live();
+    struct str user = person_new(conn, arena, "untold");
+    expect(FEED_USER, user, EVENT_WITHIN_MS);
+    assert_true_belief();
+    restart_with("MINI_SLAPD_SILENT", NULL);
+    slapd->config.directory.feed = CONFIG_FEED_POLL;
+}
+
 #define FEED(test) cmocka_unit_test_setup_teardown(test, before_each, after_each)
 
 static int before_all(void **state)
@@ -448,6 +565,14 @@ static int before_all(void **state)
     return 0;
 }
 
+static int before_polling(void **state)
+{
+    int failed = before_all(state);
+    slapd->config.directory.feed = CONFIG_FEED_POLL;
+    slapd->config.directory.poll_interval_s = 1;
+    return failed;
+}
+
 static int after_all(void **state)
 {
     (void)state;
@@ -455,21 +580,26 @@ static int after_all(void **state)
     return 0;
 }
 
+#define BOTH                                                                                       \
+    FEED(a_refresh_names_everything), FEED(changes_arrive_at_once),                                \
+        FEED(an_organization_comes_without_its_members),                                           \
+        FEED(an_entry_that_matches_no_more_is_deleted),                                            \
+        FEED(a_protected_entry_is_never_delivered),                                                \
+        FEED(quiet_is_idle_and_a_wake_ends_the_waiting), FEED(nothing_missed_needs_no_refresh),    \
+        FEED(what_was_missed_is_made_good), FEED(the_last_token_deleted_meanwhile_is_gone),        \
+        FEED(a_server_that_hangs_is_noticed), FEED(a_missing_container_never_goes_live)
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        FEED(a_refresh_names_everything),
-        FEED(changes_arrive_at_once),
-        FEED(an_organization_comes_without_its_members),
-        FEED(an_entry_that_matches_no_more_is_deleted),
-        FEED(a_protected_entry_is_never_delivered),
-        FEED(quiet_is_idle_and_a_wake_ends_the_waiting),
-        FEED(nothing_missed_needs_no_refresh),
-        FEED(what_was_missed_is_made_good),
-        FEED(the_last_token_deleted_meanwhile_is_gone),
-        FEED(a_server_that_hangs_is_noticed),
-        FEED(a_session_log_saves_the_refresh),
-        FEED(a_missing_container_never_goes_live),
+    const struct CMUnitTest told[] = {BOTH, FEED(a_session_log_saves_the_refresh)};
+    const struct CMUnitTest polled[] = {
+        BOTH,
+        FEED(changes_of_one_second_all_arrive),
+        FEED(a_change_between_two_reads_is_read_again),
+        FEED(a_cut_answer_deletes_nothing),
+        FEED(the_loss_tells_since_when),
+        FEED(auto_polls_who_does_not_tell),
     };
-    return cmocka_run_group_tests(tests, before_all, after_all);
+    return cmocka_run_group_tests(told, before_all, after_all) +
+           cmocka_run_group_tests(polled, before_polling, after_all);
 }

@@ -56,7 +56,7 @@ class Bridge:
             port=port, metrics_port=port + METRICS_OFFSET, threads=THREADS, uri=uri or slapd.uri, bridge=site.BRIDGE,
             operator=site.OPERATOR, people=site.PEOPLE, organizations=site.ORGANIZATIONS,
             placeholder=site.PLACEHOLDER, admins=site.ADMINS, tokens=site.TOKENS, jobs=site.JOBS,
-            repository=REPOSITORY, sync="batch" if durable else "none", directory=directory,
+            repository=REPOSITORY, sync="batch" if durable else "none", directory=directory + slapd.settings,
             mapping=mapping, limits=limits, scim=scim, auth=auth, more=more,
             signup="false" if signup is None else "true", pending=site.PENDING, signup_more=signup or "")
         self.process = Process(

@@ -19,7 +19,6 @@ include /etc/ldap/schema/inetorgperson.schema
 include {repository}/conf/kiops.schema
 modulepath /usr/lib/ldap
 moduleload back_mdb
-moduleload syncprov
 moduleload unique
 {modules}
 pidfile {home}/slapd.pid
@@ -53,13 +52,16 @@ index objectClass,entryUUID,entryCSN,uid,mail,cn eq
 index kiopsActive,kiopsExternalId,kiopsManager,kiopsTokenHash eq
 index kiopsPermission eq,sub
 index kiopsRequest pres,sub
-overlay syncprov
-syncprov-checkpoint 1000 5
-syncprov-sessionlog 10000
-overlay unique
+{syncprov}overlay unique
 unique_uri "serialize ldap:///{people}?uid?sub"
 unique_uri "serialize ldap:///{tokens}?kiopsTokenHash?sub"
 {overlays}
+"""
+
+SYNCPROV = """\
+overlay syncprov
+syncprov-checkpoint 1000 5
+syncprov-sessionlog 10000
 """
 
 
@@ -84,18 +86,21 @@ def allowed_binary(home):
 
 
 class Slapd:
-    """`modules` and `overlays` are lines for slapd.conf, for tests that want retcode or auditlog."""
+    """`modules` and `overlays` are lines for slapd.conf, for tests that want retcode or auditlog. Without `tells` there
+    is no syncprov, and bridges poll. `settings` are what bridges need in their group `directory`."""
 
-    def __init__(self, home, port, *, durable=False, modules="", overlays="", passwords=None):
+    def __init__(self, home, port, *, durable=False, modules="", overlays="", passwords=None, tells=True):
         self.home = Path(home)
         self.port = port
         self.uri = f"ldap://127.0.0.1:{port}"
+        self.settings = "" if tells else "  poll_interval_s = 1;\n"
+        modules = f"moduleload syncprov\n{modules}" if tells else modules
         self.passwords = passwords or site.Passwords()
         self.configuration = CONFIGURATION.format(
             repository=REPOSITORY, home=self.home, modules=modules, overlays=overlays,
             root_password=self.passwords.root, sync="" if durable else "dbnosync",
             base=site.BASE, root=site.ROOT, bridge=site.BRIDGE, people=site.PEOPLE,
-            services=site.SERVICES, tokens=site.TOKENS)
+            services=site.SERVICES, tokens=site.TOKENS, syncprov=SYNCPROV if tells else "")
 
     def create(self, entries, *options):
         """Makes the folder and fills the database with `entries` (an iterable of LDIF texts); `options` of slapadd."""
