@@ -112,6 +112,15 @@ static uint64_t short_content(const struct record *rec)
     return sum;
 }
 
+/* As many as the actor finds among Memberships. */
+static size_t pending_of(const struct view *v, const struct organization *o)
+{
+    size_t n = o->pending;
+    for (uint32_t i = 0; n && i < o->requesters.count; i++)
+        n -= !view_may_know(v, user_record(o->requesters.at[i]));
+    return n;
+}
+
 struct group_facts *group_facts(const struct render *r, const struct record *rec, enum sight sight,
                                 struct arena *a)
 {
@@ -120,7 +129,7 @@ struct group_facts *group_facts(const struct render *r, const struct record *rec
     f->rec = rec;
     f->sight = sight;
     if (sight == SIGHT_FULL) {
-        f->pending = o->pending;
+        f->pending = pending_of(r->view, o);
         f->member_count = o->members.count + nested_of(o);
         f->managers = managers_of(r->view, o, a);
         if (r->sections & SECTION_MEMBERS)

@@ -53,6 +53,13 @@ static int64_t users_found(struct world *w, const struct scim_filter *filter)
     return page.total;
 }
 
+static json_int_t pending(struct world *w, const struct kiops_actor *actor)
+{
+    const json_t *group = seen(w, REPLICA_GROUP, STR("org-alpha"), actor);
+    const json_t *own = json_object_get(group, SCIM_URN_KIOPS_ORGANIZATION);
+    return json_integer_value(json_object_get(own, "pending"));
+}
+
 static void an_applicant_is_no_user(void **state)
 {
     (void)state;
@@ -72,6 +79,8 @@ static void an_applicant_is_no_user(void **state)
     assert_non_null(seen(&w, REPLICA_USER, STR("user-kim"), &admin));
     assert_non_null(seen(&w, REPLICA_MEMBERSHIP, STR("org-alpha.user-kim"), &admin));
     assert_null(seen(&w, REPLICA_USER, STR("user-kim"), &everyone_sees));
+    assert_int_equal(pending(&w, &admin), 1);
+    assert_int_equal(pending(&w, &everyone_sees), 0);
     assert_null(seen(&w, REPLICA_MEMBERSHIP, STR("org-alpha.user-kim"), &everyone_sees));
     world_free(&w);
 }
