@@ -5,8 +5,10 @@ B      := $(BUILD)/$(FLAVOR)
 CC     := $(if $(filter clang,$(FLAVOR)),clang-14,gcc)
 PYTHON := /usr/bin/python3
 
+VERSION := 0.1
+
 # Debian 12. The first list builds and runs, the second one is for the tests.
-DEPS := gcc libc6-dev libldap-dev libcurl4-openssl-dev libjansson-dev libconfig-dev libmicrohttpd-dev libjose-dev libsodium-dev \
+DEPS := gcc libc6-dev libldap-dev libcurl4-openssl-dev libjansson-dev libconfig-dev libmicrohttpd-dev libgnutls28-dev libjose-dev libsodium-dev \
         libunistring-dev libsystemd-dev uthash-dev slapd slapd-contrib ldap-utils curl python3
 DEPS_CHECK := libcmocka-dev python3-ldap python3-cryptography python3-pytest python3-pytest-xdist python3-hypothesis nginx-light clang-14 \
         clang-format-14 clang-tidy-14 libclang-rt-14-dev
@@ -39,7 +41,7 @@ LINK_fuzz     := -fsanitize=address,undefined,fuzzer
 ALL_CFLAGS  := $(WARN) $(FLAGS_$(FLAVOR)) -pthread $(CFLAGS)
 ALL_LDFLAGS := $(LINK_$(FLAVOR)) -pthread $(LDFLAGS)
 PURE_LIBS   := -ljansson -lunistring -lsodium
-LIBS        := -lldap -llber -lcurl -lconfig -lmicrohttpd -ljose -lsystemd $(PURE_LIBS)
+LIBS        := -lldap -llber -lcurl -lconfig -lmicrohttpd -lgnutls -ljose -lsystemd $(PURE_LIBS)
 ALL_A       := $(B)/librest.a $(B)/libpure.a
 # gcc-12 and clang-14 sanitizers abort at random where the kernel randomises with 32 bits.
 STEADY      := setarch -R
@@ -50,6 +52,10 @@ $(B)/%.o: %.c ; @mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -MMD -MP -Isrc -c -o $@ $
 $(B)/libpure.a: $(PURE:%.c=$(B)/%.o) ; @rm -f $@ && $(AR) rcs $@ $^
 $(B)/librest.a: $(REST:%.c=$(B)/%.o) ; @rm -f $@ && $(AR) rcs $@ $^
 $(B)/kiops-bridge: $(B)/src/main.o $(ALL_A) ; @$(CC) $(ALL_LDFLAGS) -o $@ $< $(ALL_A) $(LIBS)
+# The one place of the version is here: whoever changes it gets it everywhere.
+$(B)/src/main.o: ALL_CFLAGS += -DKIOPS_VERSION='"$(VERSION)"'
+$(B)/src/main.o: $(B)/version-$(VERSION)
+$(B)/version-$(VERSION): ; @mkdir -p $(@D) && rm -f $(B)/version-* && touch $@
 $(B)/src/cli/texts.o: conf/kiops.schema conf/acl.conf
 
 # The pure folders' tests link nothing else: the linker proves that they are pure.

@@ -6,10 +6,6 @@
 #include "base/hash.h"
 #include "cli/cli.h"
 
-#ifndef KIOPS_VERSION
-#define KIOPS_VERSION "0.1"
-#endif
-
 static const char HELP[] =
     "kiops-bridge - SCIM 2.0 provisioning into an LDAP directory under the KIOPS role rules\n"
     "\n"

@@ -1,15 +1,20 @@
 /* serve: everything built in order, run until TERM or INT, freed in reverse. */
 #include <signal.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <systemd/sd-daemon.h>
 
 #include "audit/audit.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "cli/cli.h"
 #include "http/http.h"
+#include "replica/replica.h"
 #include "service/service.h"
 
 #define READY_POLL_MS 50
+#define STATUS_MS 5000
+#define BEATS 4 /* in the time after which systemd takes us for dead */
 
 struct process {
     struct config *config;
@@ -18,7 +23,24 @@ struct process {
     struct audit *audit;
     struct service *service;
     struct http_server *http;
+    struct http_sockets sockets;
 };
+
+/* What systemd holds open over a restart (kiops-bridge.socket). */
+static bool take_sockets(struct http_sockets *out, struct error *err)
+{
+    int given = sd_listen_fds(1);
+    for (int i = 0; i < given; i++) {
+        int fd = SD_LISTEN_FDS_START + i;
+        if (out->count == HTTP_SOCKETS_MAX || sd_is_socket(fd, AF_UNSPEC, SOCK_STREAM, 1) <= 0)
+            return error_set(err, ERR_CONFIG,
+                             "the socket unit passes what is no listening TCP socket, or more than "
+                             "%d; use ListenStream=HOST:PORT",
+                             HTTP_SOCKETS_MAX);
+        out->fd[out->count++] = fd;
+    }
+    return true;
+}
 
 static bool start(struct process *p, struct error *err)
 {
@@ -28,13 +50,13 @@ static bool start(struct process *p, struct error *err)
         .sync = p->config->audit.sync == CONFIG_SYNC_BATCH,
         .rotate_bytes = (size_t)p->config->audit.rotate_mb << 20,
     };
-    if (!cli_catalog(p->config, &p->catalog, err) ||
+    if (!take_sockets(&p->sockets, err) || !cli_catalog(p->config, &p->catalog, err) ||
         !directory_new(p->config, p->catalog, &p->directory, err) ||
         !directory_prove_acl(p->directory, err) || !audit_open(&audit, &p->audit, err))
         return false;
     struct service_settings service = {p->config, p->catalog, p->directory, p->audit};
     return service_start(&service, &p->service, err) &&
-           http_server_start(p->config, p->service, &p->http, err);
+           http_server_start(p->config, p->service, &p->sockets, &p->http, err);
 }
 
 static void stop(struct process *p)
@@ -49,22 +71,58 @@ static void stop(struct process *p)
     config_free(p->config);
 }
 
-/* Tells systemd when the first refresh is complete; returns at TERM or INT. */
+static int64_t beat_ms(void)
+{
+    uint64_t dead_after_us = 0;
+    if (sd_watchdog_enabled(0, &dead_after_us) <= 0)
+        return STATUS_MS;
+    int64_t beat = (int64_t)(dead_after_us / 1000 / BEATS);
+    return beat < STATUS_MS ? beat : STATUS_MS;
+}
+
+/* To be told that we live, systemd must see this thread come through the locks that requests take,
+ * and the server's own watcher be on time. */
+static void tell_alive(const struct process *p)
+{
+    struct service_figures f = {0};
+    struct replica_counts n = {0};
+    const struct replica *r = service_replica(p->service);
+    service_figures(p->service, &f);
+    replica_count(r, &n);
+    int64_t silent_s = replica_staleness_ms(r) / 1000;
+    sd_notifyf(
+        0, "STATUS=%s: %llu users, %llu organizations; feed %s%lld s; writes that wait: %llu",
+        service_ready(p->service) ? "serving" : "not ready", (unsigned long long)n.users,
+        (unsigned long long)n.organizations, replica_live(r) ? "live, behind by " : "silent since ",
+        (long long)silent_s, (unsigned long long)f.queue_writes);
+    if (http_server_alive(p->http))
+        sd_notify(0, "WATCHDOG=1");
+}
+
+/* READY when the first refresh is complete; returns at TERM or INT. */
 static void wait_for_end(const struct process *p, const sigset_t *ends)
 {
     bool told = false;
+    const int64_t beat = beat_ms();
+    int64_t next = clock_monotonic_ms();
     for (;;) {
-        struct timespec poll = {.tv_nsec = READY_POLL_MS * 1000000L};
-        int signal = told ? sigwaitinfo(ends, NULL) : sigtimedwait(ends, NULL, &poll);
-        if (signal > 0)
+        int64_t wait = clock_left_ms(next);
+        if (!told && wait > READY_POLL_MS)
+            wait = READY_POLL_MS;
+        struct timespec until = {.tv_sec = wait / 1000, .tv_nsec = wait % 1000 * 1000000};
+        if (sigtimedwait(ends, NULL, &until) > 0)
             break;
         if (!told && service_ready(p->service)) {
             told = true;
             sd_notify(0, "READY=1");
             LOG_INFO("ready", LOG_S("url", p->config->server.public_url));
         }
+        if (clock_left_ms(next) == 0) {
+            tell_alive(p);
+            next = clock_deadline_in(beat);
+        }
     }
-    sd_notify(0, "STOPPING=1");
+    sd_notify(0, "STOPPING=1\nSTATUS=stopping: what runs is finished");
 }
 
 int cli_serve(const struct cli *c)

@@ -283,12 +283,19 @@ void config_check_together(const struct config *c, config_say *say, void *arg)
 {
     const struct config_directory *d = &c->directory;
     const struct config_oidc *oidc = &c->auth.oidc;
+    const struct config_tls *tls = &c->server.tls;
     const struct {
         bool wrong;
         struct config_finding finding;
     } rows[] = {
         {listens_at(&c->server, c->server.metrics_listen),
          {"server.metrics_listen", "is one of server.listen; give it an address of its own", 0}},
+        {!tls->cert_file.len != !tls->key_file.len,
+         {"server.tls", "needs cert_file and key_file, or neither", 0}},
+        {tls->client_ca_file.len && !tls->cert_file.len,
+         {"server.tls.client_ca_file", "needs cert_file and key_file", 0}},
+        {tls->cert_file.len && str_starts(c->server.public_url, STR("http://")),
+         {"server.public_url", "begins with http://, but server.tls takes https:// alone", 1}},
         {!d->operator_account.bind_dn.len != !d->operator_account.bind_password_file.len,
          {"directory.operator", "needs bind_dn and bind_password_file, or neither", 0}},
         {d->users.base.len && !is_below(d->users.create_in, d->users.base),

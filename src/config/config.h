@@ -30,9 +30,15 @@ enum config_lock {
 };
 enum config_sync { CONFIG_SYNC_BATCH, CONFIG_SYNC_NONE };
 
+struct config_tls {
+    struct str cert_file, key_file; /* cert_file empty = clear text */
+    struct str client_ca_file;      /* empty = clients show no certificate */
+};
+
 struct config_server {
     struct config_strings listen; /* "host:port" */
     struct str public_url;        /* without a slash at its end */
+    struct config_tls tls;
     struct config_strings trusted_proxies;
     unsigned threads, writers, write_queue;
     bool public_discovery;
@@ -152,7 +158,8 @@ struct config {
     struct config_signup signup;
     struct config_audit audit;
     struct config_log log;
-    struct str path; /* of the file */
+    struct str path;          /* of the file */
+    const struct str *places; /* config_place() */
     void *memory;
 };
 
@@ -165,3 +172,7 @@ bool config_url_is_safe(struct str url);
 /* Reads a secret file: mode 0400 or 0600, at most 4 KB, one newline at its end cut. Wipe `out`
  * (OWNED_SECRET). Errors: ERR_CONFIG naming the file and what to do. */
 MUST_CHECK bool config_read_secret(struct str path, struct buf *out, struct error *err);
+/* The same for a private key: at most 64 KB, as it is. */
+MUST_CHECK bool config_read_key(struct str path, struct buf *out, struct error *err);
+/* FILE:LINE of a key, for what only its user finds wrong with the value. */
+struct str config_place(const struct config *c, const char *key);

@@ -62,7 +62,6 @@ static const struct config_word repairs[] = {
 static const struct config_word pagings[] = {
     {"auto", 0, NULL}, {"index", 0, NULL}, {"cursor", 0, NULL}, {0}};
 
-#define NO_TLS "serving TLS is not built yet; leave it out and put a proxy in front"
 #define NO_PAGE "signing in on the page is not built yet; leave it out"
 #define NO_JOBS "reconciliation jobs are not built yet; leave them out"
 
@@ -81,10 +80,10 @@ const struct config_key config_keys[] = {
     {"server.listen", LIST("127.0.0.1:8480"), AT(server.listen), .check = config_check_address,
      .min = 1},
     {"server.public_url", TEXT(REQUIRED), AT(server.public_url), .check = config_check_public_url},
-    {"server.tls", GROUP, .later = NO_TLS},
-    {"server.tls.cert_file", PATH("")},
-    {"server.tls.key_file", PATH("")},
-    {"server.tls.client_ca_file", PATH("")},
+    {"server.tls", GROUP},
+    {"server.tls.cert_file", PATH(""), AT(server.tls.cert_file)},
+    {"server.tls.key_file", PATH(""), AT(server.tls.key_file)},
+    {"server.tls.client_ca_file", PATH(""), AT(server.tls.client_ca_file)},
     {"server.trusted_proxies", LIST("127.0.0.1"), AT(server.trusted_proxies),
      .check = config_check_ip},
     {"server.threads", NUMBER(4, 1, 64), AT(server.threads)},

@@ -18,7 +18,8 @@ struct load {
     const char *path; /* of the file, as it was named */
     struct str dir;   /* where relative paths start */
     bool mistaken;
-    bool *seen; /* per key of the table */
+    bool *seen;         /* per key of the table */
+    struct str *places; /* the same: where it stands */
 };
 
 /* One key on its way in: where it stands in the file and where its value goes. */
@@ -289,6 +290,12 @@ static void unknown_key(struct load *l, const struct place *p)
         say(l, p->at, p->path, "there is no such key");
 }
 
+static struct str place_of(struct load *l, const config_setting_t *at)
+{
+    const char *file = config_setting_source_file(at);
+    return arena_fmt(l->arena, "%s:%u", file ? file : l->path, config_setting_source_line(at));
+}
+
 static void read_group(struct load *l, const config_setting_t *group, const char *prefix,
                        char *base)
 {
@@ -303,6 +310,7 @@ static void read_group(struct load *l, const config_setting_t *group, const char
             continue;
         }
         l->seen[p.key - config_keys] = true;
+        l->places[p.key - config_keys] = place_of(l, s);
         read_key(l, &p);
     }
 }
@@ -443,8 +451,10 @@ struct config *config_load(const char *path, struct buf *report)
                      .arena = arena,
                      .report = report,
                      .path = path,
-                     .seen = ARENA_ARRAY(arena, bool, config_key_count)};
+                     .seen = ARENA_ARRAY(arena, bool, config_key_count),
+                     .places = ARENA_ARRAY(arena, struct str, config_key_count)};
     l.c->path = arena_str(arena, str_of(path));
+    l.c->places = l.places;
     config_init(&l.file);
     const bool loaded = load_file(&l);
     config_destroy(&l.file);
@@ -458,4 +468,11 @@ void config_free(struct config *c)
 {
     if (c)
         arena_free(c->memory);
+}
+
+struct str config_place(const struct config *c, const char *key)
+{
+    const struct config_key *k = find_key(key);
+    const bool given = k && c->places && c->places[k - config_keys].len;
+    return given ? c->places[k - config_keys] : c->path;
 }

@@ -3,12 +3,22 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #define SECRET_MAX 4096
+#define KEY_MAX 65536
 
-static bool check_file(int fd, struct str path, struct error *err)
+/* systemd (LoadCredential=) lets a service read what root owns by an access list, which shows as
+ * 0440. */
+static bool is_credential(struct str path, const struct stat *st)
+{
+    const char *dir = getenv("CREDENTIALS_DIRECTORY");
+    return dir && *dir == '/' && str_starts(path, str_of(dir)) && st->st_uid == 0;
+}
+
+static bool check_file(int fd, struct str path, size_t most, struct error *err)
 {
     struct stat st;
     if (fstat(fd, &st) || !S_ISREG(st.st_mode))
@@ -17,15 +27,15 @@ static bool check_file(int fd, struct str path, struct error *err)
                                  "the secret",
                          STR_ARG(path));
     const unsigned mode = st.st_mode & 07777U;
-    if (mode != 0400 && mode != 0600)
+    if (mode != 0400 && mode != 0600 && !(mode == 0440 && is_credential(path, &st)))
         return error_set(err, ERR_CONFIG,
                          STR_FMT ": mode is %04o, so others may read it; run chmod 0600 on it",
                          STR_ARG(path), mode);
-    if (st.st_size > SECRET_MAX)
+    if ((size_t)st.st_size > most)
         return error_set(err, ERR_CONFIG,
-                         STR_FMT ": is longer than %d bytes; put the secret alone "
+                         STR_FMT ": is longer than %zu bytes; put the secret alone "
                                  "into it",
-                         STR_ARG(path), SECRET_MAX);
+                         STR_ARG(path), most);
     return true;
 }
 
@@ -62,7 +72,7 @@ static bool take_secret(struct str path, struct str bytes, struct buf *out, stru
     return true;
 }
 
-bool config_read_secret(struct str path, struct buf *out, struct error *err)
+static bool read_private(struct str path, size_t most, struct buf *out, struct error *err)
 {
     OWNED_ARENA struct arena *a = arena_new();
     /* O_NONBLOCK: a FIFO in its place must not hang the start. */
@@ -72,16 +82,29 @@ bool config_read_secret(struct str path, struct buf *out, struct error *err)
                          STR_FMT ": cannot be opened (%s); create it with mode "
                                  "0600 for this service's user",
                          STR_ARG(path), strerrordesc_np(errno));
-    if (!check_file(fd, path, err))
+    if (!check_file(fd, path, most, err))
         return false;
-    char bytes[SECRET_MAX + 1];
+    char bytes[KEY_MAX + 1];
     size_t len;
-    bool taken = false;
-    if (read_whole(fd, bytes, sizeof bytes, &len))
-        taken = take_secret(path, (struct str){bytes, len}, out, err);
+    const bool whole = read_whole(fd, bytes, most + 1, &len);
+    if (whole)
+        buf_add(out, bytes, len);
     else
         error_set(err, ERR_CONFIG, STR_FMT ": cannot be read (%s)", STR_ARG(path),
                   strerrordesc_np(errno));
     explicit_bzero(bytes, sizeof bytes);
-    return taken;
+    return whole;
+}
+
+bool config_read_secret(struct str path, struct buf *out, struct error *err)
+{
+    OWNED_SECRET struct buf bytes;
+    buf_init(&bytes, SECRET_MAX + 1);
+    return read_private(path, SECRET_MAX, &bytes, err) &&
+           take_secret(path, buf_view(&bytes), out, err);
+}
+
+bool config_read_key(struct str path, struct buf *out, struct error *err)
+{
+    return read_private(path, KEY_MAX, out, err);
 }

@@ -64,6 +64,8 @@ static void each_header(const struct http_request *r, add_header *add, void *to)
     add(to, "X-Request-Id", r->id);
     add(to, "Cache-Control", "no-store");
     add(to, "X-Content-Type-Options", "nosniff");
+    if (str_starts(r->server->config->server.public_url, STR("https://")))
+        add(to, "Strict-Transport-Security", "max-age=31536000");
     if (answer->version.len)
         add(to, "ETag", arena_cstr(r->arena, answer->version));
     if (answer->location.len) {

@@ -129,7 +129,7 @@ static enum service_status ask(struct http_request *r, const struct service_call
 
 bool http_basic_is_offered(const struct http_request *r)
 {
-    return r->server->config->auth.basic && http_peer_is_private(r->peer);
+    return r->server->config->auth.basic && (r->server->tls || http_peer_is_private(r->peer));
 }
 
 enum service_status http_basic_authenticate(struct http_request *r, struct directory_conn *conn)

@@ -74,19 +74,21 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
     return answer(connection, MHD_HTTP_NOT_FOUND, STR("not found\n"));
 }
 
-bool http_health_start(const struct http_server *h, struct http_health **out, struct error *err)
+bool http_health_start(const struct http_server *h, struct http_sockets *given,
+                       struct http_health **out, struct error *err)
 {
     int fd = -1;
-    if (!http_listen(h->config->server.metrics_listen, &fd, err))
+    if (!http_listen(given, h->config->server.metrics_listen, &fd, err))
         return false;
     struct http_health *health = calloc(1, sizeof(*health));
     if (!health)
         abort();
     health->server = h;
     health->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL, on_request, health, MHD_OPTION_LISTEN_SOCKET,
-        fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT,
-        (unsigned)TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)8192, MHD_OPTION_END);
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC /* no shutdown() of a shared socket */, 0, NULL,
+        NULL, on_request, health, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)TIMEOUT_S,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)8192, MHD_OPTION_END);
     if (!health->daemon) {
         close(fd);
         free(health);

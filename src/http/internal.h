@@ -11,6 +11,7 @@
  */
 #pragma once
 
+#include <gnutls/abstract.h>
 #include <microhttpd.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -376,8 +377,8 @@ void http_metrics_count(struct http_metrics *m, enum http_method method, int sta
 void http_metrics_write(const struct http_server *h, struct buf *out);
 
 struct http_health;
-MUST_CHECK bool http_health_start(const struct http_server *h, struct http_health **out,
-                                  struct error *err);
+MUST_CHECK bool http_health_start(const struct http_server *h, struct http_sockets *given,
+                                  struct http_health **out, struct error *err);
 void http_health_stop(struct http_health *h);
 
 /* ---- request.c: the library's callbacks; one request from its target to its last byte ---- */
@@ -392,6 +393,34 @@ void http_on_completed(void *server, struct MHD_Connection *connection, void **c
 void http_on_connection(void *server, struct MHD_Connection *connection, void **context,
                         enum MHD_ConnectionNotificationCode what);
 
+/* ---- listen.c ---- */
+/* A bound, listening socket: the given one with this address, else a new one. Errors: ERR_CONFIG
+ * naming the address. */
+MUST_CHECK bool http_listen(struct http_sockets *given, struct str address, int *fd,
+                            struct error *err);
+MUST_CHECK bool http_sockets_all_taken(const struct http_sockets *given, struct error *err);
+
+/* ---- tls.c ---- */
+/* 1.2 and 1.3, forward secrecy, no cipher without authentication; what nginx.conf.example takes. */
+#define HTTP_TLS_PRIORITIES                                                                        \
+    "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-KX-ALL:+ECDHE-ECDSA:+ECDHE-RSA:-CIPHER-ALL:"      \
+    "+AES-256-GCM:+CHACHA20-POLY1305:+AES-128-GCM:-MAC-ALL:+AEAD:%SERVER_PRECEDENCE"
+
+/* One at a time in a process: the library's callback carries nothing of ours. */
+struct http_tls;
+MUST_CHECK bool http_tls_start(const struct config *config, struct http_tls **out,
+                               struct error *err);
+void http_tls_stop(struct http_tls *t);
+/* Reads the files again when they changed; what is wrong is logged and the old ones stay. */
+void http_tls_look(struct http_tls *t);
+/* For /metrics; seconds since 1970 of the certificate (of the chain) that ends first. */
+int64_t http_tls_expires(struct http_tls *t);
+uint64_t http_tls_failures(const struct http_tls *t);
+gnutls_certificate_retrieve_function2 http_tls_choose;
+/* Bytes past the library, as they are or through its TLS session; as far as the socket takes them.
+ */
+void http_say_past(struct MHD_Connection *connection, struct str text);
+
 /* ---- server.c ---- */
 struct http_server {
     const struct config *config;
@@ -402,6 +431,7 @@ struct http_server {
     struct http_tries *tries;     /* of passwords */
     struct http_signups *signups; /* NULL: nobody signs up here */
     struct http_keys *keys;       /* NULL: no OIDC */
+    struct http_tls *tls;         /* NULL: clear text */
     struct http_peers *peers;
     struct http_health *health;
     struct http_metrics metrics;
@@ -421,6 +451,4 @@ struct http_server {
 };
 
 int64_t http_now_ns(void);
-/* A bound, listening socket. Errors: ERR_CONFIG naming the address. */
-MUST_CHECK bool http_listen(struct str address, int *fd, struct error *err);
 unsigned http_server_port(const struct http_server *h); /* of the first address: tests use port 0 */

@@ -167,6 +167,19 @@ static void write_tokens(const struct service *s, struct buf *out)
     write_instants(tokens, n, true, out);
 }
 
+static void write_tls(struct http_tls *t, struct buf *out)
+{
+    const int64_t ends = http_tls_expires(t), left = ends - clock_now() / 1000000;
+    one(out, "tls_certificate_expires_timestamp_seconds", "gauge",
+        "When the certificate in use, or one of its chain, ends.", (uint64_t)ends);
+    head(out, "tls_certificate_days_left", "gauge", "The same in whole days; below 0: it ended.");
+    buf_fmt(out, "kiops_tls_certificate_days_left %lld\n",
+            (long long)(left < 0 ? left / 86400 - 1 : left / 86400));
+    one(out, "tls_reload_failures_total", "counter",
+        "Changed certificate files that could not be used; those from before are.",
+        http_tls_failures(t));
+}
+
 static uint64_t resident_bytes(void)
 {
     unsigned long long size = 0, resident = 0;
@@ -190,5 +203,7 @@ void http_metrics_write(const struct http_server *h, struct buf *out)
     write_service(h->service, out);
     write_replica(h->service, out);
     write_tokens(h->service, out);
+    if (h->tls)
+        write_tls(h->tls, out);
     one(out, "resident_bytes", "gauge", "Resident memory of the process.", resident_bytes());
 }

@@ -236,6 +236,7 @@ bool http_peers_start(const struct config *config, struct http_peers **out, stru
     }
     if (pthread_create(&p->watcher, NULL, run_watcher, p) != 0)
         abort();
+    pthread_setname_np(p->watcher, "watcher");
     *out = p;
     return true;
 }

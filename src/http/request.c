@@ -169,9 +169,8 @@ static enum MHD_Result cut(struct http_request *r)
 {
     r->answer.close = true;
     http_answer_error(r);
-    struct str text = http_answer_raw(r);
     r->phase = HTTP_PHASE_CUT;
-    send(r->peer->fd, text.at, text.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    http_say_past(r->connection, http_answer_raw(r));
     shutdown(r->peer->fd, SHUT_WR);
     buf_free(&r->body);
     return MHD_YES;

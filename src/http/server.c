@@ -1,72 +1,18 @@
 #include "http/internal.h"
 
-#include <errno.h>
-#include <netdb.h>
-#include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <time.h>
 
-#define BACKLOG 1024
 #define BODY_BUDGET_MIN (64UL * 1024 * 1024)
 #define BODY_BUDGET_BODIES 8
 #define ANSWER_HEADERS (4UL * 1024) /* of a connection's memory, left for our own header lines */
 #define STOP_PATIENCE_MS 10000
 #define STOP_LOOK_MS 100
+#define ALIVE_WITHIN_MS 10000 /* the watcher of connections comes by every second */
 #define OWN_FILES 64 /* log, audit, listeners, health, connections to the directory in passing */
 #define FILES_PER_THREAD 4
-
-/* ---- listening ---- */
-
-static bool split_address(struct str address, char host[256], char port[8])
-{
-    size_t colon;
-    if (!str_rfind(address, ':', &colon) || colon >= 256 || address.len - colon - 1 >= 8)
-        return false;
-    struct str name = str_sub(address, 0, colon);
-    if (name.len >= 2 && name.at[0] == '[' && name.at[name.len - 1] == ']')
-        name = str_sub(name, 1, name.len - 2);
-    snprintf(host, 256, STR_FMT, STR_ARG(name));
-    snprintf(port, 8, "%.*s", (int)(address.len - colon - 1), address.at + colon + 1);
-    return true;
-}
-
-static bool bind_first(const struct addrinfo *found, int *fd)
-{
-    int on = 1;
-    int sock = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (sock < 0)
-        return false;
-    setsockopt(sock, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    if (bind(sock, found->ai_addr, found->ai_addrlen) != 0 || listen(sock, BACKLOG) != 0) {
-        int why = errno;
-        close(sock);
-        errno = why;
-        return false;
-    }
-    *fd = sock;
-    return true;
-}
-
-bool http_listen(struct str address, int *fd, struct error *err)
-{
-    char host[256], port[8];
-    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
-    struct addrinfo *found = NULL;
-    if (!split_address(address, host, port))
-        return error_set(err, ERR_CONFIG, "listen: " STR_FMT " is not host:port", STR_ARG(address));
-    int rc = getaddrinfo(host, port, &hints, &found);
-    if (rc != 0)
-        return error_set(err, ERR_CONFIG, "listen: " STR_FMT ": %s", STR_ARG(address),
-                         gai_strerror(rc));
-    bool bound = bind_first(found, fd);
-    int why = errno;
-    freeaddrinfo(found);
-    return bound ||
-           error_set(err, ERR_CONFIG, "listen: " STR_FMT ": %s", STR_ARG(address), strerror(why));
-}
 
 unsigned http_server_port(const struct http_server *h)
 {
@@ -127,11 +73,17 @@ static size_t connections_within_files(const struct config *config)
     return room;
 }
 
+bool http_server_alive(const struct http_server *h)
+{
+    return clock_monotonic_ms() - http_peers_now_ms(h->peers) < ALIVE_WITHIN_MS;
+}
+
 static bool start_daemon(struct http_server *h, int fd)
 {
     const struct config *config = h->config;
     unsigned threads = config->server.threads > 1 ? config->server.threads : 0;
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+    flags |= h->tls ? MHD_USE_TLS : 0;
     size_t connections = h->connections > threads ? h->connections : threads + 1;
     /* One head at most, with the target in it, and room for the answer's. */
     size_t memory = config->limits.header_kb * 1024 + ANSWER_HEADERS;
@@ -145,7 +97,11 @@ static bool start_daemon(struct http_server *h, int fd)
         {MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)leave_escapes, h},
         {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)http_on_completed, h},
         {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)http_on_connection, h},
-        {threads ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, (intptr_t)threads, NULL},
+        {threads ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_CONNECTION_LIMIT,
+         (intptr_t)(threads ? threads : connections), NULL},
+        {h->tls ? MHD_OPTION_HTTPS_PRIORITIES : MHD_OPTION_END, 0,
+         (void *)(uintptr_t)HTTP_TLS_PRIORITIES},
+        {MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)(intptr_t)http_tls_choose},
         {MHD_OPTION_END, 0, NULL},
     };
     h->daemons[h->daemon_count] = MHD_start_daemon(flags, 0, may_connect, h, http_on_request, h,
@@ -156,7 +112,7 @@ static bool start_daemon(struct http_server *h, int fd)
     return true;
 }
 
-static bool start_daemons(struct http_server *h, struct error *err)
+static bool start_daemons(struct http_server *h, struct http_sockets *given, struct error *err)
 {
     const struct config_strings *listen_on = &h->config->server.listen;
     h->daemons = calloc(listen_on->count, sizeof(struct MHD_Daemon *));
@@ -165,7 +121,7 @@ static bool start_daemons(struct http_server *h, struct error *err)
     h->connections = connections_within_files(h->config);
     for (size_t i = 0; i < listen_on->count; i++) {
         int fd = -1;
-        if (!http_listen(listen_on->at[i], &fd, err))
+        if (!http_listen(given, listen_on->at[i], &fd, err))
             return false;
         if (!start_daemon(h, fd)) {
             close(fd);
@@ -179,7 +135,7 @@ static bool start_daemons(struct http_server *h, struct error *err)
 
 /* ---- start and stop ---- */
 
-static bool load(struct http_server *h, struct error *err)
+static bool load(struct http_server *h, struct http_sockets *given, struct error *err)
 {
     const struct config *config = h->config;
     const struct scim_catalog *catalog = service_catalog(h->service);
@@ -188,13 +144,16 @@ static bool load(struct http_server *h, struct error *err)
         return error_set(err, ERR_CONFIG, "scim.default_profile: there is no profile " STR_FMT,
                          STR_ARG(config->scim.default_profile));
     return http_discovery_load(config, catalog, &h->discovery, err) && http_oidc_check(h, err) &&
-           http_peers_start(config, &h->peers, err) && start_daemons(h, err) &&
+           http_peers_start(config, &h->peers, err) &&
+           (!config->server.tls.cert_file.len || http_tls_start(config, &h->tls, err)) &&
+           start_daemons(h, given, err) &&
            /* Last: whoever is told "ready" may connect at once. */
-           (!config->server.metrics_listen.len || http_health_start(h, &h->health, err));
+           (!config->server.metrics_listen.len || http_health_start(h, given, &h->health, err)) &&
+           http_sockets_all_taken(given, err);
 }
 
 bool http_server_start(const struct config *config, struct service *service,
-                       struct http_server **out, struct error *err)
+                       struct http_sockets *given, struct http_server **out, struct error *err)
 {
     struct http_server *h = calloc(1, sizeof(*h));
     if (!h)
@@ -215,7 +174,7 @@ bool http_server_start(const struct config *config, struct service *service,
         h->keys = http_keys_new(&config->auth.oidc);
     pthread_mutex_init(&h->idle_lock, NULL);
     pthread_cond_init(&h->idle_wake, NULL);
-    if (!load(h, err)) {
+    if (!load(h, given, err)) {
         http_server_stop(h);
         return false;
     }
@@ -261,6 +220,7 @@ void http_server_stop(struct http_server *h)
     http_tries_free(h->tries);
     http_signups_free(h->signups);
     http_keys_free(h->keys);
+    http_tls_stop(h->tls);
     pthread_mutex_destroy(&h->idle_lock);
     pthread_cond_destroy(&h->idle_wake);
     free(h->daemons);

@@ -74,7 +74,7 @@ static inline struct ground *open_ground(const struct config *config)
     g->config = *config;
     g->catalog = fixture_catalog();
     g->service = fake_service_new(&g->config, g->catalog);
-    fixture_expect(http_server_start(&g->config, g->service, &g->server, &err), &err);
+    fixture_expect(http_server_start(&g->config, g->service, NULL, &g->server, &err), &err);
     return g;
 }
 

@@ -59,7 +59,7 @@ static void what_it_is_matched_by_must_be_an_attribute(void **state)
                                             .algorithms = {none, 1}};
     struct scim_catalog *catalog = fixture_catalog();
     struct service *service = fake_service_new(&config, catalog);
-    assert_false(http_server_start(&config, service, &server, &err));
+    assert_false(http_server_start(&config, service, NULL, &server, &err));
     assert_int_equal(err.kind, ERR_CONFIG);
     assert_non_null(strstr(err.detail, "auth.oidc.matches"));
     fake_service_free(service);

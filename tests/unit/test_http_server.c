@@ -197,11 +197,11 @@ static void address_in_use_is_said_by_its_name(void **state)
     char address[32];
     int fd = -1;
     snprintf(address, sizeof(address), "127.0.0.1:%u", http_server_port(g->server));
-    assert_false(http_listen(str_of(address), &fd, &err));
+    assert_false(http_listen(NULL, str_of(address), &fd, &err));
     assert_int_equal(err.kind, ERR_CONFIG);
     assert_non_null(strstr(err.detail, address));
     error_clear(&err);
-    assert_false(http_listen(STR("nonsense"), &fd, &err));
+    assert_false(http_listen(NULL, STR("nonsense"), &fd, &err));
 }
 
 int main(void)
