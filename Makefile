@@ -10,7 +10,7 @@ VERSION := 0.1
 # Debian 12. The first list builds and runs, the second one is for the tests.
 DEPS := gcc libc6-dev libldap-dev libcurl4-openssl-dev libjansson-dev libconfig-dev libmicrohttpd-dev libgnutls28-dev libjose-dev libsodium-dev \
         libunistring-dev libsystemd-dev uthash-dev slapd slapd-contrib ldap-utils curl python3
-DEPS_CHECK := libcmocka-dev python3-ldap python3-cryptography python3-pytest python3-pytest-xdist python3-hypothesis nginx-light clang-14 \
+DEPS_CHECK := libcmocka-dev python3-ldap python3-cryptography python3-pytest python3-pytest-xdist python3-hypothesis nginx-light openssl systemd clang-14 \
         clang-format-14 clang-tidy-14 libclang-rt-14-dev
 
 SRC   := $(sort $(wildcard src/*/*.c))

@@ -356,6 +356,8 @@ bool http_peers_may_come(struct http_peers *p, const struct sockaddr *address);
 struct http_peer *http_peer_open(struct http_peers *p, int fd, const struct sockaddr *address);
 void http_peer_close(struct http_peer *peer);
 int64_t http_peers_now_ms(const struct http_peers *p); /* monotonic, at most a second old */
+/* Somebody has come and asked nothing yet, or asked what was not read yet. */
+bool http_peers_expect(struct http_peers *p);
 size_t http_peers_count(const struct http_peers *p);
 /* Loopback or a trusted proxy: what comes from there needs no TLS of ours. */
 bool http_peer_is_private(const struct http_peer *peer);

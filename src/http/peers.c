@@ -258,6 +258,17 @@ size_t http_peers_count(const struct http_peers *p)
     return atomic_load(&p->count);
 }
 
+bool http_peers_expect(struct http_peers *p)
+{
+    bool expects = false;
+    pthread_mutex_lock(&p->lock);
+    for (const struct http_peer *peer = p->first; peer && !expects; peer = peer->next)
+        expects = atomic_load(&peer->stage) != HTTP_STAGE_BUSY &&
+                  (atomic_load(&peer->requests) == 0 || waits_for_us(peer));
+    pthread_mutex_unlock(&p->lock);
+    return expects;
+}
+
 /* ---- come and go ---- */
 
 bool http_peers_may_come(struct http_peers *p, const struct sockaddr *from)

@@ -9,8 +9,9 @@
 #define BODY_BUDGET_BODIES 8
 #define ANSWER_HEADERS (4UL * 1024) /* of a connection's memory, left for our own header lines */
 #define STOP_PATIENCE_MS 10000
-#define STOP_LOOK_MS 100
-#define ALIVE_WITHIN_MS 10000 /* the watcher of connections comes by every second */
+#define STOP_LOOK_MS 50
+#define STOP_GREETING_MS 1000 /* for who has connected and says nothing */
+#define ALIVE_WITHIN_MS 5000  /* the watcher of connections comes by every second */
 #define OWN_FILES 64 /* log, audit, listeners, health, connections to the directory in passing */
 #define FILES_PER_THREAD 4
 
@@ -182,14 +183,17 @@ bool http_server_start(const struct config *config, struct service *service,
     return true;
 }
 
-/* What runs is finished; a suspended connection must come back before the library may be stopped,
- * and its work has a deadline of its own. A client that does not read its answer is not waited for.
+/* What runs is finished, and who has come is heard out; a suspended connection must come back
+ * before the library may be stopped, and its work has a deadline of its own. A client that does not
+ * read its answer is not waited for.
  */
 static void wait_idle(struct http_server *h)
 {
     int64_t patience = clock_deadline_in(STOP_PATIENCE_MS);
+    int64_t greeting = clock_deadline_in(STOP_GREETING_MS);
     pthread_mutex_lock(&h->idle_lock);
-    while (atomic_load(&h->away) || (atomic_load(&h->running) && clock_left_ms(patience) > 0)) {
+    while (atomic_load(&h->away) || (atomic_load(&h->running) && clock_left_ms(patience) > 0) ||
+           (clock_left_ms(greeting) > 0 && h->peers && http_peers_expect(h->peers))) {
         struct timespec until;
         clock_gettime(CLOCK_REALTIME, &until);
         until.tv_nsec += STOP_LOOK_MS * 1000000L;
