@@ -16,6 +16,7 @@ from collections import Counter
 from checker import fold
 from history import SLACK, Timeline, Windows, fits
 
+UNDATED = "member without kiopsJoined"
 AUTHORITY = ("member", "manager", "permission", "admin", "asks", "active")
 
 
@@ -158,7 +159,8 @@ class Judge:
             for fact, truth in request.wants:
                 user = fact[2] if len(fact) > 2 else fact[1]  # deleted just after: nothing of it was ever to be seen
                 deleted = truth and self.timeline.was(("is", user), False, first, last)
-                if not deleted and not self.timeline.was(fact, truth, first, last):
+                undated = fact[0] == "member" and truth and self.timeline.was(("half", *fact[1:], UNDATED), True, first, last)
+                if not deleted and not undated and not self.timeline.was(fact, truth, first, last):
                     self.wrong(f"{request}, but {fact} was never {truth} meanwhile", None, fact, request.start)
 
     # ---- rest
@@ -193,8 +195,15 @@ class Judge:
         if n >= 0 and self.windows.rests([fact[1], fact[2]], start, end):
             if fact[3] == "listed" and self.is_by_token(fact[2], start):
                 self.counts["deactivated by a token, still in the platform group without effect"] += 1
+            elif fact[3] == UNDATED and self.is_added_and_removed(fact, start):
+                self.counts["added while removed: a member of unknown join date (the model's LEFT)"] += 1
             else:
                 self.wrong(f"at rest: {fact}", n, fact)
+
+    def is_added_and_removed(self, fact, when):
+        """What the removal's last step took was the other one's join: a Member and nothing more (3.2), which an add mends."""
+        member, requests = ("member", *fact[1:3]), self.windows.open([fact[2]], when, when)
+        return all(any(fits(p, member) for r in requests for p in getattr(r, side)) for side in ("gives", "takes"))
 
     def is_by_token(self, user, when):
         """DESIGN 3.3: only a person's deactivation takes the group's side, too."""
