@@ -93,7 +93,9 @@ class Judge:
             elif all(r.answer == "refused" for r in givers):
                 self.refused.append((n, fact, max(r.end for r in givers), requests))
         for fact in (f for f in before - after if f[0] in AUTHORITY):
-            takers = [r for r in requests if any(fits(t, fact) for t in r.takes)]
+            # A join takes back what it added under a name that was given up meanwhile, and adds the new one.
+            renamed = any(fold(c[2]) in self.directory.former for c in record.changes if c[:2] == ("-", "member"))
+            takers = [r for r in requests if any(fits(t, fact) for t in (r.takes + r.gives if renamed else r.takes))]
             if takers and all(r.answer == "refused" for r in takers):
                 self.wrong(f"{fact} goes though refused: {'; '.join(map(str, requests))}", n, fact)
             if not takers:
