@@ -125,7 +125,7 @@ PART ?= races kill properties
 soak: deps-check ## the long tests, never CI: make soak PART=races (ten runs of 8 minutes), kill, properties
 	@$(MAKE) --no-print-directory -j2 FLAVOR=asan all
 	@for part in $(PART); do $(MAKE) --no-print-directory FLAVOR=asan soak-$$part || exit 1; done
-soak-races: E2E := tests/e2e/test_races.py tests/e2e/test_storm.py tests/e2e/test_next_write.py
+soak-races: E2E := -rP tests/e2e/test_races.py tests/e2e/test_storm.py tests/e2e/test_next_write.py
 soak-races:
 	@export KIOPS_ROUNDS=$${KIOPS_ROUNDS:-1000} KIOPS_STORM=$${KIOPS_STORM:-60}; n=0; bad=; \
 	while [ $$((n += 1)) -le $${KIOPS_RUNS:-10} ]; do echo "run $$n"; $(MAKE) -s E2E="$(E2E)" e2e || bad="$$bad $$n"; done; \

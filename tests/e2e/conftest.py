@@ -10,6 +10,8 @@ import pytest  # noqa: E402
 import tally  # noqa: E402
 from lab import Lab  # noqa: E402
 
+RACES = []
+
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "cell(rule, door): the cell of tests/conformance/rule-doors.md that it proves")
@@ -18,12 +20,19 @@ def pytest_configure(config):
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
-    done = yield
-    item.failed = getattr(item, "failed", False) or done.get_result().failed
+    report = (yield).get_result()
+    item.failed = getattr(item, "failed", False) or report.failed
+    if call.when == "teardown":  # a report is all that comes back from one of several workers
+        report.user_properties.extend(("race", line) for line in tally.taken())
+
+
+def pytest_runtest_logreport(report):
+    if report.when == "teardown":
+        RACES.extend(line for name, line in report.user_properties if name == "race")
 
 
 def pytest_terminal_summary(terminalreporter):
-    for line in tally.table():
+    for line in tally.table(RACES):
         terminalreporter.write_line(line)
 
 

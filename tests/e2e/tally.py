@@ -29,8 +29,13 @@ def note(race, rounds, requests, findings):
         LINES.append((race, rounds, len(requests), *(came[name] for name in HEAD[3:7]), findings))
 
 
-def table():
-    if LINES:
+def taken():
+    lines, LINES[:] = LINES[:], []
+    return lines
+
+
+def table(lines):
+    if lines:
         yield "".join(f"{name:>10}" if n else f"{name:<64}" for n, name in enumerate(HEAD))
-    for line in LINES:
+    for line in lines:
         yield "".join(f"{value:>10}" if n else f"{value:<64}" for n, value in enumerate(line))
