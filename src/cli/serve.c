@@ -114,6 +114,7 @@ static void wait_for_end(const struct process *p, const sigset_t *ends)
             break;
         if (!told && service_ready(p->service)) {
             told = true;
+            next = clock_monotonic_ms();
             sd_notify(0, "READY=1");
             LOG_INFO("ready", LOG_S("url", p->config->server.public_url));
         }

@@ -400,6 +400,7 @@ void http_on_connection(void *server, struct MHD_Connection *connection, void **
  * naming the address. */
 MUST_CHECK bool http_listen(struct http_sockets *given, struct str address, int *fd,
                             struct error *err);
+bool http_sockets_has(const struct http_sockets *given, int fd);
 MUST_CHECK bool http_sockets_all_taken(const struct http_sockets *given, struct error *err);
 
 /* ---- tls.c ---- */
@@ -439,6 +440,9 @@ struct http_server {
     struct http_metrics metrics;
     struct MHD_Daemon **daemons;
     size_t daemon_count;
+    const struct http_sockets *given;
+    int *quiet; /* listening sockets on which nobody is accepted any more */
+    size_t quiet_count;
     size_t connections;           /* of each daemon at most */
     size_t body_max, body_budget; /* of one request; of all together */
     enum log_level log_level;

@@ -91,6 +91,14 @@ bool http_listen(struct http_sockets *given, struct str address, int *fd, struct
            error_set(err, ERR_CONFIG, "listen: " STR_FMT ": %s", STR_ARG(address), strerror(why));
 }
 
+bool http_sockets_has(const struct http_sockets *given, int fd)
+{
+    for (size_t i = 0; given && i < given->count; i++)
+        if (given->fd[i] == fd)
+            return true;
+    return false;
+}
+
 bool http_sockets_all_taken(const struct http_sockets *given, struct error *err)
 {
     for (size_t i = 0; given && i < given->count; i++) {

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #define BODY_BUDGET_MIN (64UL * 1024 * 1024)
@@ -117,8 +118,10 @@ static bool start_daemons(struct http_server *h, struct http_sockets *given, str
 {
     const struct config_strings *listen_on = &h->config->server.listen;
     h->daemons = calloc(listen_on->count, sizeof(struct MHD_Daemon *));
-    if (!h->daemons)
+    h->quiet = calloc(listen_on->count, sizeof(*h->quiet));
+    if (!h->daemons || !h->quiet)
         abort();
+    h->given = given;
     h->connections = connections_within_files(h->config);
     for (size_t i = 0; i < listen_on->count; i++) {
         int fd = -1;
@@ -204,19 +207,30 @@ static void wait_idle(struct http_server *h)
     pthread_mutex_unlock(&h->idle_lock);
 }
 
+/* Who connects now is refused, or waits for the next process in a socket of systemd's. It stays
+ * open here: the library's threads take it out of their epoll sets when they next come by, and end
+ * the process (MHD_PANIC) where it is no descriptor any more. */
+static void stop_listening(struct http_server *h, int fd)
+{
+    if (fd < 0)
+        return;
+    if (!http_sockets_has(h->given, fd))
+        shutdown(fd, SHUT_RDWR);
+    h->quiet[h->quiet_count++] = fd;
+}
+
 void http_server_stop(struct http_server *h)
 {
     if (!h)
         return;
     atomic_store(&h->stopping, true);
-    for (size_t i = 0; i < h->daemon_count; i++) {
-        int fd = MHD_quiesce_daemon(h->daemons[i]);
-        if (fd >= 0)
-            close(fd);
-    }
+    for (size_t i = 0; i < h->daemon_count; i++)
+        stop_listening(h, MHD_quiesce_daemon(h->daemons[i]));
     wait_idle(h);
     for (size_t i = 0; i < h->daemon_count; i++)
         MHD_stop_daemon(h->daemons[i]);
+    for (size_t i = 0; i < h->quiet_count; i++)
+        close(h->quiet[i]);
     http_health_stop(h->health);
     http_peers_stop(h->peers);
     http_discovery_free(h->discovery);
@@ -228,5 +242,6 @@ void http_server_stop(struct http_server *h)
     pthread_mutex_destroy(&h->idle_lock);
     pthread_cond_destroy(&h->idle_wake);
     free(h->daemons);
+    free(h->quiet);
     free(h);
 }

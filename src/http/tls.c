@@ -127,7 +127,7 @@ static bool load_chain(const struct http_tls *t, struct identity *id, struct err
                       err);
     id->count = count;
     for (unsigned i = 0; i < count; i++) {
-        time_t ends;
+        time_t ends = 0;
         if (!check_times(t, &id->chain[i], &ends, err))
             return false;
         if (i == 0 || ends < id->expires)
