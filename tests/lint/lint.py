@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Layers, banned symbols, sizes and headers of src/ (STYLE 2 and 9), pages and stories of the profiles.
-usage: lint.py OBJECT_DIR [layers|symbols|sizes|nesting|headers|profiles]..."""
+"""Layers, banned symbols, sizes and headers of src/ (STYLE 2 and 9), pages and stories of the profiles, the manual.
+usage: lint.py OBJECT_DIR [layers|symbols|sizes|nesting|headers|profiles|pages]..."""
 import pathlib
 import re
 import subprocess
@@ -109,10 +109,44 @@ def check_profiles():
             yield f"README.md: does not link conf/providers/{page}.md"
 
 
+SYNTAXES = {"26": "IA5 string", "7": "Boolean", "15": "UTF-8 string", "40": "octet string", "24": "generalizedTime"}
+
+
+def schema_facts():
+    """Of each attribute and class of conf/kiops.schema: its name and the line that stands below it in the page."""
+    text = re.sub(r"\n +", " ", (ROOT / "conf/kiops.schema").read_text())
+    for kind, oid, name, rest in re.findall(r"^(attributetype|objectclass) \( (\S+) NAME '(\w+)'(.*)$", text, re.M):
+        arc = "Arc." + ".".join(oid.split(".")[-2:])
+        if kind == "attributetype":
+            syntax = SYNTAXES[re.search(r"SYNTAX [\d.]+\.(\d+)", rest)[1]]
+            single = ", one value" if "SINGLE-VALUE" in rest else ""
+            yield name, f"{arc}, {syntax}, {re.search('EQUALITY ([a-zA-Z0-9]+)', rest)[1]}{single}."
+        else:
+            must, may = re.search(r"MUST (\w+)", rest), re.search(r"MAY \( (.*?) \)", rest)
+            yield name, arc + "." + (f" Must have {must[1]}." if must else "") + (f" May have {may[1].replace(' $ ', ', ')}." if may else "")
+
+
+def check_pages():
+    """The manual: well-formed; every attribute, class and command is there, and no other."""
+    for page in sorted((ROOT / "conf/man").iterdir()):
+        done = subprocess.run(["man", "--warnings", "-E", "UTF-8", "-l", "-Tutf8", "-Z", page], capture_output=True, text=True,
+                              env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"})
+        if done.returncode or done.stderr:
+            yield f"{page}: {done.stderr}"
+    entries = re.findall(r"^\.TP\n\.B (\w+)\n(.*)$", (ROOT / "conf/man/kiops-schema.7").read_text(), re.M)
+    for wrong in set(entries) ^ set(schema_facts()):
+        yield f"conf/man/kiops-schema.7, conf/kiops.schema: only one has {wrong}"
+    commands = set(re.findall(r'\{"(\w+)", cli_\w+\}', (SRC / "main.c").read_text()))
+    page = (ROOT / "conf/man/kiops-bridge.8").read_text()
+    named = set(re.findall(r"^\.TP\n(?:\.B[RI]? \"?|\\fB)([a-z]+)\b", page[page.index(".SH COMMANDS"):page.index(".SH EXIT")], re.M))
+    if commands != named:
+        yield f"conf/man/kiops-bridge.8, src/main.c: only one has {commands ^ named}"
+
+
 def main():
-    objects, wanted = sys.argv[1], sys.argv[2:] or ["layers", "symbols", "sizes", "nesting", "headers", "profiles"]
+    objects, wanted = sys.argv[1], sys.argv[2:] or ["layers", "symbols", "sizes", "nesting", "headers", "profiles", "pages"]
     checks = {"layers": check_layers, "symbols": lambda: check_symbols(objects), "sizes": check_sizes,
-              "nesting": check_nesting, "headers": check_headers, "profiles": check_profiles}
+              "nesting": check_nesting, "headers": check_headers, "profiles": check_profiles, "pages": check_pages}
     findings = [finding for name in wanted for finding in checks[name]()]
     print("\n".join(findings) if findings else f"lint: {' '.join(wanted)} clean")
     return 1 if findings else 0
