@@ -2,6 +2,7 @@
 
 import base64
 import http.client
+import re
 import shutil
 import socket
 import ssl
@@ -9,11 +10,13 @@ import subprocess
 import threading
 import time
 import urllib.parse
+import urllib.request
 
 import pytest
 from certs import NAME, Authority
 from faults import configure, metric
 from kiopslab import entries
+from kiopslab.bridge import REPOSITORY
 from lab import eventually
 from scim import USER, Answer, Scim
 
@@ -242,6 +245,16 @@ def test_a_new_certificate_is_used_without_a_restart(tls):
     assert tls.bridge.process.pid() == pid
     assert metric(tls.bridge, "kiops_tls_certificate_days_left") == 2
     assert abs(metric(tls.bridge, "kiops_tls_certificate_expires_timestamp_seconds") - time.time() - 3 * 86400) < 600
+
+
+def test_the_example_alerts_name_metrics_that_there_are(tls):
+    """conf/alerts.yml; a bridge with TLS has all of them."""
+    rules = (REPOSITORY / "conf/alerts.yml").read_text()
+    named = {name for expression in re.findall(r"expr: (.*)", rules) for name in re.findall(r"\bkiops_\w+", expression)}
+    with urllib.request.urlopen(tls.bridge.metrics_url + "/metrics", timeout=5) as answer:
+        there = set(re.findall(r"^# TYPE (kiops_\w+)", answer.read().decode(), re.MULTILINE))
+    assert len(named) > 12 and named <= there, named - there
+    assert rules.count("- alert:") == rules.count("expr:") == rules.count("summary:")
 
 
 def refused(bridge):
