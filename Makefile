@@ -7,11 +7,12 @@ PYTHON := /usr/bin/python3
 
 VERSION := 0.1
 
-# Debian 12. The first list builds and runs, the second one is for the tests.
+# Debian 12. The first list builds and runs, the second one is for the tests, the third for `make deb` and `make deb-try`.
 DEPS := gcc libc6-dev libldap-dev libcurl4-openssl-dev libjansson-dev libconfig-dev libmicrohttpd-dev libgnutls28-dev libjose-dev libsodium-dev \
         libunistring-dev libsystemd-dev uthash-dev slapd slapd-contrib ldap-utils curl python3
-DEPS_CHECK := libcmocka-dev python3-ldap python3-cryptography python3-pytest python3-pytest-xdist python3-hypothesis nginx-light openssl systemd clang-14 \
+DEPS_CHECK := libcmocka-dev python3-ldap python3-cryptography python3-pytest python3-pytest-xdist python3-hypothesis nginx-light openssl systemd man-db clang-14 \
         clang-format-14 clang-tidy-14 libclang-rt-14-dev
+DEPS_DEB := dpkg-dev debootstrap systemd-container
 
 SRC   := $(sort $(wildcard src/*/*.c))
 PURE  := $(filter src/base/% src/scim/% src/kiops/%,$(SRC))
@@ -54,8 +55,8 @@ $(B)/librest.a: $(REST:%.c=$(B)/%.o) ; @rm -f $@ && $(AR) rcs $@ $^
 $(B)/kiops-bridge: $(B)/src/main.o $(ALL_A) ; @$(CC) $(ALL_LDFLAGS) -o $@ $< $(ALL_A) $(LIBS)
 # The one place of the version is here: whoever changes it gets it everywhere.
 $(B)/src/main.o: ALL_CFLAGS += -DKIOPS_VERSION='"$(VERSION)"'
-$(B)/src/main.o: $(B)/version-$(VERSION)
-$(B)/version-$(VERSION): ; @mkdir -p $(@D) && rm -f $(B)/version-* && touch $@
+$(B)/src/main.o: $(B)/version
+$(B)/version: always ; @mkdir -p $(@D) && { echo $(VERSION) | cmp -s - $@ || echo $(VERSION) >$@; }
 $(B)/src/cli/texts.o: conf/kiops.schema conf/acl.conf
 
 # The pure folders' tests link nothing else: the linker proves that they are pure.
@@ -147,22 +148,45 @@ fuzz: ## make fuzz T=filter S=60
 analyze: ## gcc's static analyzer over every file
 	@$(MAKE) --no-print-directory -j2 FLAVOR=analyze $(SRC:%.c=$(BUILD)/analyze/%.o)
 
-PREFIX ?= /usr
-install: ## program, schemas, LDAP texts, pages, example and unit; DESTDIR and PREFIX as usual
+PREFIX     ?= /usr
+SYSCONFDIR ?= /etc
+UNITDIR    ?= /lib/systemd/system
+SHARE      := $(PREFIX)/share
+# Pages and units with the version and the folders of this installation.
+FILLED     := sed -e 's|@VERSION@|$(VERSION)|' -e 's|/usr/\(bin\|share\|share/doc\)/kiops|$(PREFIX)/\1/kiops|g' \
+              -e 's|/etc/kiops|$(SYSCONFDIR)/kiops|g'
+install: ## program, pages, units, schemas, LDAP texts, examples; DESTDIR, PREFIX, SYSCONFDIR as usual
 	@$(MAKE) --no-print-directory FLAVOR=release all
 	install -D -m 0755 $(BUILD)/release/kiops-bridge $(DESTDIR)$(PREFIX)/bin/kiops-bridge
-	for d in schemas resource-types examples; do install -d $(DESTDIR)$(PREFIX)/share/kiops-bridge/scim-schema/$$d && \
-	install -m 0644 scim-schema/$$d/*.json $(DESTDIR)$(PREFIX)/share/kiops-bridge/scim-schema/$$d; done
-	install -m 0644 scim-schema/*.json $(DESTDIR)$(PREFIX)/share/kiops-bridge/scim-schema
-	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/kiops-bridge/ldap conf/kiops.schema conf/acl.conf
-	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/doc/kiops-bridge/providers conf/providers/*.md
-	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/doc/kiops-bridge conf/nginx.conf.example
-	install -D -m 0640 conf/kiops-bridge.conf $(DESTDIR)/etc/kiops-bridge/kiops-bridge.conf
-	install -D -m 0644 -t $(DESTDIR)/lib/systemd/system systemd/kiops-bridge.service
+	for d in . schemas resource-types examples; do \
+	install -D -m 0644 -t $(DESTDIR)$(SHARE)/kiops-bridge/scim-schema/$$d scim-schema/$$d/*.json || exit 1; done
+	install -D -m 0644 -t $(DESTDIR)$(SHARE)/kiops-bridge/ldap conf/kiops.schema conf/acl.conf
+	install -D -m 0644 -t $(DESTDIR)$(SHARE)/doc/kiops-bridge README.md conf/nginx.conf.example conf/alerts.yml conf/upgrade.md
+	install -D -m 0644 -t $(DESTDIR)$(SHARE)/doc/kiops-bridge/providers conf/providers/*.md
+	install -D -m 0644 -t $(DESTDIR)$(SHARE)/doc/kiops-bridge/examples conf/kiops-bridge.conf
+	for page in conf/man/*.[0-9]; do s=$${page##*.}; install -d $(DESTDIR)$(SHARE)/man/man$$s; \
+	$(FILLED) $$page >$(DESTDIR)$(SHARE)/man/man$$s/$${page##*/} || exit 1; done
+	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(PREFIX)/lib/sysusers.d $(DESTDIR)$(PREFIX)/lib/tmpfiles.d
+	for unit in service socket; do $(FILLED) systemd/kiops-bridge.$$unit >$(DESTDIR)$(UNITDIR)/kiops-bridge.$$unit || exit 1; done
+	install -m 0644 systemd/kiops-bridge.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/kiops-bridge.conf
+	$(FILLED) systemd/kiops-bridge.tmpfiles >$(DESTDIR)$(PREFIX)/lib/tmpfiles.d/kiops-bridge.conf
+	install -d -m 0750 $(DESTDIR)$(SYSCONFDIR)/kiops-bridge # a configuration that is there stays
+	test -e $(DESTDIR)$(SYSCONFDIR)/kiops-bridge/kiops-bridge.conf || \
+	install -m 0640 conf/kiops-bridge.conf $(DESTDIR)$(SYSCONFDIR)/kiops-bridge/kiops-bridge.conf
+
+deb: deps ## the Debian package, in build/deb
+	@sh tests/run/deps.sh $(DEPS_DEB)
+	@rm -rf $(BUILD)/deb/root && mkdir -p $(BUILD)/deb
+	@umask 022 && $(MAKE) --no-print-directory -s install DESTDIR=$(abspath $(BUILD))/deb/root PREFIX=/usr SYSCONFDIR=/etc
+	@sh conf/deb/build.sh $(BUILD)/deb/root $(VERSION) $(BUILD)/deb
+
+deb-try: deps-check ## the package in a bare Debian 12 under build/deb-try: installs, serves, upgrades, purges; needs root
+	@sh tests/run/deps.sh $(DEPS_DEB)
+	@$(PYTHON) tests/run/deb_try.py $(BUILD)/deb-try
 
 help:
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 clean:
 	@rm -rf $(BUILD)
 
-.PHONY: all deps deps-check unit replay format lint e2e run quick conformance check bench soak mutants fuzz analyze install help clean
+.PHONY: always all deps deps-check unit replay format lint e2e run quick conformance check bench soak mutants fuzz analyze install deb deb-try help clean
