@@ -4,11 +4,16 @@ set -eu
 here=$(dirname "$0")
 root=$1 version=$2 folder=$3
 architecture=$(dpkg --print-architecture)
+maintainer=${MAINTAINER:-kiops-bridge <root@localhost>}
+# The same sources give the same package.
+: "${SOURCE_DATE_EPOCH:=$(git log -1 --format=%ct 2>/dev/null || date +%s)}"
+export SOURCE_DATE_EPOCH
 
 strip --strip-unneeded "$root/usr/bin/kiops-bridge"
 doc=$root/usr/share/doc/kiops-bridge
 install -D -m 0644 "$here/copyright" "$doc/copyright"
-printf 'kiops-bridge (%s) stable; urgency=medium\n\n  * Version %s.\n' "$version" "$version" >"$doc/changelog"
+printf 'kiops-bridge (%s) stable; urgency=medium\n\n  * Version %s.\n\n -- %s  %s\n' "$version" "$version" "$maintainer" \
+    "$(LC_ALL=C date -u -R -d "@$SOURCE_DATE_EPOCH")" >"$doc/changelog"
 gzip -9n "$doc/changelog" "$doc/README.md" "$root"/usr/share/man/man*/*
 
 # dpkg-shlibdeps wants to see a source package.
@@ -20,7 +25,7 @@ depends=$(cd "$folder/shlibs" && dpkg-shlibdeps -O "$binary" 2>/dev/null | sed -
 install -d -m 0755 "$root/DEBIAN"
 size=$(du -sk --apparent-size "$root" | cut -f1)
 sed -e "s/@VERSION@/$version/; s/@ARCHITECTURE@/$architecture/; s/@SIZE@/$size/; s/@DEPENDS@/$depends/" \
-    -e "s/@MAINTAINER@/${MAINTAINER:-kiops-bridge <root@localhost>}/" "$here/control.in" >"$root/DEBIAN/control"
+    -e "s/@MAINTAINER@/$maintainer/" "$here/control.in" >"$root/DEBIAN/control"
 for script in postinst prerm postrm; do
     install -m 0755 "$here/$script" "$root/DEBIAN/$script"
 done

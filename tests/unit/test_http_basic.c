@@ -110,6 +110,20 @@ static void basic_from_elsewhere_is_refused_before_the_directory_is_asked(void *
         assert_int_equal(header[i], 0);
 }
 
+static void basic_from_elsewhere_is_taken_inside_tls(void **state)
+{
+    struct http_peer peer = {.address = {[0] = 0x20, [1] = 0x01}};
+    struct config config = {.auth.basic = true};
+    struct http_server server = {.config = &config};
+    struct http_request r = {.server = &server, .peer = &peer};
+    (void)state;
+    assert_false(http_basic_is_offered(&r));
+    server.tls = (void *)&server; /* any: it is only seen to be there */
+    assert_true(http_basic_is_offered(&r));
+    config.auth.basic = false;
+    assert_false(http_basic_is_offered(&r));
+}
+
 static void basic_signs_people_in(void **state)
 {
     static const struct exchange cases[] = {
@@ -179,6 +193,7 @@ int main(void)
         cmocka_unit_test(basic_reads_no_more_than_a_name_and_a_password_can_be),
         cmocka_unit_test(basic_is_taken_from_loopback_and_trusted_proxies_alone),
         cmocka_unit_test(basic_from_elsewhere_is_refused_before_the_directory_is_asked),
+        cmocka_unit_test(basic_from_elsewhere_is_taken_inside_tls),
         cmocka_unit_test(basic_signs_people_in),
         cmocka_unit_test(basic_is_off_unless_it_is_switched_on),
         cmocka_unit_test(basic_slows_who_guesses_and_nobody_else),
