@@ -5,7 +5,9 @@ B      := $(BUILD)/$(FLAVOR)
 CC     := $(if $(filter clang,$(FLAVOR)),clang-14,gcc)
 PYTHON := /usr/bin/python3
 
-VERSION := 0.1
+VERSION    := 0.1
+PREFIX     ?= /usr
+SYSCONFDIR ?= /etc
 
 # Debian 12. The first list builds and runs, the second one is for the tests, the third for `make deb` and `make deb-try`.
 DEPS := gcc libc6-dev libldap-dev libcurl4-openssl-dev libjansson-dev libconfig-dev libmicrohttpd-dev libgnutls28-dev libjose-dev libsodium-dev \
@@ -53,10 +55,11 @@ $(B)/%.o: %.c ; @mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -MMD -MP -Isrc -c -o $@ $
 $(B)/libpure.a: $(PURE:%.c=$(B)/%.o) ; @rm -f $@ && $(AR) rcs $@ $^
 $(B)/librest.a: $(REST:%.c=$(B)/%.o) ; @rm -f $@ && $(AR) rcs $@ $^
 $(B)/kiops-bridge: $(B)/src/main.o $(ALL_A) ; @$(CC) $(ALL_LDFLAGS) -o $@ $< $(ALL_A) $(LIBS)
-# The one place of the version is here: whoever changes it gets it everywhere.
-$(B)/src/main.o: ALL_CFLAGS += -DKIOPS_VERSION='"$(VERSION)"'
-$(B)/src/main.o: $(B)/version
-$(B)/version: always ; @mkdir -p $(@D) && { echo $(VERSION) | cmp -s - $@ || echo $(VERSION) >$@; }
+# What the command line of make may say, and who is built again when it says something else.
+PLACES := -DKIOPS_VERSION='"$(VERSION)"' -DKIOPS_CONF='"$(SYSCONFDIR)/kiops-bridge"' -DKIOPS_SHARE='"$(PREFIX)/share/kiops-bridge"'
+$(B)/src/main.o $(B)/src/config/grammar.o: ALL_CFLAGS += $(PLACES)
+$(B)/src/main.o $(B)/src/config/grammar.o: $(B)/places
+$(B)/places: always ; @mkdir -p $(@D) && { echo "$(PLACES)" | cmp -s - $@ || echo "$(PLACES)" >$@; }
 $(B)/src/cli/texts.o: conf/kiops.schema conf/acl.conf
 
 # The pure folders' tests link nothing else: the linker proves that they are pure.
@@ -148,13 +151,11 @@ fuzz: ## make fuzz T=filter S=60
 analyze: ## gcc's static analyzer over every file
 	@$(MAKE) --no-print-directory -j2 FLAVOR=analyze $(SRC:%.c=$(BUILD)/analyze/%.o)
 
-PREFIX     ?= /usr
-SYSCONFDIR ?= /etc
 UNITDIR    ?= /lib/systemd/system
 SHARE      := $(PREFIX)/share
 # Pages and units with the version and the folders of this installation.
-FILLED     := sed -e 's|@VERSION@|$(VERSION)|' -e 's|/usr/\(bin\|share\|share/doc\)/kiops|$(PREFIX)/\1/kiops|g' \
-              -e 's|/etc/kiops|$(SYSCONFDIR)/kiops|g'
+FILLED     := sed -e 's,@VERSION@,$(VERSION),' -e 's,/usr/\(bin\|share\|share/doc\)/kiops,$(PREFIX)/\1/kiops,g' \
+              -e 's,/etc/kiops,$(SYSCONFDIR)/kiops,g'
 install: ## program, pages, units, schemas, LDAP texts, examples; DESTDIR, PREFIX, SYSCONFDIR as usual
 	@$(MAKE) --no-print-directory FLAVOR=release all
 	install -D -m 0755 $(BUILD)/release/kiops-bridge $(DESTDIR)$(PREFIX)/bin/kiops-bridge

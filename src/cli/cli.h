@@ -12,7 +12,10 @@
 #include "config/config.h"
 #include "scim/scim.h"
 
-#define CLI_DEFAULT_CONFIG "/etc/kiops-bridge/kiops-bridge.conf"
+#ifndef KIOPS_CONF /* the Makefile's SYSCONFDIR */
+#define KIOPS_CONF "/etc/kiops-bridge"
+#endif
+#define CLI_DEFAULT_CONFIG KIOPS_CONF "/kiops-bridge.conf"
 
 enum cli_exit {
     CLI_OK = 0,

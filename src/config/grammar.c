@@ -16,6 +16,9 @@
 #define MAP(member)                                                                                \
     .offset = offsetof(struct config_map, member), .size = sizeof(((struct config_map *)0)->member)
 
+#ifndef KIOPS_SHARE /* the Makefile's PREFIX */
+#define KIOPS_SHARE "/usr/share/kiops-bridge"
+#endif
 #define ANY_COUNT INT64_C(1000000000)
 
 static const struct config_word start_tls[] = {
@@ -161,7 +164,7 @@ const struct config_key config_keys[] = {
     {"mapping.user[].ldap", TEXT(REQUIRED), MAP(ldap), .check = config_check_attribute},
     {"mapping.user[].type", TEXT(""), MAP(type)},
     {"mapping.user[].direction", WORD("both", directions), MAP(read_only)},
-    {"mapping.schema_dir", PATH("/usr/share/kiops-bridge/scim-schema"), AT(mapping.schema_dir)},
+    {"mapping.schema_dir", PATH(KIOPS_SHARE "/scim-schema"), AT(mapping.schema_dir)},
     {"mapping.extra_schemas", LIST(""), AT(mapping.extra_schemas), .check = config_check_some},
 
     {"scim", GROUP},

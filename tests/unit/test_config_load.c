@@ -282,6 +282,27 @@ static void a_secret_is_taken_only_from_a_file_of_its_own(void **state)
     rmdir(dir);
 }
 
+/* systemd gives a service what root owns by an access list, which looks like 0440. */
+static void a_credential_of_systemd_may_be_0440(void **state)
+{
+    (void)state;
+    char dir[] = "/tmp/kiops-secret-XXXXXX", path[64];
+    assert_non_null(mkdtemp(dir));
+    snprintf(path, sizeof path, "%s/secret", dir);
+    write_secret(path, "s", 1, 0440);
+    for (int given = 0; given <= 1; given++) {
+        OWNED_SECRET struct buf secret;
+        struct error err = ERROR_INIT;
+        buf_init(&secret, 100);
+        if (given)
+            setenv("CREDENTIALS_DIRECTORY", dir, 1);
+        assert_int_equal(config_read_secret(str_of(path), &secret, &err), given && getuid() == 0);
+    }
+    unsetenv("CREDENTIALS_DIRECTORY");
+    unlink(path);
+    rmdir(dir);
+}
+
 static void a_secret_file_that_is_none_does_not_hang(void **state)
 {
     (void)state;
@@ -313,6 +334,7 @@ int main(void)
         cmocka_unit_test(the_shipped_example_loads_without_a_word),
         cmocka_unit_test(what_is_no_file_is_reported),
         cmocka_unit_test(a_secret_is_taken_only_from_a_file_of_its_own),
+        cmocka_unit_test(a_credential_of_systemd_may_be_0440),
         cmocka_unit_test(a_secret_file_that_is_none_does_not_hang),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
