@@ -60,7 +60,7 @@ PLACES := -DKIOPS_VERSION='"$(VERSION)"' -DKIOPS_CONF='"$(SYSCONFDIR)/kiops-brid
 $(B)/src/main.o $(B)/src/config/grammar.o: ALL_CFLAGS += $(PLACES)
 $(B)/src/main.o $(B)/src/config/grammar.o: $(B)/places
 $(B)/places: always ; @mkdir -p $(@D) && { echo "$(PLACES)" | cmp -s - $@ || echo "$(PLACES)" >$@; }
-$(B)/src/cli/texts.o: conf/kiops.schema conf/acl.conf
+$(B)/src/directory/texts.o: conf/kiops.schema conf/acl.conf
 
 # The pure folders' tests link nothing else: the linker proves that they are pure.
 $(B)/unit/test_base_% $(B)/unit/test_scim_% $(B)/unit/test_kiops_%: UNIT_LIBS = $(B)/libpure.a $(PURE_LIBS)

@@ -1,0 +1,31 @@
+/*
+ * The LDAP schema and the access rules as shipped in conf/, inside the program, so that what it
+ * prints is what it was built with; and the forms that servers take them in.
+ *
+ * Threads: pure.
+ */
+#pragma once
+
+#include "base/text.h"
+#include "config/config.h"
+
+/* conf/kiops.schema: the form of slapd.conf. */
+struct str directory_schema_text(void);
+
+/* How a server wants each definition named. */
+struct directory_schema_form {
+    const char *head, *attribute, *class;
+};
+extern const struct directory_schema_form directory_schema_ldif, directory_schema_389ds;
+
+/* Definitions for which `wanted(name, arg)` says yes, a line each; `wanted` NULL: all, behind the
+ * form's head. */
+void directory_schema_print(const struct directory_schema_form *form,
+                            bool (*wanted)(struct str name, void *arg), void *arg, struct buf *out);
+
+/* conf/acl.conf with this configuration's names, as slapd.conf takes it. */
+void directory_acl_print(const struct config *config, struct buf *out);
+/* The same as values of olcAccess that stand before the site's own: `olcAccess: {0}to ...`. */
+void directory_acl_values(const struct config *config, struct buf *out);
+/* The lines of slapd.conf that go with it: contents of new entries, limits. */
+void directory_acl_settings(const struct config_directory *config, struct buf *out);
