@@ -12,6 +12,9 @@
 #include "config/config.h"
 #include "scim/scim.h"
 
+#ifndef KIOPS_VERSION
+#define KIOPS_VERSION "0.1"
+#endif
 #ifndef KIOPS_CONF /* the Makefile's SYSCONFDIR */
 #define KIOPS_CONF "/etc/kiops-bridge"
 #endif

@@ -10,6 +10,8 @@
  */
 #pragma once
 
+#include <jansson.h>
+
 #include "base/error.h"
 #include "base/text.h"
 
@@ -167,6 +169,9 @@ struct config {
  * warnings, in the same form with "warning: " before the reason; mostly none. */
 struct config *config_load(const char *path, struct buf *report);
 void config_free(struct config *c);
+/* New: every key in force by its path, for a report. Names of secret files, no secret: user,
+ * password and query are cut out of addresses. */
+json_t *config_json(const struct config *c);
 /* https, or clear text that leaves no host: what keys may be fetched from. */
 bool config_url_is_safe(struct str url);
 /* Reads a secret file: mode 0400 or 0600, at most 4 KB, one newline at its end cut. Wipe `out`

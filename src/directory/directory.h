@@ -117,6 +117,7 @@ struct directory_walk {
     int64_t began;
     int msgid;
     bool referred;
+    size_t hidden; /* protected entries that were left out so far */
 };
 MUST_CHECK bool directory_walk_begin(struct directory_conn *c, struct arena *a,
                                      const struct directory_search *s, struct directory_walk *out,
@@ -428,18 +429,41 @@ void directory_feed_next(struct directory_feed *f, struct arena *a, int wait_ms,
 /* Makes a waiting directory_feed_next() return FEED_IDLE soon; any thread (used to stop). */
 void directory_feed_wake(struct directory_feed *f);
 
-/* ---- inspect.c: is the directory fit for this configuration? */
-struct directory_finding {
-    bool fatal;      /* serve cannot work with it; else advice */
-    struct str text; /* what is wrong and the exact text to apply */
+/* ---- inspect*.c: is the directory fit for this configuration? */
+enum directory_severity {
+    DIRECTORY_NOTE,    /* good to know; nothing has to be done */
+    DIRECTORY_ADVICE,  /* it works, but worse than it could, or not for long */
+    DIRECTORY_MISSING, /* the bridge does not work with it, or is not safe */
 };
 
-/* Bases, placeholder, platform group, schema, indexes, overlays, controls, limits, rights of the
- * service account, and the ACL proof below. What is fine is not listed. Errors: ERR_UNAVAILABLE
- * when it cannot be read. */
+enum directory_apply {
+    DIRECTORY_APPLY_NOTHING,    /* the text itself says what to do */
+    DIRECTORY_APPLY_CONFIG,     /* LDIF, as the administrator of cn=config */
+    DIRECTORY_APPLY_ENTRIES,    /* LDIF, as the administrator of the directory's entries */
+    DIRECTORY_APPLY_SLAPD_CONF, /* lines of the database's section of slapd.conf */
+    DIRECTORY_APPLY_SHELL,      /* commands */
+};
+
+struct directory_finding {
+    const char *code; /* stable: "no-index" */
+    enum directory_severity severity;
+    struct str text; /* what is wrong */
+    const char *why; /* why it matters; NULL where the text says it */
+    enum directory_apply form;
+    struct str apply; /* exactly what to apply, whole lines */
+};
+
+struct directory_inspection {
+    const struct directory_finding *at;
+    size_t count;
+    const json_t *facts; /* what was read, for a report: no secret; kept by the arena */
+};
+
+/* Root DSE, schema, entries, indexes, overlays, limits, replication, rights (with throw-away
+ * entries, where directory.writes is true), certificate and tokens. What is fine is not listed. The
+ * throw-away entries are gone when it returns. Errors: ERR_UNAVAILABLE when it cannot be read. */
 MUST_CHECK bool directory_inspect(struct directory *d, struct arena *a,
-                                  const struct directory_finding **out, size_t *count,
-                                  struct error *err);
+                                  struct directory_inspection *out, struct error *err);
 /* DESIGN 3.4: a throw-away person binds and tries to write what only the bridge may; the person is
  * taken away again. ERR_CONFIG when a try succeeds, naming the attribute. Where none can be made or
  * the directory is away: a warning in the log, and true. */

@@ -215,9 +215,3 @@ enum directory_outcome directory_outcome_of(const struct directory_answer *answe
 /* Sets err for REFUSED, UNAVAILABLE and UNKNOWN (then false) and logs the server's words. */
 MUST_CHECK bool directory_outcome_report(const struct directory_answer *answer,
                                          enum directory_outcome outcome, struct error *err);
-
-/* ---- prove.c */
-/* What a throw-away person could write or read, named in `*open` (empty = nothing: proved).
- * `*proved` false: none could be made. */
-MUST_CHECK bool directory_try_as_person(struct directory *d, struct arena *a, struct str *open,
-                                        bool *proved, struct error *err);

@@ -51,14 +51,15 @@ def eventually(check, within=5.0):
 class Lab:
     """`proxied` puts a FaultProxy between the bridges and slapd. `users` and `organizations` are
     generated besides the sample; `extra` are LDIF texts that slapadd takes without a look
-    at the schema. The other settings are those of Slapd and Bridge."""
+    at the schema; `content` stands instead of the sample. The other settings are those of Slapd and Bridge."""
 
     def __init__(self, folder, *, bridges=1, proxied=False, users=0, organizations=0, extra=(),
-                 durable=False, slapd=None, bridge=None):
+                 durable=False, slapd=None, bridge=None, content=None):
         self.numbers, self.views, self.bridges, self.proxy = count(1), [], [], None
         self.slapd = new_directory(Path(folder) / "slapd", free_port(), durable=durable, **(slapd or {}))
         people = entries.generated(users, organizations)
-        self.slapd.create(chain(entries.sample(self.slapd.passwords), people, extra), *["-s"] * bool(extra))
+        sample = (content or entries.sample)(self.slapd.passwords)
+        self.slapd.create(chain(sample, people, extra), *["-s"] * bool(extra))
         try:
             self.slapd.process.start()
             self.proxy = FaultProxy(self.slapd.port) if proxied else None

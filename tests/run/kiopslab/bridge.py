@@ -66,6 +66,9 @@ class Bridge:
 
     def create(self):
         (self.home / "audit").mkdir(parents=True, mode=0o700)
+        self.write_files()
+
+    def write_files(self):
         for name, text in (("ldap.password", self.passwords.bridge),
                            ("operator.password", self.passwords.operator),
                            ("cursor.key", self.passwords.cursor),

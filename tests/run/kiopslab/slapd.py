@@ -11,6 +11,7 @@ from .process import Process
 REPOSITORY = Path(__file__).resolve().parents[3]
 SLAPD = "/usr/sbin/slapd"
 SLAPADD = "/usr/sbin/slapadd"
+SLAPTEST = "/usr/sbin/slaptest"
 
 CONFIGURATION = """\
 include /etc/ldap/schema/core.schema
@@ -87,16 +88,19 @@ def allowed_binary(home):
 
 class Slapd:
     """`modules` and `overlays` are lines for slapd.conf, for tests that want retcode or auditlog. Without `tells` there
-    is no syncprov, and bridges poll. `settings` are what bridges need in their group `directory`."""
+    is no syncprov, and bridges poll. `settings` are what bridges need in their group `directory`. `live`: the configuration
+    is a folder (slapd.d), as Debian has it, where changes of cn=config last. `template`: another
+    configuration than the one that the bridge wants."""
 
-    def __init__(self, home, port, *, durable=False, modules="", overlays="", passwords=None, tells=True):
-        self.home = Path(home)
+    def __init__(self, home, port, *, durable=False, modules="", overlays="", passwords=None, tells=True, live=False,
+                 template=CONFIGURATION):
+        self.home, self.live = Path(home), live
         self.port = port
         self.uri = f"ldap://127.0.0.1:{port}"
         self.settings = "" if tells else "  poll_interval_s = 1;\n"
         modules = f"moduleload syncprov\n{modules}" if tells else modules
         self.passwords = passwords or site.Passwords()
-        self.configuration = CONFIGURATION.format(
+        self.configuration = template.format(
             repository=REPOSITORY, home=self.home, modules=modules, overlays=overlays,
             root_password=self.passwords.root, sync="" if durable else "dbnosync",
             base=site.BASE, root=site.ROOT, bridge=site.BRIDGE, people=site.PEOPLE,
@@ -117,10 +121,19 @@ class Slapd:
         complaint = load.communicate()[1]
         if load.returncode != 0:
             raise RuntimeError(f"slapadd: {complaint}")
+        where = ["-F", self.convert(conf)] if self.live else ["-f", conf]
         self.process = Process(
-            name="slapd", argv=[str(allowed_binary(self.home)), "-f", conf, "-h", self.uri, "-d", "none"],
-            mark=conf, log=str(self.home / "slapd.log"), pid_file=str(self.home / "pid"),
+            name="slapd", argv=[str(allowed_binary(self.home)), *where, "-h", self.uri, "-d", "none"],
+            mark=where[1], log=str(self.home / "slapd.log"), pid_file=str(self.home / "pid"),
             probe=self.uri, env={})
+
+    def convert(self, conf):
+        folder = self.home / "slapd.d"
+        folder.mkdir(mode=0o700)
+        done = subprocess.run([SLAPTEST, "-f", conf, "-F", str(folder)], capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise RuntimeError(f"slaptest: {done.stderr}")
+        return str(folder)
 
     def write(self, name, text):
         path = self.home / name

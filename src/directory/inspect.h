@@ -1,0 +1,79 @@
+/*
+ * What the inspect*.c files share: one file per kind of thing that a server has or lacks, each adds
+ * its findings with the exact text to apply.
+ *
+ * Owns:    everything lives in the arena of directory_inspect().
+ * Threads: one.
+ * Errors:  ERR_UNAVAILABLE when the directory is away; what it lacks or hides is a finding.
+ */
+#pragma once
+
+#include "directory/mapping.h"
+
+struct inspection {
+    struct directory *d;
+    const struct config_directory *config;
+    struct directory_conn *conn;
+    struct arena *a;
+    struct directory_finding *at;
+    size_t count, cap;
+    json_t *facts;
+    bool openldap;                      /* else the server's own configuration is not looked at */
+    struct directory_entries server;    /* cn=config; none: it cannot be read */
+    const struct directory_attr *types; /* of the schema; NULL: it cannot be read */
+};
+
+/* ---- inspect.c */
+struct directory_finding *inspect_find(struct inspection *in, enum directory_severity severity,
+                                       const char *code, struct str text, const char *why);
+void inspect_apply(struct directory_finding *f, enum directory_apply form, struct str text);
+/* For cn=config as LDIF where it can be read, else as lines of slapd.conf. */
+void inspect_apply_server(struct inspection *in, struct directory_finding *f, struct str ldif,
+                          struct str conf);
+MUST_CHECK bool inspect_read(struct inspection *in, struct str dn, const char *const *attrs,
+                             struct directory_entries *out, struct error *err);
+/* `name: value`, in base64 where LDIF wants it, and the end of the line. */
+struct str inspect_line(struct arena *a, const char *name, struct str value);
+/* A record of LDIF that adds or deletes (`op`) one value, with an empty line behind it. */
+struct str inspect_modify(struct arena *a, struct str dn, const char *op, const char *attr,
+                          struct str value);
+/* The names as one text, by commas. */
+void inspect_list(struct buf *out, struct str name);
+
+/* ---- inspect_server.c: cn=config */
+MUST_CHECK bool inspect_server(struct inspection *in, struct error *err);
+/* After the schema: what could not be seen, and the rule that shows it. */
+void inspect_hidden(struct inspection *in);
+/* An overlay whose settings the account may not read: its module came after the rule. */
+bool inspect_is_veiled(const struct directory_entry *overlay);
+/* The database that holds `dn`; NULL: not visible. */
+const struct directory_entry *inspect_database(const struct inspection *in, struct str dn);
+/* The next overlay of that class in the database behind `after` (NULL: the first); NULL: none. */
+const struct directory_entry *inspect_overlay(const struct inspection *in,
+                                              const struct directory_entry *database,
+                                              const char *class,
+                                              const struct directory_entry *after);
+/* LDIF that loads the module, empty where it is loaded. */
+struct str inspect_module(struct inspection *in, const char *name);
+/* An overlay entry to add, without what configures it, and without the last line's end. */
+struct str inspect_new_overlay(struct inspection *in, const struct directory_entry *database,
+                               const char *name, const char *class);
+
+/* ---- one file each */
+MUST_CHECK bool inspect_root(struct inspection *in, struct error *err);
+/* A server that does not tell its changes: fit only where it may be asked again and again. */
+enum directory_severity inspect_feed_severity(const struct inspection *in);
+MUST_CHECK bool inspect_schema(struct inspection *in, struct error *err);
+bool inspect_knows(const struct inspection *in, struct str attribute);
+MUST_CHECK bool inspect_entries(struct inspection *in, struct error *err);
+void inspect_indexes(struct inspection *in);
+void inspect_overlays(struct inspection *in);
+MUST_CHECK bool inspect_limits(struct inspection *in, struct error *err);
+void inspect_replication(struct inspection *in);
+/* Throw-away entries: what the bridge's account, a person and the operator may do. */
+MUST_CHECK bool inspect_rights(struct inspection *in, struct error *err);
+MUST_CHECK bool inspect_expiry(struct inspection *in, struct error *err);
+
+/* ---- certificate.c */
+/* When a certificate (DER, RFC 5280) ends; INSTANT_NONE: it is none. */
+instant_t directory_certificate_end(struct str der);

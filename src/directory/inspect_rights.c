@@ -1,0 +1,415 @@
+/* Rights by what they let happen: the bridge's account, a person and the operator try, with
+ * throw-away entries. */
+#include <signal.h>
+
+#include "base/log.h"
+#include "directory/inspect.h"
+#include "directory/proof.h"
+#include "directory/texts.h"
+
+#define REFINT_WAIT_MS 300
+
+struct rights {
+    struct inspection *in;
+    struct proof p;
+    struct buf lacks, open, operator_lacks; /* what the three may not, may, may not */
+    bool writes_tokens;
+};
+
+static void lack(struct buf *out, const char *what, const char *of)
+{
+    buf_fmt(out, "%s%s%s%s", out->len ? ", " : "", what, *of ? " of " : "", of);
+}
+
+/* ---- the bridge's account */
+
+static const char *value_for(const struct mapping_row *row)
+{
+    if (row->syntax == MAPPING_BOOLEAN)
+        return "TRUE";
+    if (row->syntax == MAPPING_TIME)
+        return "20260101000000Z";
+    return row->syntax == MAPPING_COUNTRY ? "KR" : "1";
+}
+
+static void try_one(struct rights *r, struct str dn, const char *attr, const char *value,
+                    const char *of)
+{
+    if (proof_write(&r->p, r->p.bridge->ld, dn, attr, value) == LDAP_INSUFFICIENT_ACCESS)
+        lack(&r->lacks, attr, of);
+}
+
+static void try_person(struct rights *r)
+{
+    static const char *const OURS[] = {"kiopsJoined",   "kiopsManager",  "kiopsPermission",
+                                       "kiopsRequest",  "kiopsRejected", "kiopsExternalId",
+                                       "kiopsResource", "objectClass"};
+    const struct directory_mapping *m = r->in->d->mapping;
+    for (size_t i = 0; i < sizeof OURS / sizeof *OURS; i++)
+        try_one(r, r->p.user, OURS[i], i == 7 ? "kiopsUser" : "proof:1", "people");
+    for (size_t i = 0; i < m->row_count; i++)
+        if (!m->rows[i].read_only && !m->rows[i].names_entry)
+            try_one(r, r->p.user, m->rows[i].ldap, value_for(&m->rows[i]), "people");
+    const char *lock = mapping_lock_attribute(r->in->config, r->in->a);
+    if (lock)
+        try_one(r, r->p.user, lock, "000001010000Z", "people");
+}
+
+static void try_organization(struct rights *r, struct str dn)
+{
+    const struct config_organizations *c = &r->in->config->organizations;
+    const char *person = arena_cstr(r->in->a, r->p.user);
+    const char *names[] = {arena_cstr(r->in->a, c->member), arena_cstr(r->in->a, c->owner)};
+    for (size_t i = 0; i < 2; i++)
+        try_one(r, dn, names[i], person, "organizations");
+    static const char *const OURS[] = {"description", "kiopsJoinPolicy", "kiopsExternalId",
+                                       "kiopsResource"};
+    for (size_t i = 0; i < sizeof OURS / sizeof *OURS; i++)
+        try_one(r, dn, OURS[i], "proof:1", "organizations");
+    try_one(r, dn, "objectClass", "kiopsManagedOrganization", "organizations");
+}
+
+/* What was written, does the account see it? */
+static bool try_reading(struct rights *r, struct str dn, const char *const *attrs, const char *of,
+                        struct error *err)
+{
+    struct directory_search s = {.base = dn, .scope = DIRECTORY_BASE, .attrs = attrs};
+    struct directory_entries found;
+    if (!directory_find(r->p.bridge, r->in->a, &s, &found, err))
+        return false;
+    for (size_t i = 0; attrs[i]; i++)
+        if (found.count == 0 || !directory_attr(&found.at[0], attrs[i]))
+            lack(&r->lacks, arena_fmt(r->in->a, "read %s", attrs[i]).at, of);
+    return true;
+}
+
+static bool try_bridge(struct rights *r, struct error *err)
+{
+    struct inspection *in = r->in;
+    const struct config_organizations *c = &in->config->organizations;
+    const char *const of_user[] = {"entryUUID", "entryCSN",
+                                   arena_cstr(in->a, in->config->users.rdn), NULL};
+    const char *const of_organization[] = {"entryUUID", "entryCSN", arena_cstr(in->a, c->member),
+                                           arena_cstr(in->a, c->owner), NULL};
+    if (!try_reading(r, r->p.user, of_user, "people", err))
+        return false;
+    try_person(r);
+    if (r->p.organization.len) {
+        if (!try_reading(r, r->p.organization, of_organization, "organizations", err))
+            return false;
+        try_organization(r, r->p.organization);
+    } else if (r->p.organization_code == LDAP_INSUFFICIENT_ACCESS) {
+        lack(&r->lacks, "new organizations", "");
+    }
+    try_one(r, in->config->admins_dn, "member", arena_cstr(in->a, r->p.user), "the platform group");
+    if (proof_password(&r->p, r->p.bridge->ld, r->p.user, r->p.password) ==
+        LDAP_INSUFFICIENT_ACCESS)
+        lack(&r->lacks, "passwords (RFC 3062)", "people");
+    r->writes_tokens = proof_token(&r->p, r->p.bridge->ld) == LDAP_SUCCESS;
+    return true;
+}
+
+/* Last: the person has another name from here on. */
+static void try_rename(struct rights *r)
+{
+    const struct config_users *users = &r->in->config->users;
+    struct str rdn =
+        arena_fmt(r->in->a, STR_FMT "=" STR_FMT "b", STR_ARG(users->rdn), STR_ARG(r->p.user_name));
+    int code = proof_rename(&r->p, r->p.bridge->ld, r->p.user, rdn);
+    if (code == LDAP_SUCCESS)
+        r->p.user =
+            arena_fmt(r->in->a, STR_FMT "," STR_FMT, STR_ARG(rdn), STR_ARG(users->create_in));
+    else if (code == LDAP_INSUFFICIENT_ACCESS)
+        lack(&r->lacks, "new names (modrdn)", "people");
+}
+
+/* ---- the operator's account, where its password may be read */
+
+static void try_operator(struct rights *r)
+{
+    struct error why = ERROR_INIT;
+    LDAP *ld = NULL;
+    int64_t deadline = clock_deadline_in(r->in->config->operation_timeout_ms);
+    if (!r->in->config->operator_account.bind_dn.len)
+        return;
+    if (directory_connect(r->in->d, DIRECTORY_OPERATOR, deadline, &ld, &why)) {
+        int code = proof_token(&r->p, ld);
+        if (code == LDAP_INSUFFICIENT_ACCESS || code == LDAP_NO_SUCH_OBJECT)
+            lack(&r->operator_lacks, "new tokens", "");
+        ldap_unbind_ext(ld, NULL, NULL);
+    } else if (why.kind != ERR_CONFIG) {
+        inspect_find(r->in, DIRECTORY_MISSING, "operator-refused",
+                     arena_fmt(r->in->a, "%s", why.detail), "no token can be made");
+    } else {
+        inspect_find(r->in, DIRECTORY_NOTE, "operator-untried",
+                     STR("the operator's rights are not tried: its password file cannot be read "
+                         "here, as it should be for the service's user"),
+                     NULL);
+    }
+}
+
+/* ---- effects that stand in for a cn=config that cannot be read */
+
+static void try_uniqueness(struct rights *r)
+{
+    struct inspection *in = r->in;
+    const struct config_users *users = &in->config->users;
+    bool by_cn = str_ieq(users->rdn, STR("cn"));
+    struct str other = arena_fmt(in->a, STR_FMT "-twin", STR_ARG(r->p.user_name));
+    struct str dn = arena_fmt(in->a, "%s=" STR_FMT "," STR_FMT, by_cn ? "sn" : "cn", STR_ARG(other),
+                              STR_ARG(users->create_in));
+    struct directory_mods m;
+    struct directory_result result = {0};
+    struct error why = ERROR_INIT;
+    directory_mods_init(&m, in->a);
+    directory_mods_push(&m, DIRECTORY_ADD, "objectClass", users->object_classes.at,
+                        users->object_classes.count);
+    directory_mods_one(&m, DIRECTORY_ADD, "cn", by_cn ? r->p.user_name : other);
+    directory_mods_one(&m, DIRECTORY_ADD, "sn", other);
+    if (!by_cn)
+        directory_mods_one(&m, DIRECTORY_ADD, arena_cstr(in->a, users->rdn), r->p.user_name);
+    bool twice =
+        directory_add(r->p.bridge, dn, &m, &result, &why) && result.outcome == DIRECTORY_DONE;
+    if (!twice)
+        return;
+    proof_delete(&r->p, r->p.bridge->ld, dn);
+    struct directory_finding *f =
+        inspect_find(in, DIRECTORY_MISSING, "no-unique",
+                     arena_fmt(in->a, "two entries below " STR_FMT " could have the same " STR_FMT,
+                               STR_ARG(users->base), STR_ARG(users->rdn)),
+                     "two creates at once could share a userName");
+    inspect_apply_server(
+        in, f, STR_NONE,
+        arena_fmt(in->a,
+                  "moduleload unique\noverlay unique\nunique_uri \"serialize "
+                  "ldap:///" STR_FMT "?" STR_FMT "?sub\"\nunique_uri \"serialize ldap:///" STR_FMT
+                  "?kiopsTokenHash?sub\"\n",
+                  STR_ARG(users->base), STR_ARG(users->rdn), STR_ARG(in->config->tokens_base)));
+}
+
+/* The key of the throw-away organization's owner; empty: none, or not readable. */
+static struct str owner_of(struct rights *r)
+{
+    struct arena *a = r->in->a;
+    const char *owner = arena_cstr(a, r->in->config->organizations.owner);
+    const char *const attrs[] = {owner, NULL};
+    struct directory_search s = {
+        .base = r->p.organization, .scope = DIRECTORY_BASE, .attrs = attrs};
+    struct directory_entries found;
+    struct error away = ERROR_INIT;
+    if (!directory_find(r->p.bridge, a, &s, &found, &away) || found.count == 0)
+        return STR_NONE;
+    return directory_dn_key(a, directory_value(&found.at[0], owner));
+}
+
+/* The only owner is deleted; what stands there then is refint's doing. */
+static void try_refint(struct rights *r)
+{
+    struct inspection *in = r->in;
+    struct str before = r->p.organization.len ? owner_of(r) : STR_NONE, now = before;
+    int64_t until = clock_deadline_in(REFINT_WAIT_MS);
+    if (!before.len || proof_delete(&r->p, r->p.bridge->ld, r->p.user) != LDAP_SUCCESS)
+        return;
+    r->p.user = STR_NONE;
+    while (str_eq(now, before) && clock_left_ms(until))
+        now = owner_of(r);
+    if (now.len == 0 || str_eq(now, before))
+        return;
+    struct directory_finding *f =
+        inspect_find(in, DIRECTORY_MISSING, "refint-nothing",
+                     arena_fmt(in->a, "overlay refint puts " STR_FMT " into an empty " STR_FMT,
+                               STR_ARG(now), STR_ARG(in->config->organizations.owner)),
+                     "an organization gets an owner whom nobody made one");
+    inspect_apply_server(
+        in, f, STR_NONE,
+        STR("# remove the line refint_nothing, or owner from refint_attributes\n"));
+}
+
+/* ---- the findings */
+
+static struct str acl_ldif(struct inspection *in)
+{
+    const struct directory_entry *database = inspect_database(in, in->config->users.base);
+    OWNED_BUF struct buf out;
+    buf_init(&out, 1 << 20);
+    if (!database)
+        return STR_NONE;
+    buf_str(&out, inspect_line(in->a, "dn", database->dn));
+    BUF_LIT(&out, "changetype: modify\nreplace: olcAddContentAcl\nolcAddContentAcl: TRUE\n-\nadd: "
+                  "olcAccess\n");
+    directory_acl_values(in->d->config, &out);
+    buf_char(&out, '\n');
+    return arena_str(in->a, buf_view(&out));
+}
+
+static struct str acl_conf(struct inspection *in)
+{
+    OWNED_BUF struct buf out;
+    buf_init(&out, 1 << 20);
+    directory_acl_settings(in->config, &out);
+    directory_acl_print(in->d->config, &out);
+    return arena_str(in->a, buf_view(&out));
+}
+
+/* One finding, since one text mends all of it. */
+static void find_rules(struct rights *r)
+{
+    struct arena *a = r->in->a;
+    struct str open = buf_view(&r->open), lacks = buf_view(&r->lacks);
+    struct str operator_lacks = buf_view(&r->operator_lacks);
+    struct str text = STR("access rules:");
+    if (open.len)
+        text = arena_fmt(a, STR_FMT " a person may write or read " STR_FMT ";", STR_ARG(text),
+                         STR_ARG(open));
+    if (lacks.len)
+        text = arena_fmt(a, STR_FMT " the bridge's account may not write " STR_FMT ";",
+                         STR_ARG(text), STR_ARG(lacks));
+    if (operator_lacks.len)
+        text = arena_fmt(a, STR_FMT " the operator's account may not write " STR_FMT ";",
+                         STR_ARG(text), STR_ARG(operator_lacks));
+    if (r->writes_tokens)
+        text = arena_fmt(a, STR_FMT " the bridge's account may make tokens;", STR_ARG(text));
+    if (text.at[text.len - 1] != ';')
+        return;
+    text.len--;
+    struct directory_finding *f =
+        inspect_find(r->in, DIRECTORY_MISSING, "access-rules", text,
+                     open.len ? "who writes these gives themselves roles"
+                              : "changes would be refused half way, or made by the wrong account");
+    inspect_apply_server(r->in, f, acl_ldif(r->in), acl_conf(r->in));
+}
+
+/* Without it, who may add an entry adds it with any value. */
+static void find_content(struct inspection *in)
+{
+    const struct directory_entry *database = inspect_database(in, in->config->users.base);
+    if (!database || str_ieq(directory_value(database, "olcAddContentAcl"), STR("TRUE")))
+        return;
+    struct directory_finding *f = inspect_find(
+        in, DIRECTORY_ADVICE, "no-content-acl",
+        STR("add_content_acl is off: rules for attributes do not hold for new entries"),
+        "who may add a person could add one with roles");
+    inspect_apply(f, DIRECTORY_APPLY_CONFIG,
+                  inspect_modify(in->a, database->dn, "replace", "olcAddContentAcl", STR("TRUE")));
+}
+
+static void find_no_login(struct inspection *in)
+{
+    const struct directory_entry *database = inspect_database(in, in->config->users.base);
+    struct directory_finding *f =
+        inspect_find(in, DIRECTORY_ADVICE, "person-untried",
+                     STR("the access rules of people are unproved: the throw-away person could not "
+                         "sign in"),
+                     "people sign in by a bind, for which anybody needs the right auth");
+    struct str rule = arena_fmt(
+        in->a, "to dn.subtree=\"" STR_FMT "\" attrs=userPassword by anonymous auth by * break",
+        STR_ARG(in->config->users.base));
+    struct str first = arena_fmt(in->a, "{0}" STR_FMT, STR_ARG(rule)), ldif = STR_NONE;
+    if (database)
+        ldif = inspect_modify(in->a, database->dn, "add", "olcAccess", first);
+    inspect_apply_server(in, f, ldif, arena_fmt(in->a, "access " STR_FMT "\n", STR_ARG(rule)));
+}
+
+static void find_unmade(struct rights *r)
+{
+    struct arena *a = r->in->a;
+    if (r->p.user_code == LDAP_REFERRAL) {
+        inspect_find(r->in, DIRECTORY_MISSING, "first-is-consumer",
+                     arena_fmt(a,
+                               "%s refers writes to " STR_FMT ": put that server first in "
+                               "directory.uris",
+                               r->in->d->uri, STR_ARG(r->p.referral)),
+                     "the bridge reads and writes the first server of the list");
+        return;
+    }
+    if (r->p.user_code == LDAP_INSUFFICIENT_ACCESS) {
+        lack(&r->lacks, "new entries", "people");
+        return;
+    }
+    inspect_find(r->in, DIRECTORY_MISSING, "no-new-users",
+                 arena_fmt(a, "a new user below " STR_FMT " is refused: %s",
+                           STR_ARG(r->in->config->users.create_in),
+                           ldap_err2string(r->p.user_code)),
+                 "look at directory.users.object_classes and the server's overlays");
+}
+
+static bool try_all(struct rights *r, struct error *err)
+{
+    if (!proof_begin(&r->p, r->in->d, r->in->a, err))
+        return false;
+    if (!r->p.user.len) {
+        find_unmade(r);
+        return true;
+    }
+    if (!proof_add_organization(&r->p, err) || !try_bridge(r, err))
+        return false;
+    if (r->p.person && !proof_as_person(&r->p, &r->open, err))
+        return false;
+    if (!r->p.person)
+        find_no_login(r->in);
+    if (r->in->server.count == 0)
+        try_uniqueness(r);
+    try_rename(r);
+    if (r->in->server.count == 0)
+        try_refint(r);
+    try_operator(r);
+    return true;
+}
+
+static bool is_ready(const struct inspection *in)
+{
+    for (size_t i = 0; i < in->count; i++)
+        if (str_eq(str_of(in->at[i].code), STR("no-schema")) ||
+            str_eq(str_of(in->at[i].code), STR("no-entry")))
+            return false;
+    return true;
+}
+
+/* A key pressed meanwhile ends the program when the entries are gone again. */
+static void hold_signals(bool hold, sigset_t *before)
+{
+    sigset_t ends;
+    sigemptyset(&ends);
+    sigaddset(&ends, SIGINT);
+    sigaddset(&ends, SIGTERM);
+    sigaddset(&ends, SIGHUP);
+    sigaddset(&ends, SIGQUIT);
+    if (hold)
+        pthread_sigmask(SIG_BLOCK, &ends, before);
+    else
+        pthread_sigmask(SIG_SETMASK, before, NULL);
+}
+
+bool inspect_rights(struct inspection *in, struct error *err)
+{
+    struct rights r = {.in = in};
+    sigset_t before;
+    find_content(in);
+    if (!in->config->writes || !is_ready(in)) {
+        inspect_find(in, DIRECTORY_NOTE, "rights-untried",
+                     in->config->writes
+                         ? STR("the access rules are tried when the schema and the entries above "
+                               "are there")
+                         : STR("the access rules are not tried: directory.writes is false; run "
+                               "check with it on before the first write"),
+                     NULL);
+        return true;
+    }
+    buf_init(&r.lacks, 1 << 16);
+    buf_init(&r.open, 1 << 16);
+    buf_init(&r.operator_lacks, 1 << 16);
+    hold_signals(true, &before);
+    bool ok = try_all(&r, err);
+    if (!proof_end(&r.p))
+        inspect_find(in, DIRECTORY_ADVICE, "proof-left",
+                     STR("a throw-away entry kiops-proof-... could not be deleted: the next check "
+                         "does it, or delete it yourself"),
+                     NULL);
+    hold_signals(false, &before);
+    if (ok)
+        find_rules(&r);
+    buf_free(&r.lacks);
+    buf_free(&r.open);
+    buf_free(&r.operator_lacks);
+    return ok;
+}

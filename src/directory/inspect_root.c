@@ -1,0 +1,68 @@
+/* What the server says of itself: the root DSE (RFC 4512 5.1). */
+#include "directory/inspect.h"
+
+#define SYNC_OID "1.3.6.1.4.1.4203.1.9.1.1"
+
+static const struct {
+    const char *attr, *oid, *name, *why;
+    enum directory_severity severity;
+} CAPABILITIES[] = {
+    {"supportedControl", "1.3.6.1.1.12", "assertion control (RFC 4528)",
+     "a change carries what it was decided on", DIRECTORY_MISSING},
+    {"supportedControl", "1.3.6.1.1.13.1", "pre-read control (RFC 4527)",
+     "it tells whether a change met what the memory holds", DIRECTORY_MISSING},
+    {"supportedControl", "1.3.6.1.1.13.2", "post-read control (RFC 4527)",
+     "it tells what a change made", DIRECTORY_MISSING},
+    {"supportedControl", SYNC_OID, "content synchronization (RFC 4533)",
+     "without it the bridge asks again and again for what others changed", DIRECTORY_ADVICE},
+    {"supportedExtension", "1.3.6.1.4.1.4203.1.11.1", "password modify (RFC 3062)",
+     "passwords cannot be set", DIRECTORY_ADVICE},
+};
+
+static void take_facts(struct inspection *in, const struct directory_entry *root)
+{
+    json_t *facts = json_object();
+    for (size_t i = 0; i < root->attr_count; i++) {
+        json_t *values = json_array();
+        for (size_t k = 0; k < root->attrs[i].count; k++)
+            json_push(values, json_string_safe(root->attrs[i].values[k]));
+        json_put(facts, arena_cstr(in->a, root->attrs[i].name), values);
+    }
+    json_put(in->facts, "rootDSE", facts);
+}
+
+enum directory_severity inspect_feed_severity(const struct inspection *in)
+{
+    return in->config->feed == CONFIG_FEED_SYNCREPL ? DIRECTORY_MISSING : DIRECTORY_ADVICE;
+}
+
+bool inspect_root(struct inspection *in, struct error *err)
+{
+    static const char *const attrs[] = {"objectClass",        "supportedControl",
+                                        "supportedExtension", "supportedFeatures",
+                                        "namingContexts",     "configContext",
+                                        "vendorName",         "vendorVersion",
+                                        "subschemaSubentry",  NULL};
+    struct directory_entries root;
+    if (!inspect_read(in, STR(""), attrs, &root, err))
+        return false;
+    if (root.count)
+        take_facts(in, &root.at[0]);
+    in->openldap = root.count && directory_has(&root.at[0], "objectClass", STR("OpenLDAProotDSE"));
+    for (size_t i = 0; i < sizeof CAPABILITIES / sizeof *CAPABILITIES; i++) {
+        if (root.count &&
+            directory_has(&root.at[0], CAPABILITIES[i].attr, str_of(CAPABILITIES[i].oid)))
+            continue;
+        bool tells = str_eq(str_of(CAPABILITIES[i].oid), STR(SYNC_OID));
+        if (tells && in->config->feed == CONFIG_FEED_POLL)
+            continue;
+        struct directory_finding *f = inspect_find(
+            in, tells ? inspect_feed_severity(in) : CAPABILITIES[i].severity, "no-capability",
+            arena_fmt(in->a, "the server lacks the %s", CAPABILITIES[i].name), CAPABILITIES[i].why);
+        if (in->openldap && tells)
+            inspect_apply(f, DIRECTORY_APPLY_SLAPD_CONF,
+                          STR("moduleload syncprov\noverlay syncprov\nsyncprov-checkpoint 1000 "
+                              "5\nsyncprov-sessionlog 10000\n"));
+    }
+    return true;
+}

@@ -1,0 +1,73 @@
+"""A directory whose configuration lasts (slapd.d) and a bridge that does not run: what `check` is tried on."""
+
+import json
+import subprocess
+
+from kiopslab import site
+from kiopslab.bridge import Bridge
+from lab import BINARY, free_port, without_address_randomisation
+from view import View
+
+DATABASE = "olcDatabase={1}mdb,cn=config"
+FRONTEND = "olcDatabase={-1}frontend,cn=config"
+CONFIG_DATABASE = "olcDatabase={0}config,cn=config"
+SANITIZER = "Sanitizer"
+
+
+class Ground:
+    """A directory whose cn=config lasts, and the configuration of a bridge that does not run."""
+
+    def __init__(self, new_lab, *, bridge=None, content=None, **slapd):
+        self.lab = new_lab(bridges=0, content=content, slapd={"live": True, **slapd})
+        self.slapd = self.lab.slapd
+        self.bridge = Bridge(self.slapd.home.parent / "bridge", free_port(), BINARY, self.slapd,
+                             prefix=without_address_randomisation(), **(bridge or {}))
+        self.bridge.create()
+        self.view = self.lab.view()
+        self.config = View(self.slapd.uri, "cn=config", self.slapd.passwords.root)
+        self.lab.views.append(self.config)
+
+    def run(self, *words):
+        done = subprocess.run([*self.bridge.process.argv[:-1], *words], capture_output=True, text=True, check=False)
+        assert SANITIZER not in done.stderr, done.stderr
+        return done
+
+    def check(self):
+        """(exit code, findings that are no notes)"""
+        done = self.run("check", "--json")
+        assert done.returncode in (0, 2), done
+        found = [f for f in json.loads(done.stdout) if f["severity"] != "note"]
+        assert bool(found) == (done.returncode == 2)
+        return done.returncode, found
+
+    def notes(self):
+        return [f["code"] for f in json.loads(self.run("check", "--json").stdout) if f["severity"] == "note"]
+
+    def apply(self, what):
+        """Exactly the printed text, by the administrator whom it names."""
+        who = {"config": "cn=config", "entries": site.ROOT}[what["as"]]
+        done = subprocess.run(["ldapmodify", "-x", "-H", self.slapd.uri, "-D", who, "-w", self.slapd.passwords.root],
+                              input=what["text"], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, (what["text"], done.stderr)
+
+    def mend(self, *codes):
+        """check names these, each is mended with its text, and check is content."""
+        _, found = self.check()
+        assert sorted(f["code"] for f in found) == sorted(codes), found
+        assert all(f["text"] and f.get("why", "x") for f in found)
+        for f in found:
+            self.apply(f["apply"])
+        status, found = self.check()
+        assert status == 0, found
+        return found
+
+    def configure(self, old, new):
+        text = self.bridge.conf.read_text()
+        assert old in text
+        self.bridge.conf.write_text(text.replace(old, new, 1))
+
+    def leftovers(self):
+        return self.view.find(site.BASE, "(|(cn=kiops-proof*)(uid=kiops-proof*)(sn=kiops-proof*))")
+
+    def values(self, dn, attribute):
+        return self.config.get(dn).get(attribute, [])

@@ -1,0 +1,230 @@
+"""`check` where it meets a directory first: nothing prepared, nothing visible, other servers, things that end soon, and what
+a run leaves behind when it is ended."""
+
+import datetime
+import json
+import re
+import shlex
+import signal
+import subprocess
+import time
+
+import pytest
+from ground import CONFIG_DATABASE, DATABASE, Ground
+from kiopslab import entries, foreign, site
+
+
+@pytest.fixture
+def make(new_lab):
+    return lambda **settings: Ground(new_lab, **settings)
+
+
+BARE = {"template": foreign.CONFIGURATION, "content": lambda passwords: foreign.content(passwords, 40)}
+
+
+# ---- a directory that nobody prepared
+
+def test_nothing_is_prepared_and_the_printed_text_prepares_it(make):
+    ground = make(**BARE)
+    seen = []
+    for _ in range(6):  # the right to look at cn=config first, the schema, then what needs it
+        status, found = ground.check()
+        seen.append({f["code"] for f in found})
+        if status == 0:
+            break
+        for f in found:
+            if f["apply"]["as"] in ("config", "entries"):
+                ground.apply(f["apply"])
+    assert status == 0 and seen[0] >= {"config-hidden", "no-schema", "no-entry", "no-capability"}, (seen, found)
+    assert {"no-unique", "no-index", "index-on-member", "size-limit", "access-rules", "no-content-acl"} <= set.union(*seen), seen
+    assert ground.run("check").returncode == 0 and not ground.leftovers()
+
+
+def test_a_part_of_the_schema_is_there(make):
+    ground = make(**BARE)
+    ground.apply(next(f for f in ground.check()[1] if f["code"] == "config-hidden")["apply"])
+    text = ground.run("schema", "ldif").stdout
+    kept = "\n".join(line for line in text.splitlines() if "kiopsJob" not in line and "kiopsLease" not in line)
+    ground.apply({"as": "config", "text": kept.replace("\nobjectClass:", "\nchangetype: add\nobjectClass:", 1) + "\n\n"})
+    found = next(f for f in ground.check()[1] if f["code"] == "no-schema")
+    assert "4 definitions" in found["text"] and "changetype: modify" in found["apply"]["text"]
+    ground.apply(found["apply"])
+    assert "no-schema" not in [f["code"] for f in ground.check()[1]]
+
+
+def test_ldif_alone_goes_straight_into_ldapmodify(make):
+    ground = make()
+    ground.config.modify(DATABASE, ("delete", "olcDbIndex", "uid eq"), ("delete", "olcLimits", None))
+    ground.view.delete(site.JOBS)
+    for words, who in ((("check", "--ldif"), "cn=config"), (("check", "--ldif=entries"), site.ROOT)):
+        text = ground.run(*words)
+        assert text.returncode == 2 and text.stdout.startswith("# "), text
+        ground.apply({"as": "config" if who == "cn=config" else "entries", "text": text.stdout})
+    assert ground.check()[0] == 0 and not ground.run("check", "--ldif").stdout
+
+
+# ---- slapd.conf, and a cn=config that nobody may read: what is told is what happened
+
+class Plain(Ground):
+    """slapd.conf; cn=config is for its administrator alone."""
+
+    def restart(self, edit):
+        self.slapd.process.stop()
+        self.slapd.configuration = edit(self.slapd.configuration)
+        self.slapd.write("slapd.conf", self.slapd.configuration)
+        self.slapd.process.start()
+
+    def apply_conf(self, text):
+        where = 'rootdn "cn=admin,dc=example,dc=org"\n'
+        assert where in self.slapd.configuration
+        self.restart(lambda conf: conf.replace(where, where + text, 1))
+
+
+@pytest.mark.parametrize("code, edit", [
+    ("no-unique", lambda c: c[:c.index("overlay unique")].replace("moduleload unique\n", "")),
+    ("no-capability", lambda c: c.replace("overlay syncprov\nsyncprov-checkpoint 1000 5\nsyncprov-sessionlog 10000\n", "")
+                                 .replace("moduleload syncprov\n", "")),
+    ("size-limit", lambda c: c.replace("size=unlimited size.prtotal=unlimited", "size=3")),
+    ("access-rules", lambda c: re.sub("\ninclude [^\n]*/acl.conf", "", c)),
+    ("refint-nothing", lambda c: c.replace("moduleload unique", "moduleload unique\nmoduleload refint")
+                                  + "overlay refint\nrefint_attributes member owner\nrefint_nothing cn=nothing\n"),
+])
+def test_what_happens_tells_what_cannot_be_read(new_lab, code, edit):
+    ground = Plain(new_lab, live=False)
+    shown = f'access to * by dn.exact="{site.BRIDGE}" read by * none\n\ndatabase mdb'
+    ground.restart(lambda c: edit(c.replace(shown, "access to * by * none\n\ndatabase mdb")))
+    _, found = ground.check()
+    assert sorted(f["code"] for f in found) == sorted(["config-hidden", code]), found
+    told = next(f for f in found if f["code"] == code)["apply"]
+    assert told["as"] == "slapd.conf" and told["text"].endswith("\n")
+    if code == "refint-nothing":
+        ground.restart(lambda c: c.replace("refint_nothing cn=nothing\n", ""))
+    else:
+        ground.apply_conf(told["text"])
+    assert [f["code"] for f in ground.check()[1]] == ["config-hidden"]
+
+
+# ---- other servers
+
+def test_a_consumer_names_its_provider(make):
+    ground = make()
+    ground.config.modify(DATABASE, ("add", "olcSyncrepl", f'rid=1 provider=ldap://127.0.0.1:1 searchbase="{site.BASE}" '
+                                    f'bindmethod=simple binddn="{site.ROOT}" credentials=hushhush retry="60 +" type=refreshOnly interval=01:00:00:00'),
+                         ("add", "olcUpdateRef", "ldap://provider.example.org"))
+    done = ground.run("check", "--json")
+    found = {f["code"]: f for f in json.loads(done.stdout)}
+    assert "ldap://provider.example.org" in found["first-is-consumer"]["text"] and done.returncode == 2
+    assert "hushhush" not in done.stdout + ground.run("check", "--report").stdout
+    kept = ground.values(CONFIG_DATABASE, "olcAccess")
+    ground.config.modify(CONFIG_DATABASE, ("replace", "olcAccess", "{0}to * by * none"))
+    hidden = {f["code"]: f["text"] for f in ground.check()[1]}
+    assert "ldap://provider.example.org" in hidden.get("first-is-consumer", ""), hidden
+    ground.config.modify(CONFIG_DATABASE, ("replace", "olcAccess", kept))
+    ground.config.modify(DATABASE, ("delete", "olcSyncrepl", None), ("delete", "olcUpdateRef", None))
+    assert ground.check()[0] == 0
+
+
+# ---- what ends soon
+
+def certificate(folder, name, days):
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    import ipaddress
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject, now = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)]), datetime.datetime.utcnow()
+    made = (x509.CertificateBuilder().subject_name(subject).issuer_name(subject).public_key(key.public_key())
+            .serial_number(x509.random_serial_number()).not_valid_before(now - datetime.timedelta(days=400))
+            .not_valid_after(now + datetime.timedelta(days=days, minutes=5))
+            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+            .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+            .sign(key, hashes.SHA256()))
+    pem = serialization.Encoding.PEM
+    (folder / "cert.pem").write_bytes(made.public_bytes(pem))
+    (folder / "key.pem").write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+
+
+@pytest.mark.parametrize("days, severity", [(29, "advice"), (6, "missing"), (0, "missing"), (31, None)])
+def test_the_servers_certificate_ends_soon(make, tmp_path, days, severity):
+    certificate(tmp_path, "test", days)
+    ground = make(modules=f"TLSCACertificateFile {tmp_path}/cert.pem\nTLSCertificateFile {tmp_path}/cert.pem\n"
+                          f"TLSCertificateKeyFile {tmp_path}/key.pem")
+    conf = ground.bridge.configuration.replace('start_tls = "off"', f'start_tls = "required"; ca_file = "{tmp_path}/cert.pem"')
+    ground.bridge.conf.write_text(conf)
+    _, found = ground.check()
+    assert [(f["code"], f["severity"]) for f in found] == ([("certificate-ends", severity)] if severity else []), found
+    if days == 29:
+        assert "in 29 days" in found[0]["text"]
+        ground.slapd.process.stop()
+        certificate(tmp_path, "test", 300)
+        ground.slapd.process.start()
+        assert ground.check()[0] == 0
+
+
+def test_tokens_that_end_soon_and_their_successors(make):
+    ground = make()
+    ends = (datetime.date.today() + datetime.timedelta(days=10)).isoformat()
+    ground.run("token", "create", "old", "--client", "c", "--role", "Member", "--organization",
+               next(iter(ground.view.find(site.ORGANIZATIONS, "(cn=Project A)").values()))["entryUUID"][0],
+               "--option", "max_removals=3", "--expires", ends)
+    far = (datetime.date.today() + datetime.timedelta(days=60)).isoformat()
+    ground.run("token", "create", "far", "--role", "PlatformAdmin", "--expires", far)
+    _, found = ground.check()
+    assert [f["code"] for f in found] == ["token-ends"] and found[0]["severity"] == "advice", found
+    old = json.loads(ground.run("token", "list", "--json").stdout)
+    for line in found[0]["apply"]["text"].splitlines():  # as a shell would, with our binary
+        words = shlex.split(line)
+        assert words[0] == "kiops-bridge" and ground.run(*words[1:]).returncode == 0, line
+    assert ground.check()[0] == 0
+    new = {t["name"]: t for t in json.loads(ground.run("token", "list", "--json").stdout)}
+    assert sorted(new) == ["far", "old-new"]
+    before = next(t for t in old if t["name"] == "old")
+    assert {**before, "name": 0, "expires": 0} == {**new["old-new"], "name": 0, "expires": 0}
+
+
+# ---- ended in the middle
+
+def start(ground):
+    return subprocess.Popen([*ground.bridge.process.argv[:-1], "check"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for_entry(ground, process):
+    deadline = time.monotonic() + 20
+    while not ground.leftovers():
+        assert time.monotonic() < deadline and process.poll() is None, "the throw-away person never came"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_key_pressed_leaves_nothing(make, number):
+    ground = make()
+    process = start(ground)
+    wait_for_entry(ground, process)
+    process.send_signal(number)
+    process.communicate(timeout=30)
+    assert process.returncode == -number and not ground.leftovers()
+
+
+def test_what_a_killed_run_leaves_the_next_one_clears_after_a_minute(make):
+    ground = make()
+    process = start(ground)
+    wait_for_entry(ground, process)
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=30)
+    (left, values), *_ = ground.leftovers().items()
+    # A younger one may belong to a run that is at work.
+    assert ground.check()[0] == 0 and list(ground.leftovers()) and left in ground.leftovers()
+    assert set(ground.view.find(site.BASE, "(uid=ada)")), "nobody else is touched"
+    for dn in ground.leftovers():
+        ground.view.delete(dn)
+    old = entries.entry(left.replace("kiops-proof-", "kiops-proof-0"), [
+        ("objectClass", "inetOrgPerson"), ("uid", values["uid"][0].replace("kiops-proof-", "kiops-proof-0")), ("cn", "x"),
+        ("sn", "x"), ("createTimestamp", "20260101000000Z")])
+    lookalike = entries.entry(f"uid=kiops-proofreader,{site.PEOPLE}", [
+        ("objectClass", "inetOrgPerson"), ("uid", "kiops-proofreader"), ("cn", "kiops-proof-reader"), ("sn", "x"),
+        ("createTimestamp", "20260101000000Z")])
+    ground.slapd.process.stop()
+    subprocess.run(["/usr/sbin/slapadd", "-q", "-F", str(ground.slapd.home / "slapd.d"), "-n", "1"], input=old + lookalike, text=True, check=True)
+    ground.slapd.process.start()
+    ground.view = ground.lab.view()
+    assert ground.check()[0] == 0
+    assert [dn for dn in ground.leftovers()] == [f"uid=kiops-proofreader,{site.PEOPLE}"]
