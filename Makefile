@@ -98,7 +98,7 @@ lint: $(TIDY) $(ALL_A) ## layers, pure symbols, banned symbols, sizes, headers, 
 E2E ?= tests/e2e
 WORKERS ?= 3# modules at once, each with directories and bridges of its own; 0: in one process, for pdb and -s
 # Killing and stopping at every step: part of check, not of the developer's loop.
-LONG := test_kill.py test_crash_points.py test_run.py
+LONG := test_kill.py test_crash_points.py test_run.py test_check.py test_check_first.py
 e2e: $(B)/kiops-bridge $(patsubst tests/tools/%.c,$(B)/tools/%,$(wildcard tests/tools/*.c)) ## real slapd, real bridge of this FLAVOR
 	@KIOPS_BIN=$(abspath $(B))/kiops-bridge KIOPS_TOOLS=$(abspath $(B))/tools \
 	PYTHONPATH=tests/conformance PYTHONHASHSEED=0 $(PYTHON) -m pytest -q -p no:cacheprovider -n $(WORKERS) --dist loadfile $(E2E)
@@ -109,6 +109,10 @@ conformance: deps-check ## each line of tests/conformance/checklist.md and each 
 run: deps ## slapd + bridge + sample data in the foreground
 	@$(MAKE) --no-print-directory FLAVOR=release all
 	@exec $(PYTHON) tests/run/run.py $(BUILD)/release/kiops-bridge # exec: Ctrl-C and TERM reach the run itself
+
+first-contact: deps ## a directory of 20,000 foreign entries meets the bridge, as its administrator sees it
+	@$(MAKE) --no-print-directory FLAVOR=release all
+	@$(PYTHON) tests/run/first_contact.py $(BUILD)/release/kiops-bridge
 
 quick: deps-check ## the developer's loop: lint, unit and end to end, sanitized
 	@$(MAKE) --no-print-directory -j2 FLAVOR=asan lint unit all
@@ -190,4 +194,4 @@ help:
 clean:
 	@rm -rf $(BUILD)
 
-.PHONY: always all deps deps-check unit replay format lint e2e run quick conformance check bench soak mutants fuzz analyze install deb deb-try help clean
+.PHONY: always all deps deps-check unit replay format lint e2e run first-contact quick conformance check bench soak mutants fuzz analyze install deb deb-try help clean
