@@ -141,13 +141,26 @@ static int inspect(const struct cli *c, struct directory *directory, const struc
     return print(c, o, &found);
 }
 
+/* Why there is no connection stands in the log; what the directory refuses later is a finding, and
+ * no news for the log. */
+static bool greet(struct directory *d, const struct config *config, struct error *err)
+{
+    log_setup(LOG_LEVEL_WARN, config->log.json);
+    struct directory_conn *conn = directory_open(d, DIRECTORY_SERVICE);
+    bool answers = directory_ping(conn, err);
+    directory_close(conn);
+    log_setup(LOG_LEVEL_ERROR, config->log.json);
+    return answers;
+}
+
 static int run(const struct cli *c, const struct config *config, const struct options *o)
 {
     struct scim_catalog *catalog = NULL;
     struct directory *directory = NULL;
     struct error err = ERROR_INIT;
     int status;
-    if (!cli_catalog(config, &catalog, &err) || !directory_new(config, catalog, &directory, &err))
+    if (!cli_catalog(config, &catalog, &err) || !directory_new(config, catalog, &directory, &err) ||
+        !greet(directory, config, &err))
         status = cli_fail(&err);
     else if (o->what == IMPACT)
         status = cli_check_impact(c, directory);
@@ -190,8 +203,6 @@ int cli_check(const struct cli *c)
     struct config *config = cli_config(c);
     if (!config)
         return CLI_ERROR;
-    /* What the directory refuses is a finding here, not news for the log. */
-    log_setup(LOG_LEVEL_ERROR, config->log.json);
     int status = run(c, config, &o);
     config_free(config);
     return status;

@@ -25,7 +25,7 @@ void inspect_apply_server(struct inspection *in, struct directory_finding *f, st
 {
     if (in->server.count && ldif.len)
         inspect_apply(f, DIRECTORY_APPLY_CONFIG, ldif);
-    else
+    else if (in->openldap)
         inspect_apply(f, DIRECTORY_APPLY_SLAPD_CONF, conf);
 }
 

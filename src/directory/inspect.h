@@ -18,6 +18,7 @@ struct inspection {
     struct directory_finding *at;
     size_t count, cap;
     json_t *facts;
+    struct str subschema;               /* where the schema is read */
     bool openldap;                      /* else the server's own configuration is not looked at */
     struct directory_entries server;    /* cn=config; none: it cannot be read */
     const struct directory_attr *types; /* of the schema; NULL: it cannot be read */
@@ -27,7 +28,8 @@ struct inspection {
 struct directory_finding *inspect_find(struct inspection *in, enum directory_severity severity,
                                        const char *code, struct str text, const char *why);
 void inspect_apply(struct directory_finding *f, enum directory_apply form, struct str text);
-/* For cn=config as LDIF where it can be read, else as lines of slapd.conf. */
+/* For cn=config as LDIF where it can be read, else as lines of slapd.conf; nothing for another
+ * server than OpenLDAP. */
 void inspect_apply_server(struct inspection *in, struct directory_finding *f, struct str ldif,
                           struct str conf);
 MUST_CHECK bool inspect_read(struct inspection *in, struct str dn, const char *const *attrs,
@@ -68,6 +70,8 @@ bool inspect_knows(const struct inspection *in, struct str attribute);
 MUST_CHECK bool inspect_entries(struct inspection *in, struct error *err);
 void inspect_indexes(struct inspection *in);
 void inspect_overlays(struct inspection *in);
+/* `serialize ldap:///BASE?ATTR?sub`, as slapo-unique takes it. */
+struct str inspect_unique_uri(struct inspection *in, struct str base, struct str attr);
 MUST_CHECK bool inspect_limits(struct inspection *in, struct error *err);
 void inspect_replication(struct inspection *in);
 /* Throw-away entries: what the bridge's account, a person and the operator may do. */

@@ -84,9 +84,14 @@ static struct str uri_text(struct inspection *in, struct str base, const struct 
     return uri;
 }
 
+struct str inspect_unique_uri(struct inspection *in, struct str base, struct str attr)
+{
+    return uri_text(in, base, &attr, 1);
+}
+
 static struct str uri_of(struct inspection *in, const struct unique *u)
 {
-    return uri_text(in, u->base, &u->attr, 1);
+    return inspect_unique_uri(in, u->base, u->attr);
 }
 
 struct unique_seen {

@@ -178,13 +178,14 @@ static void try_uniqueness(struct rights *r)
                      arena_fmt(in->a, "two entries below " STR_FMT " could have the same " STR_FMT,
                                STR_ARG(users->base), STR_ARG(users->rdn)),
                      "two creates at once could share a userName");
+    struct str names = inspect_unique_uri(in, users->base, users->rdn);
+    struct str hashes = inspect_unique_uri(in, in->config->tokens_base, STR("kiopsTokenHash"));
+    bool loaded = inspect_knows(in, STR("olcUniqueURI")); /* else slapd would not start again */
     inspect_apply_server(
         in, f, STR_NONE,
         arena_fmt(in->a,
-                  "moduleload unique\noverlay unique\nunique_uri \"serialize "
-                  "ldap:///" STR_FMT "?" STR_FMT "?sub\"\nunique_uri \"serialize ldap:///" STR_FMT
-                  "?kiopsTokenHash?sub\"\n",
-                  STR_ARG(users->base), STR_ARG(users->rdn), STR_ARG(in->config->tokens_base)));
+                  "%soverlay unique\nunique_uri \"" STR_FMT "\"\nunique_uri \"" STR_FMT "\"\n",
+                  loaded ? "" : "moduleload unique\n", STR_ARG(names), STR_ARG(hashes)));
 }
 
 /* The key of the throw-away organization's owner; empty: none, or not readable. */

@@ -46,6 +46,9 @@ bool inspect_root(struct inspection *in, struct error *err)
     struct directory_entries root;
     if (!inspect_read(in, STR(""), attrs, &root, err))
         return false;
+    in->subschema = root.count ? directory_value(&root.at[0], "subschemaSubentry") : STR_NONE;
+    if (in->subschema.len == 0)
+        in->subschema = STR("cn=Subschema");
     if (root.count)
         take_facts(in, &root.at[0]);
     in->openldap = root.count && directory_has(&root.at[0], "objectClass", STR("OpenLDAProotDSE"));

@@ -254,7 +254,7 @@ bool inspect_schema(struct inspection *in, struct error *err)
 {
     static const char *const attrs[] = {"attributeTypes", "objectClasses", NULL};
     struct directory_entries schema;
-    if (!inspect_read(in, STR("cn=Subschema"), attrs, &schema, err))
+    if (!inspect_read(in, in->subschema, attrs, &schema, err))
         return false;
     struct definitions known = {0};
     if (schema.count) {

@@ -275,3 +275,22 @@ def test_a_wrong_password_of_the_operator(ground):
 def test_classes_that_make_no_user(ground):
     ground.configure(f'create_in = "{site.PEOPLE}";', f'create_in = "{site.PEOPLE}"; object_classes = [ "inetOrgPerson", "account", "kiopsUser" ];')
     assert named(ground) == ["no-new-users"]
+
+
+# ---- no directory to look at, and a bridge that does not start on a bad one
+
+def test_no_connection_says_why(ground):
+    (ground.bridge.home / "ldap.password").write_text("wrong")
+    done = ground.run("check")
+    assert done.returncode == 1 and "refuses the bridge's account" in done.stderr and "Invalid credentials" in done.stderr
+    assert "wrong" not in done.stderr and not done.stdout
+    ground.bridge.write_files()
+    ground.configure(ground.slapd.uri, "ldap://127.0.0.1:1")
+    done = ground.run("check", "--impact")
+    assert done.returncode == 1 and "cannot be reached" in done.stderr and "127.0.0.1:1" in done.stderr
+
+
+def test_serve_does_not_start_where_people_give_themselves_roles(ground):
+    ground.config.modify(DATABASE, ("add", "olcAccess", "{0}to attrs=kiopsManager by self =a by * break"))
+    done = ground.run("serve")
+    assert done.returncode == 1 and "kiopsManager of the own entry" in done.stderr and not ground.leftovers()

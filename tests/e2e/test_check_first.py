@@ -82,6 +82,7 @@ class Plain(Ground):
 
 @pytest.mark.parametrize("code, edit", [
     ("no-unique", lambda c: c[:c.index("overlay unique")].replace("moduleload unique\n", "")),
+    ("no-unique", lambda c: c[:c.index("overlay unique")]),
     ("no-capability", lambda c: c.replace("overlay syncprov\nsyncprov-checkpoint 1000 5\nsyncprov-sessionlog 10000\n", "")
                                  .replace("moduleload syncprov\n", "")),
     ("size-limit", lambda c: c.replace("size=unlimited size.prtotal=unlimited", "size=3")),
