@@ -16,6 +16,8 @@ DEPS_CHECK := libcmocka-dev python3-ldap python3-cryptography python3-pytest pyt
         clang-format-14 clang-tidy-14 libclang-rt-14-dev
 DEPS_DEB := dpkg-dev debootstrap systemd-container
 
+DEPS_389 := 389-ds-base
+
 SRC   := $(sort $(wildcard src/*/*.c))
 PURE  := $(filter src/base/% src/scim/% src/kiops/%,$(SRC))
 REST  := $(filter-out $(PURE),$(SRC))
@@ -60,7 +62,7 @@ PLACES := -DKIOPS_VERSION='"$(VERSION)"' -DKIOPS_CONF='"$(SYSCONFDIR)/kiops-brid
 $(B)/src/main.o $(B)/src/config/grammar.o: ALL_CFLAGS += $(PLACES)
 $(B)/src/main.o $(B)/src/config/grammar.o: $(B)/places
 $(B)/places: always ; @mkdir -p $(@D) && { echo "$(PLACES)" | cmp -s - $@ || echo "$(PLACES)" >$@; }
-$(B)/src/directory/texts.o: conf/kiops.schema conf/acl.conf
+$(B)/src/directory/texts.o: conf/kiops.schema conf/acl.conf conf/acl-389ds.ldif
 
 # The pure folders' tests link nothing else: the linker proves that they are pure.
 $(B)/unit/test_base_% $(B)/unit/test_scim_% $(B)/unit/test_kiops_%: UNIT_LIBS = $(B)/libpure.a $(PURE_LIBS)
@@ -77,6 +79,7 @@ $(B)/fuzz/%: $(B)/tests/fuzz/fuzz_%.o $(ALL_A) ; @mkdir -p $(@D) && $(CC) $(ALL_
 
 deps: ; @sh tests/run/deps.sh $(DEPS)
 deps-check: ; @sh tests/run/deps.sh $(DEPS) $(DEPS_CHECK)
+deps-389: deps-check ; @sh tests/run/deps.sh $(DEPS_389)
 
 unit: $(UNITS) ## unit tests of this FLAVOR
 	@for t in $(UNITS); do $(STEADY) timeout 120 $$t >$$t.log 2>&1 || { cat $$t.log; echo "FAILED $$t"; exit 1; }; done; \
@@ -125,6 +128,19 @@ check: deps-check ## everything: what .ci/run calls
 	@$(MAKE) --no-print-directory -j2 FLAVOR=release all unit
 	@$(MAKE) --no-print-directory -j2 FLAVOR=asan E2E="-p conformance tests/e2e" e2e # with the table of `make conformance`
 
+check-389: deps-389 ## the end-to-end tests on 389 Directory Server; what cannot run there is named
+	@$(MAKE) --no-print-directory -j2 FLAVOR=asan all
+	@KIOPS_DIRECTORY=389ds $(MAKE) --no-print-directory FLAVOR=asan e2e
+
+check-poll: deps-check ## the end-to-end tests on a slapd that does not tell its changes
+	@$(MAKE) --no-print-directory -j2 FLAVOR=asan all
+	@KIOPS_DIRECTORY=slapd-poll $(MAKE) --no-print-directory FLAVOR=asan e2e
+
+directories: deps-389 ## the end-to-end tests on every kind of directory, and a table at the end
+	@$(MAKE) --no-print-directory -j2 FLAVOR=asan all
+	@failed=; for d in slapd slapd-poll 389ds; do \
+	KIOPS_DIRECTORY=$$d $(MAKE) --no-print-directory FLAVOR=asan e2e || failed="$$failed $$d"; done; test -z "$$failed"
+
 bench: deps-check ## the table of speeds and build/bench.json
 	@$(MAKE) --no-print-directory -j2 FLAVOR=release all $(patsubst tests/bench/%.c,$(BUILD)/release/bench/%,$(wildcard tests/bench/*.c))
 	@KIOPS_BIN=$(abspath $(BUILD))/release/kiops-bridge $(PYTHON) tests/bench/bench.py
@@ -165,7 +181,7 @@ install: ## program, pages, units, schemas, LDAP texts, examples; DESTDIR, PREFI
 	install -D -m 0755 $(BUILD)/release/kiops-bridge $(DESTDIR)$(PREFIX)/bin/kiops-bridge
 	for d in . schemas resource-types examples; do \
 	install -D -m 0644 -t $(DESTDIR)$(SHARE)/kiops-bridge/scim-schema/$$d scim-schema/$$d/*.json || exit 1; done
-	install -D -m 0644 -t $(DESTDIR)$(SHARE)/kiops-bridge/ldap conf/kiops.schema conf/acl.conf
+	install -D -m 0644 -t $(DESTDIR)$(SHARE)/kiops-bridge/ldap conf/kiops.schema conf/acl.conf conf/acl-389ds.ldif
 	install -D -m 0644 -t $(DESTDIR)$(SHARE)/doc/kiops-bridge README.md conf/nginx.conf.example conf/alerts.yml conf/upgrade.md
 	install -D -m 0644 -t $(DESTDIR)$(SHARE)/doc/kiops-bridge/providers conf/providers/*.md
 	install -D -m 0644 -t $(DESTDIR)$(SHARE)/doc/kiops-bridge/examples conf/kiops-bridge.conf
@@ -194,4 +210,4 @@ help:
 clean:
 	@rm -rf $(BUILD)
 
-.PHONY: always all deps deps-check unit replay format lint e2e run first-contact quick conformance check bench soak mutants fuzz analyze install deb deb-try help clean
+.PHONY: always all deps deps-389 check-389 check-poll directories deps-check unit replay format lint e2e run first-contact quick conformance check bench soak mutants fuzz analyze install deb deb-try help clean

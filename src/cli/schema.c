@@ -29,10 +29,12 @@ static int print_acl(const struct config *config)
 {
     OWNED_BUF struct buf out;
     buf_init(&out, 1 << 20);
-    BUF_LIT(&out,
-            "# For slapd.conf, in the database's section, before the site's own access rules.\n");
-    directory_acl_settings(&config->directory, &out);
-    buf_char(&out, '\n');
+    if (config->directory.preset != CONFIG_389DS) {
+        BUF_LIT(&out, "# For slapd.conf, in the database's section, before the site's own access "
+                      "rules.\n");
+        directory_acl_settings(&config->directory, &out);
+        buf_char(&out, '\n');
+    }
     directory_acl_print(config, &out);
     return put_all(&out);
 }

@@ -307,6 +307,8 @@ void config_check_together(const struct config *c, config_say *say, void *arg)
          {"directory.lock", "convention \"attr\" needs attribute and value", 0}},
         {d->lock != CONFIG_LOCK_ATTR && (d->lock_attribute.len || d->lock_value.len),
          {"directory.lock", "attribute and value belong to convention \"attr\"; remove them", 0}},
+        {d->preset == CONFIG_389DS && d->feed == CONFIG_FEED_SYNCREPL,
+         {"directory.feed", "389 Directory Server is polled; use \"auto\" or \"poll\"", 0}},
         {oidc->issuer.len && !oidc->audience.len,
          {"auth.oidc.audience", "must be given: the issuer's tokens for others are not for us", 0}},
         {!oidc->issuer.len && (oidc->audience.len || oidc->jwks_uri.len),

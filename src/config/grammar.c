@@ -30,8 +30,7 @@ static const struct config_word failovers[] = {
     {0}};
 static const struct config_word presets[] = {
     {"openldap", CONFIG_OPENLDAP, NULL},
-    {"389ds", CONFIG_389DS,
-     "the preset for 389 Directory Server is not built yet; use \"openldap\""},
+    {"389ds", CONFIG_389DS, NULL},
     {"plain", CONFIG_PLAIN, "plain mode is not built yet; use \"openldap\""},
     {0}};
 static const struct config_word feeds[] = {{"auto", CONFIG_FEED_AUTO, NULL},

@@ -394,9 +394,12 @@ static void say_finding(void *arg, const struct config_finding *f)
 }
 
 /* What follows from other keys. */
-static void derive(struct config *c)
+static void derive(const struct load *l)
 {
+    struct config *c = l->c;
     struct config_directory *d = &c->directory;
+    if (d->preset == CONFIG_389DS && !config_lookup(&l->file, "directory.lock.convention"))
+        d->lock = CONFIG_LOCK_NSACCOUNTLOCK;
     if (!d->users.create_in.len)
         d->users.create_in = d->users.base;
     if (!d->organizations.create_in.len)
@@ -439,7 +442,7 @@ static bool load_file(struct load *l)
     char *base = (char *)l->c;
     read_group(l, config_root_setting(&l->file), "", base);
     fill_missing(l, NULL, "", base);
-    derive(l->c);
+    derive(l);
     config_check_together(l->c, say_finding, l);
     return !l->mistaken;
 }

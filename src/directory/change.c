@@ -87,37 +87,37 @@ struct change {
     LDAPMod **mods;
     const char *new_rdn, *new_superior;
     struct str password;
-    const char *assertion; /* filter, or NULL */
-    bool pre, post;        /* read-entry controls */
+    const char *assertion;        /* filter, or NULL */
+    const char *const *pre_attrs; /* read-entry controls; NULL = not wanted */
     const char *const *post_attrs;
     struct str met; /* after it: entryUUID of the entry that was changed, if the server told */
 };
-
-static const char *const identity_attrs[] = {"entryUUID", "entryCSN", NULL};
 
 /* The target's id and version, and whatever else must hold, as one filter. */
 static const char *assertion_of(struct arena *a, const struct directory_target *t)
 {
     if (t->id.len == 0 && t->csn.len == 0 && !t->extra)
         return NULL;
-    struct str id = directory_filter_value(a, t->id), csn = directory_filter_value(a, t->csn);
+    struct str id = directory_filter_value(a, t->id);
+    struct str csn = t->csn.len ? directory_csn_filter(a, t->csn) : STR_NONE;
     struct str text =
-        arena_fmt(a, "(&%s" STR_FMT "%s%s" STR_FMT "%s%s)", id.len ? "(entryUUID=" : "",
-                  STR_ARG(id), id.len ? ")" : "", csn.len ? "(entryCSN=" : "", STR_ARG(csn),
-                  csn.len ? ")" : "", t->extra ? t->extra : "");
+        arena_fmt(a, "(&%s" STR_FMT "%s" STR_FMT "%s)", id.len ? "(entryUUID=" : "", STR_ARG(id),
+                  id.len ? ")" : "", STR_ARG(csn), t->extra ? t->extra : "");
     return text.at;
 }
 
-static struct change change_of(struct arena *a, enum directory_operation operation,
-                               const struct directory_target *t)
+static struct change change_of(const struct directory *d, struct arena *a,
+                               enum directory_operation operation, const struct directory_target *t)
 {
+    const struct directory_server *server = directory_server(d);
     return (struct change){
         .operation = operation,
         .dn = arena_cstr(a, t->dn),
-        .assertion = assertion_of(a, t),
-        .pre = true,
-        .post = operation != DIRECTORY_OP_DELETE,
-        .post_attrs = t->want_post ? directory_all_attrs : identity_attrs,
+        .assertion = server->asserts ? assertion_of(a, t) : NULL,
+        .pre_attrs = server->identity,
+        .post_attrs = operation == DIRECTORY_OP_DELETE ? NULL
+                      : t->want_post                   ? directory_all_attrs
+                                                       : server->identity,
     };
 }
 
@@ -163,12 +163,12 @@ static int controls_build(LDAP *ld, const struct change *change, struct controls
             return code;
         controls_add(out, LDAP_CONTROL_ASSERT, true, value);
     }
-    if (change->pre) {
-        if (!attribute_list(identity_attrs, &value))
+    if (change->pre_attrs) {
+        if (!attribute_list(change->pre_attrs, &value))
             return LDAP_ENCODING_ERROR;
         controls_add(out, LDAP_CONTROL_PRE_READ, false, value);
     }
-    if (change->post) {
+    if (change->post_attrs) {
         if (!attribute_list(change->post_attrs, &value))
             return LDAP_ENCODING_ERROR;
         controls_add(out, LDAP_CONTROL_POST_READ, false, value);
@@ -275,6 +275,7 @@ static void take_control(LDAP *ld, struct arena *a, LDAPControl *control,
         return;
     }
     result->post_csn = e.csn;
+    result->changed = directory_value(&e, "modifyTimestamp");
     struct directory_entry *post = ARENA_NEW(a, struct directory_entry);
     *post = e;
     result->post = post;
@@ -319,43 +320,7 @@ static bool run(struct directory_conn *c, struct arena *a, struct change *change
     return directory_outcome_report(&answer, result->outcome, err);
 }
 
-/* ---- the five changes */
-
-bool directory_modify(struct directory_conn *c, const struct directory_target *t,
-                      const struct directory_mods *m, struct directory_result *result,
-                      struct error *err)
-{
-    struct change change = change_of(m->arena, DIRECTORY_OP_MODIFY, t);
-    change.mods = ldap_mods(m);
-    bool fine = run(c, m->arena, &change, result, err);
-    if (!t->want_post)
-        result->post = NULL;
-    return fine;
-}
-
-bool directory_add(struct directory_conn *c, struct str dn, const struct directory_mods *attrs,
-                   struct directory_result *result, struct error *err)
-{
-    struct change change = {
-        .operation = DIRECTORY_OP_ADD,
-        .dn = arena_cstr(attrs->arena, dn),
-        .mods = ldap_mods(attrs),
-        .post = true,
-        .post_attrs = directory_all_attrs,
-    };
-    return run(c, attrs->arena, &change, result, err);
-}
-
-bool directory_delete(struct directory_conn *c, struct arena *a, const struct directory_target *t,
-                      struct directory_result *result, struct error *err)
-{
-    struct change change = change_of(a, DIRECTORY_OP_DELETE, t);
-    return run(c, a, &change, result, err);
-}
-
-/* ---- rename: slapo-unique (2.5) looks for the new name with the request's controls still on, and
- * an assertion then fails on the base of that search. So the assertion is a read before the rename,
- * and what the rename met is compared after it. */
+/* ---- what must hold, where a change cannot carry it: read just before, and looked at after it */
 
 static bool assertion_holds(struct directory_conn *c, struct arena *a,
                             const struct directory_target *t, struct directory_result *result,
@@ -369,7 +334,7 @@ static bool assertion_holds(struct directory_conn *c, struct arena *a,
     struct directory_search s = {.base = t->dn,
                                  .scope = DIRECTORY_BASE,
                                  .filter = str_of(assertion),
-                                 .attrs = identity_attrs};
+                                 .attrs = directory_server(c->directory)->identity};
     if (!directory_find(c, a, &s, &found, err))
         return false;
     if (found.count == 0)
@@ -377,6 +342,91 @@ static bool assertion_holds(struct directory_conn *c, struct arena *a,
             (struct directory_result){.outcome = DIRECTORY_LOST, .code = LDAP_ASSERTION_FAILED};
     return true;
 }
+
+/* It holds, or the change carries it. */
+static bool may_send(struct directory_conn *c, struct arena *a, const struct directory_target *t,
+                     struct directory_result *result, struct error *err)
+{
+    *result = (struct directory_result){.outcome = DIRECTORY_UNAVAILABLE};
+    return directory_server(c->directory)->asserts || assertion_holds(c, a, t, result, err);
+}
+
+static bool met_another(const struct change *change, const struct directory_target *t)
+{
+    return t->id.len > 0 && change->met.len > 0 && !str_ieq(change->met, t->id);
+}
+
+/* The other entry gets back what was taken, value by value. What is replaced (a lock) goes with a
+ * swap of kiopsResource, and so meets no other entry. */
+static bool take_back(struct directory_conn *c, const struct directory_target *t,
+                      const struct directory_mods *m, struct directory_result *result,
+                      struct error *err)
+{
+    struct directory_target other = {.dn = t->dn};
+    struct change change = change_of(c->directory, m->arena, DIRECTORY_OP_MODIFY, &other);
+    struct directory_mods back;
+    directory_mods_init(&back, m->arena);
+    for (size_t i = m->count; i-- > 0;)
+        if (m->at[i].op != DIRECTORY_REPLACE && m->at[i].count > 0)
+            directory_mods_push(&back,
+                                m->at[i].op == DIRECTORY_ADD ? DIRECTORY_DELETE : DIRECTORY_ADD,
+                                m->at[i].attr, m->at[i].values, m->at[i].count);
+    change.mods = ldap_mods(&back);
+    if (!run(c, m->arena, &change, result, err))
+        return false;
+    *result = (struct directory_result){.outcome = DIRECTORY_LOST, .code = LDAP_ASSERTION_FAILED};
+    return true;
+}
+
+/* ---- the five changes */
+
+bool directory_modify(struct directory_conn *c, const struct directory_target *t,
+                      const struct directory_mods *m, struct directory_result *result,
+                      struct error *err)
+{
+    struct change change = change_of(c->directory, m->arena, DIRECTORY_OP_MODIFY, t);
+    change.mods = ldap_mods(m);
+    if (!may_send(c, m->arena, t, result, err))
+        return false;
+    if (result->outcome == DIRECTORY_LOST)
+        return true;
+    bool fine = run(c, m->arena, &change, result, err);
+    if (result->outcome == DIRECTORY_DONE && met_another(&change, t))
+        return take_back(c, t, m, result, err);
+    if (!t->want_post)
+        result->post = NULL;
+    return fine;
+}
+
+bool directory_add(struct directory_conn *c, struct str dn, const struct directory_mods *attrs,
+                   struct directory_result *result, struct error *err)
+{
+    struct change change = {
+        .operation = DIRECTORY_OP_ADD,
+        .dn = arena_cstr(attrs->arena, dn),
+        .mods = ldap_mods(attrs),
+        .post_attrs = directory_all_attrs,
+    };
+    return run(c, attrs->arena, &change, result, err);
+}
+
+bool directory_delete(struct directory_conn *c, struct arena *a, const struct directory_target *t,
+                      struct directory_result *result, struct error *err)
+{
+    struct change change = change_of(c->directory, a, DIRECTORY_OP_DELETE, t);
+    if (!may_send(c, a, t, result, err))
+        return false;
+    if (result->outcome == DIRECTORY_LOST)
+        return true;
+    bool fine = run(c, a, &change, result, err);
+    if (result->outcome == DIRECTORY_DONE && met_another(&change, t))
+        LOG_ERROR("another_entry_deleted", LOG_S("dn", t->dn), LOG_S("id", change.met));
+    return fine;
+}
+
+/* ---- rename: slapo-unique (2.5) looks for the new name with the request's controls still on, and
+ * an assertion then fails on the base of that search. So the assertion is a read before the rename,
+ * and what the rename met is compared after it. */
 
 /* The first RDN of a DN as a server writes it. */
 static struct str first_rdn(struct str dn)
@@ -397,7 +447,7 @@ static bool rename_back(struct directory_conn *c, struct arena *a, const struct 
     struct directory_target other = {.dn = result->post->dn, .want_post = true};
     struct str old_dn = t->dn;
     bool moved = t->new_superior.len > 0;
-    struct change back = change_of(a, DIRECTORY_OP_RENAME, &other);
+    struct change back = change_of(c->directory, a, DIRECTORY_OP_RENAME, &other);
     struct str rdn = first_rdn(old_dn);
     back.new_rdn = arena_cstr(a, rdn);
     if (moved)
@@ -416,14 +466,13 @@ bool directory_rename(struct directory_conn *c, struct arena *a, const struct di
         return false;
     if (result->outcome == DIRECTORY_LOST)
         return true;
-    struct change change = change_of(a, DIRECTORY_OP_RENAME, &place);
+    struct change change = change_of(c->directory, a, DIRECTORY_OP_RENAME, &place);
     change.new_rdn = arena_cstr(a, t->new_rdn);
     if (t->new_superior.len)
         change.new_superior = arena_cstr(a, t->new_superior);
     if (!run(c, a, &change, result, err))
         return false;
-    bool other = t->id.len > 0 && change.met.len > 0 && !str_ieq(change.met, t->id);
-    if (result->outcome == DIRECTORY_DONE && other && result->post)
+    if (result->outcome == DIRECTORY_DONE && met_another(&change, t) && result->post)
         return rename_back(c, a, t, result, err);
     if (!t->want_post)
         result->post = NULL;

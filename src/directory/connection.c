@@ -302,9 +302,10 @@ bool directory_connect(struct directory *d, enum directory_account account, int6
 }
 
 /* What a person can be told apart by: everything else is the directory's trouble. */
-static bool is_login_refusal(int code)
+static bool is_login_refusal(const struct directory *d, int code)
 {
-    return code == LDAP_INVALID_CREDENTIALS || code == LDAP_INAPPROPRIATE_AUTH ||
+    return (code != LDAP_SUCCESS && code == directory_server(d)->locked) ||
+           code == LDAP_INVALID_CREDENTIALS || code == LDAP_INAPPROPRIATE_AUTH ||
            code == LDAP_NO_SUCH_OBJECT || code == LDAP_INVALID_DN_SYNTAX ||
            code == LDAP_INSUFFICIENT_ACCESS;
 }
@@ -326,7 +327,7 @@ bool directory_connect_person(struct directory *d, struct str dn, struct str pas
         return true;
     }
     handle_close(ld);
-    if (is_login_refusal(code))
+    if (is_login_refusal(d, code))
         return error_set(err, ERR_UNAUTHORIZED, "name or password is wrong");
     return error_set(err, ERR_UNAVAILABLE, "the directory could not check the password");
 }

@@ -66,7 +66,8 @@ struct directory_attr {
 };
 
 struct directory_entry {
-    struct str dn, id /* entryUUID */, csn /* entryCSN, empty when not asked for or not there */;
+    struct str dn, id /* entryUUID */,
+        csn /* entryCSN, else entryUSN; later ones compare greater; empty when not there */;
     const struct directory_attr *attrs;
     size_t attr_count;
 };
@@ -216,15 +217,18 @@ struct directory_result {
     enum directory_outcome outcome;
     int code; /* LDAP result code, for log and audit */
     struct str pre_csn,
-        post_csn; /* entryCSN by the read-entry controls; empty when the server gave none */
+        post_csn;       /* entryCSN by the read-entry controls; empty when the server gave none */
+    struct str changed; /* modifyTimestamp after it, where a version does not hold the time */
     const struct directory_entry *post; /* with want_post: the entry after the change */
     bool last_value; /* LOST: a class would lose the last value of what it must have */
 };
 
+/* What must hold goes with the change (RFC 4528). A server without that is asked just before; a
+ * modify that met an entry of another id all the same is taken back: LOST. */
 struct directory_target {
     struct str dn;
     struct str id;      /* entryUUID that must still be there (assertion); empty = not asserted */
-    struct str csn;     /* entryCSN that must still hold; empty = not asserted */
+    struct str csn;     /* the csn that must still hold; empty = not asserted */
     const char *extra;  /* a further assertion filter "(...)", or NULL */
     struct str new_rdn; /* the name that directory_rename() gives it */
     struct str new_superior; /* of directory_rename(): where it moves; empty = stays */
@@ -426,6 +430,11 @@ void directory_feed_free(struct directory_feed *f);
 /* Waits at most wait_ms for the next event. */
 void directory_feed_next(struct directory_feed *f, struct arena *a, int wait_ms,
                          struct directory_event *out);
+/* Polling finds out what is gone by what it saw; this was seen by somebody else (an own write), and
+ * is to be looked for too. `kind` FEED_USER or FEED_ORGANIZATION. The thread of
+ * directory_feed_next(). */
+void directory_feed_expect(struct directory_feed *f, enum directory_feed_kind kind, struct str id);
+bool directory_feed_expects(const struct directory_feed *f); /* false: nothing comes of it */
 /* Makes a waiting directory_feed_next() return FEED_IDLE soon; any thread (used to stop). */
 void directory_feed_wake(struct directory_feed *f);
 

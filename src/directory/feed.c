@@ -71,7 +71,7 @@ struct directory_feed *directory_feed_new(struct directory *d)
     f->memory = memory;
     f->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     fill_sources(f);
-    if (d->config->directory.feed == CONFIG_FEED_POLL)
+    if (d->config->directory.feed == CONFIG_FEED_POLL || !directory_server(d)->tells)
         go_polling(f);
     else
         f->persist = directory_persist_new(d, &f->sources, f->wake);
@@ -103,6 +103,18 @@ bool directory_feed_wait(int wake, int fd, int64_t ms)
         ready = poll(fds, fd >= 0 ? 2 : 1, (int)ms);
     while (ready < 0 && errno == EINTR);
     return eventfd_read(wake, &woken) == 0;
+}
+
+bool directory_feed_expects(const struct directory_feed *f)
+{
+    return f->poll != NULL;
+}
+
+void directory_feed_expect(struct directory_feed *f, enum directory_feed_kind kind, struct str id)
+{
+    for (size_t i = 0; f->poll && i < f->sources.count; i++)
+        if (f->sources.at[i].kind == kind)
+            directory_poll_expect(f->poll, i, id);
 }
 
 int64_t directory_feed_retry(int64_t *delay)

@@ -1,13 +1,14 @@
 /* What the server says of itself: the root DSE (RFC 4512 5.1). */
 #include "directory/inspect.h"
 
+#define ASSERTION_OID "1.3.6.1.1.12"
 #define SYNC_OID "1.3.6.1.4.1.4203.1.9.1.1"
 
 static const struct {
     const char *attr, *oid, *name, *why;
     enum directory_severity severity;
 } CAPABILITIES[] = {
-    {"supportedControl", "1.3.6.1.1.12", "assertion control (RFC 4528)",
+    {"supportedControl", ASSERTION_OID, "assertion control (RFC 4528)",
      "a change carries what it was decided on", DIRECTORY_MISSING},
     {"supportedControl", "1.3.6.1.1.13.1", "pre-read control (RFC 4527)",
      "it tells whether a change met what the memory holds", DIRECTORY_MISSING},
@@ -36,6 +37,15 @@ enum directory_severity inspect_feed_severity(const struct inspection *in)
     return in->config->feed == CONFIG_FEED_SYNCREPL ? DIRECTORY_MISSING : DIRECTORY_ADVICE;
 }
 
+/* What this preset goes without is not missed. */
+static bool is_needed(const struct inspection *in, const char *oid)
+{
+    const struct directory_server *server = directory_server(in->d);
+    if (str_eq(str_of(oid), STR(SYNC_OID)))
+        return server->tells && in->config->feed != CONFIG_FEED_POLL;
+    return server->asserts || !str_eq(str_of(oid), STR(ASSERTION_OID));
+}
+
 bool inspect_root(struct inspection *in, struct error *err)
 {
     static const char *const attrs[] = {"objectClass",        "supportedControl",
@@ -57,7 +67,7 @@ bool inspect_root(struct inspection *in, struct error *err)
             directory_has(&root.at[0], CAPABILITIES[i].attr, str_of(CAPABILITIES[i].oid)))
             continue;
         bool tells = str_eq(str_of(CAPABILITIES[i].oid), STR(SYNC_OID));
-        if (tells && in->config->feed == CONFIG_FEED_POLL)
+        if (!is_needed(in, CAPABILITIES[i].oid))
             continue;
         struct directory_finding *f = inspect_find(
             in, tells ? inspect_feed_severity(in) : CAPABILITIES[i].severity, "no-capability",

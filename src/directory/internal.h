@@ -166,6 +166,19 @@ MUST_CHECK bool directory_sync_read(LDAP *ld, struct arena *a, LDAPMessage *mess
 /* The text form of an id. */
 struct str directory_sync_id(struct arena *a, const void *bytes);
 
+/* ---- server.c */
+struct directory_server {
+    const char *const *identity; /* to ask for before and after a change */
+    int locked;                  /* how it refuses who is locked, beside invalidCredentials; or 0 */
+    bool asserts;                /* RFC 4528: a change can carry what must hold */
+    bool tells;                  /* RFC 4533, with entryUUIDs */
+};
+const struct directory_server *directory_server(const struct directory *d);
+/* entryUSN so that it compares as text; STR_NONE: not to be trusted. */
+struct str directory_csn_of_number(struct arena *a, struct str number);
+/* "(entryCSN=...)" or "(entryUSN=...)" */
+struct str directory_csn_filter(struct arena *a, struct str csn);
+
 /* ---- feed.c: what the two kinds of feed share */
 #define DIRECTORY_SOURCES 5
 
@@ -201,6 +214,7 @@ struct directory_poll;
 struct directory_poll *directory_poll_new(struct directory *d,
                                           const struct directory_sources *sources, int wake);
 void directory_poll_free(struct directory_poll *p);
+void directory_poll_expect(struct directory_poll *p, size_t source, struct str id);
 void directory_poll_next(struct directory_poll *p, struct arena *a, int wait_ms,
                          struct directory_event *out);
 

@@ -61,6 +61,7 @@ static const char *const *user_attrs(struct directory_mapping *m)
     static const char *const always[] = {"objectClass",
                                          "entryUUID",
                                          "entryCSN",
+                                         "entryUSN",
                                          "createTimestamp",
                                          "modifyTimestamp",
                                          "cn",
@@ -91,9 +92,9 @@ static const char *const *user_attrs(struct directory_mapping *m)
 
 static const char *const *organization_attrs(struct directory_mapping *m, bool members, bool owners)
 {
-    static const char *const always[] = {"objectClass",     "entryUUID",       "entryCSN",
-                                         "createTimestamp", "modifyTimestamp", "description",
-                                         "kiopsJoinPolicy", "kiopsExternalId", "kiopsResource"};
+    static const char *const always[] = {
+        "objectClass",     "entryUUID",   "entryCSN",        "entryUSN",        "createTimestamp",
+        "modifyTimestamp", "description", "kiopsJoinPolicy", "kiopsExternalId", "kiopsResource"};
     const struct config_organizations *config = &m->config->organizations;
     const char **out = ARENA_ARRAY(m->memory, const char *, COUNT(always) + 4);
     size_t n = 0;

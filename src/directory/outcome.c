@@ -174,19 +174,25 @@ static struct str name_at(struct str text, char end)
     return len < text.len && len <= NAME_MAX_CHARS ? str_sub(text, 0, len) : STR_NONE;
 }
 
-/* slapd: "mail: value #0 invalid per syntax", "object class 'x' requires attribute 'sn'". */
+/* slapd: "mail: value #0 invalid per syntax", "object class 'x' requires attribute 'sn'";
+ * 389-ds: "mail: value #0 invalid per syntax", "missing attribute "sn" required by object class".
+ */
 static struct str attribute_named(struct str diagnostic)
 {
     struct str rest;
     if (text_after(diagnostic, "attribute '", &rest))
         return name_at(rest, '\'');
+    if (text_after(diagnostic, "attribute \"", &rest))
+        return name_at(rest, '"');
     return name_at(diagnostic, ':');
 }
 
 static struct str class_named(struct str diagnostic)
 {
     struct str rest;
-    return text_after(diagnostic, "object class '", &rest) ? name_at(rest, '\'') : STR_NONE;
+    if (text_after(diagnostic, "object class '", &rest))
+        return name_at(rest, '\'');
+    return text_after(diagnostic, "object class \"", &rest) ? name_at(rest, '"') : STR_NONE;
 }
 
 static bool is_unique_refusal(struct str diagnostic)

@@ -44,8 +44,9 @@ struct directory_poll {
     int wake;
     const struct directory_sources *sources;
     struct seens known[DIRECTORY_SOURCES];
-    struct seens found, wanted; /* of the source that is polled now; sorted by id */
-    bool *delivered;            /* of the wanted */
+    struct seens expected[DIRECTORY_SOURCES]; /* seen by others since the last poll */
+    struct seens found, wanted;               /* of the source that is polled now; sorted by id */
+    bool *delivered;                          /* of the wanted */
     enum phase phase;
     size_t source, from, to, at; /* the wanted that are read: from..to */
     struct directory_walk walk;
@@ -73,8 +74,10 @@ void directory_poll_free(struct directory_poll *p)
 {
     if (!p)
         return;
-    for (size_t i = 0; i < p->sources->count; i++)
+    for (size_t i = 0; i < p->sources->count; i++) {
         free(p->known[i].at);
+        free(p->expected[i].at);
+    }
     free(p->found.at);
     free(p->wanted.at);
     free(p->delivered);
@@ -142,7 +145,8 @@ static void settle_old(struct seens *list)
 
 static bool scan(struct directory_poll *p, struct error *err)
 {
-    static const char *const attrs[] = {"entryUUID", "entryCSN", "modifyTimestamp", NULL};
+    static const char *const attrs[] = {"entryUUID", "entryCSN", "entryUSN", "modifyTimestamp",
+                                        NULL};
     struct directory_search search = p->sources->at[p->source].search;
     OWNED_ARENA struct arena *a = arena_new();
     size_t nameless = 0;
@@ -166,6 +170,43 @@ static bool scan(struct directory_poll *p, struct error *err)
     return true;
 }
 
+void directory_poll_expect(struct directory_poll *p, size_t source, struct str id)
+{
+    struct seen one = {.settles = INT64_MAX};
+    if (!directory_is_uuid(id))
+        return;
+    id_bytes(id, one.id);
+    add(&p->expected[source], one);
+}
+
+static void sort(struct seens *list)
+{
+    if (list->count)
+        qsort(list->at, list->count, sizeof *list->at, by_id);
+}
+
+static void sort_once_each(struct seens *list)
+{
+    size_t kept = 0;
+    sort(list);
+    for (size_t i = 0; i < list->count; i++)
+        if (kept == 0 || by_id(&list->at[kept - 1], &list->at[i]) != 0)
+            list->at[kept++] = list->at[i];
+    list->count = kept;
+}
+
+/* What others saw counts as known, in a version that no entry has. */
+static void know_expected(struct directory_poll *p)
+{
+    for (size_t i = 0; i < p->sources->count; i++) {
+        for (size_t n = 0; n < p->expected[i].count; n++)
+            add(&p->known[i], p->expected[i].at[n]);
+        if (p->expected[i].count)
+            sort_once_each(&p->known[i]);
+        p->expected[i].count = 0;
+    }
+}
+
 /* ---- comparing */
 
 static void judge_known(struct directory_poll *p, struct seen *now, const struct seen *before)
@@ -185,8 +226,7 @@ static void compare(struct directory_poll *p)
 {
     struct seens *known = &p->known[p->source], *found = &p->found;
     p->wanted.count = 0;
-    if (found->count)
-        qsort(found->at, found->count, sizeof *found->at, by_id);
+    sort(found);
     for (size_t i = 0, k = 0; i < found->count || k < known->count;) {
         int order = i == found->count   ? 1
                     : k == known->count ? -1
@@ -324,8 +364,10 @@ static enum step begin(struct directory_poll *p, struct directory_event *out)
     p->began = clock_monotonic_ms();
     p->source = 0;
     p->phase = SCANNING;
-    if (p->whole_at)
+    if (p->whole_at) {
+        know_expected(p);
         return STEP_NONE;
+    }
     for (size_t i = 0; i < p->sources->count; i++)
         p->known[i].count = 0;
     out->kind = FEED_REFRESH_BEGIN;

@@ -11,9 +11,14 @@
  * round trip. */
 #define IN_FLIGHT_MAX 64
 
-const char *const directory_all_attrs[] = {
-    "*", "entryUUID", "entryCSN", "createTimestamp", "modifyTimestamp", "pwdAccountLockedTime",
-    NULL};
+const char *const directory_all_attrs[] = {"*",
+                                           "entryUUID",
+                                           "entryCSN",
+                                           "entryUSN",
+                                           "createTimestamp",
+                                           "modifyTimestamp",
+                                           "pwdAccountLockedTime",
+                                           NULL};
 
 /* ---- entries */
 
@@ -104,6 +109,8 @@ static bool read_attrs(BerElement *ber, struct arena *a, struct berval dn,
     e.attrs = attrs;
     e.id = lower_id(a, directory_value(&e, "entryUUID"));
     e.csn = directory_value(&e, "entryCSN");
+    if (!e.csn.len && directory_attr(&e, "entryUSN"))
+        e.csn = directory_csn_of_number(a, directory_value(&e, "entryUSN"));
     *out = e;
     return true;
 }

@@ -13,9 +13,10 @@
 
 EMBED(directory_text_schema, "conf/kiops.schema");
 EMBED(directory_text_acl, "conf/acl.conf");
+EMBED(directory_text_acl_389ds, "conf/acl-389ds.ldif");
 
 extern const char directory_text_schema[], directory_text_schema_end[], directory_text_acl[],
-    directory_text_acl_end[];
+    directory_text_acl_end[], directory_text_acl_389ds[], directory_text_acl_389ds_end[];
 
 struct str directory_schema_text(void)
 {
@@ -108,6 +109,14 @@ static void print_pending(const struct config *config, struct buf *out)
         buf_fmt(out, "ou=pending," STR_FMT, STR_ARG(parent(config->directory.users.base)));
 }
 
+static struct str acl_text(enum config_preset preset)
+{
+    if (preset == CONFIG_389DS)
+        return (struct str){directory_text_acl_389ds,
+                            (size_t)(directory_text_acl_389ds_end - directory_text_acl_389ds)};
+    return (struct str){directory_text_acl, (size_t)(directory_text_acl_end - directory_text_acl)};
+}
+
 void directory_acl_print(const struct config *config, struct buf *out)
 {
     const struct config_directory *d = &config->directory;
@@ -125,8 +134,7 @@ void directory_acl_print(const struct config *config, struct buf *out)
         {STR("@OPERATOR@"), d->operator_account.bind_dn},
         {STR("@READERS@"), parent(d->service.bind_dn)},
     };
-    struct str rest = {directory_text_acl, (size_t)(directory_text_acl_end - directory_text_acl)};
-    struct str line;
+    struct str rest = acl_text(d->preset), line;
     /* The file's head explains the names, which are replaced here. */
     while (str_starts(rest, STR("#")) && str_split(&rest, '\n', &line))
         continue;

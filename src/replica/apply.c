@@ -50,8 +50,34 @@ static void claim_dn(struct replica *r, struct user *u)
     links_claim(r, u);
 }
 
+static void note_arrival(struct replica *r, enum directory_feed_kind kind, const struct record *rec)
+{
+    struct str id = record_field(rec, FIELD_ID);
+    struct replica_arrival one = {.kind = kind};
+    if (!r->notes_arrivals || r->bulk || id.len >= sizeof one.id)
+        return;
+    memcpy(one.id, id.at, id.len);
+    r->arrived = GROW(r->arrived, r->arrived_count, r->arrived_cap);
+    r->arrived[r->arrived_count++] = one;
+}
+
+size_t replica_arrivals(struct replica *r, struct arena *a, const struct replica_arrival **out)
+{
+    replica_write(r);
+    size_t n = r->arrived_count;
+    struct replica_arrival *copy = ARENA_ARRAY(a, struct replica_arrival, n + 1);
+    if (n)
+        memcpy(copy, r->arrived, n * sizeof *copy);
+    r->arrived_count = 0;
+    r->notes_arrivals = true;
+    replica_unlock(r);
+    *out = copy;
+    return n;
+}
+
 static void user_insert(struct replica *r, struct record *rec)
 {
+    note_arrival(r, FEED_USER, rec);
     struct user *u = must(calloc(1, sizeof *u));
     rec->node = u;
     atomic_init(&u->rec, rec);
@@ -138,6 +164,7 @@ void replica_apply_user(struct replica *r, const struct directory_user *source)
  */
 static struct organization *organization_insert(struct replica *r, struct record *rec)
 {
+    note_arrival(r, FEED_ORGANIZATION, rec);
     struct organization *o = must(calloc(1, sizeof *o));
     rec->node = o;
     atomic_init(&o->rec, rec);

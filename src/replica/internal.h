@@ -282,7 +282,10 @@ struct replica {
     struct index tombstone_id;
     uint32_t refresh; /* number of the refresh under way or done last */
     bool refreshing;
-    bool bulk; /* first load: sorted once, at its end */
+    bool bulk;                       /* first load: sorted once, at its end */
+    struct replica_arrival *arrived; /* after the first load; for who asks */
+    size_t arrived_count, arrived_cap;
+    bool notes_arrivals;
 
     struct keep keep;
     struct lists lists;

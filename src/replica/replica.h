@@ -67,6 +67,14 @@ MUST_CHECK bool replica_apply_sets(struct replica *r, const struct replica_sets_
 size_t replica_organizations_of(struct replica *r, struct arena *a, struct str user_id,
                                 struct str **ids);
 
+/* Users and organizations that entered after the first refresh and since the last call, by
+ * whomever; for one caller. Nothing is noted before its first call. */
+struct replica_arrival {
+    enum directory_feed_kind kind;
+    char id[40];
+};
+size_t replica_arrivals(struct replica *r, struct arena *a, const struct replica_arrival **out);
+
 /* Freshness, as the feed thread tells it. */
 void replica_set_live(struct replica *r,
                       bool live); /* live: the feed delivers; false: since now it does not */

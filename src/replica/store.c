@@ -97,6 +97,7 @@ void replica_free(struct replica *r)
     for (size_t i = 0; i < r->token_count; i++)
         arena_free(r->tokens[i]->arena);
     free(r->tokens);
+    free(r->arrived);
     arena_free(r->platform.arena);
     struct index *indexes[] = {
         &r->user_id,         &r->user_dn,           &r->user_name,

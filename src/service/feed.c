@@ -323,6 +323,18 @@ static void apply(struct feeding *f, const struct directory_event *ev)
     }
 }
 
+/* Own writes stand in memory before a poll has seen them, and somebody may delete them before it
+ * does. */
+static void expect_own(struct feeding *f)
+{
+    const struct replica_arrival *arrived;
+    if (!directory_feed_expects(f->s->feed))
+        return;
+    size_t n = replica_arrivals(f->s->replica, f->arena, &arrived);
+    for (size_t i = 0; i < n; i++)
+        directory_feed_expect(f->s->feed, arrived[i].kind, str_of(arrived[i].id));
+}
+
 void *service_feed_thread(void *service)
 {
     struct service *s = service;
@@ -336,6 +348,7 @@ void *service_feed_thread(void *service)
         catch_up(&f);
         complete(&f);
         signup_sweep(s);
+        expect_own(&f);
         arena_reset(f.arena);
     }
     directory_close(f.conn);

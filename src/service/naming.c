@@ -137,7 +137,8 @@ static enum step change_platform(const struct service_call *c, struct str from, 
 static enum step work_once(const struct service_call *c, naming_work *work, struct str from,
                            struct str to, struct error *err)
 {
-    static const char *const attrs[] = {"owner", "objectClass", "entryUUID", "entryCSN", NULL};
+    static const char *const attrs[] = {"owner",    "objectClass", "entryUUID",
+                                        "entryCSN", "entryUSN",    NULL};
     struct directory_search search =
         directory_search_groups_naming(c->service->directory, c->arena, from);
     search.attrs = attrs;

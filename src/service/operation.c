@@ -164,11 +164,13 @@ static bool modify_group(const struct service_call *c, const struct directory_ta
     return directory_modify(c->conn, t, &more, result, err);
 }
 
-/* modifyTimestamp, as the next reading will give it: the CSN's time, whole seconds. */
-static instant_t time_of_csn(struct arena *a, struct str csn)
+/* modifyTimestamp, as the next reading will give it: told, or the CSN's time, whole seconds. */
+static instant_t time_of(struct arena *a, const struct directory_result *r)
 {
     instant_t at;
-    struct str seconds = arena_fmt(a, STR_FMT "Z", STR_ARG(str_sub(csn, 0, 14)));
+    struct str seconds = arena_fmt(a, STR_FMT "Z", STR_ARG(str_sub(r->post_csn, 0, 14)));
+    if (r->changed.len)
+        seconds = r->changed;
     return clock_parse_generalized(seconds, &at) ? at : clock_now();
 }
 
@@ -184,9 +186,9 @@ enum sent operation_modify_sets(const struct service_call *c,
         return sent;
     if (!result.post_csn.len ||
         !replica_apply_sets(c->service->replica,
-                            &(struct replica_sets_change){
-                                organization->id, result.pre_csn, result.post_csn, sets.at,
-                                sets.count, time_of_csn(c->arena, result.post_csn)})) {
+                            &(struct replica_sets_change){organization->id, result.pre_csn,
+                                                          result.post_csn, sets.at, sets.count,
+                                                          time_of(c->arena, &result)})) {
         struct error later = ERROR_INIT; /* the feed delivers it when this read fails */
         if (!service_refresh_organization(c->service, c->conn, c->arena, organization->id, &later))
             LOG_WARN("organization_unread", LOG_S("organization", organization->id),

@@ -1,16 +1,22 @@
 """Fixtures. The bridge under test is KIOPS_BIN, by default the sanitized build."""
 
+import os
 import sys
+from collections import Counter
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "run"))
 sys.dont_write_bytecode = True
 
+import left_out  # noqa: E402
 import pytest  # noqa: E402
 import tally  # noqa: E402
+from kiopslab.bridge import REPOSITORY  # noqa: E402
+from kiopslab.directories import KINDS, kind  # noqa: E402
 from lab import Lab  # noqa: E402
 
 RACES = []
+RESULTS = REPOSITORY / "build/directories"
 
 
 def pytest_configure(config):
@@ -31,9 +37,29 @@ def pytest_runtest_logreport(report):
         RACES.extend(line for name, line in report.user_properties if name == "race")
 
 
+def pytest_collection_modifyitems(items):
+    for item in items:
+        why = left_out.reason(kind(), item.nodeid.rpartition("/")[2])
+        if why:
+            item.add_marker(pytest.mark.skip(reason=f"left out on {kind()}: {why}"))
+
+
 def pytest_terminal_summary(terminalreporter):
+    """The races; and one line a directory, of its last run of the whole suite (`make directories`)."""
     for line in tally.table(RACES):
         terminalreporter.write_line(line)
+    if "KIOPS_DIRECTORY" not in os.environ:
+        return
+    counts = {what: len(terminalreporter.stats.get(what, ())) for what in ("passed", "failed", "error", "skipped")}
+    reasons = Counter(report.longrepr[2] for report in terminalreporter.stats.get("skipped", ()))
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    (RESULTS / kind()).write_text("{passed:>8} {failed:>8} {error:>8} {skipped:>9}".format(**counts))
+    for why, number in sorted(reasons.items()):
+        terminalreporter.write_line(f"{number:>5} {why.removeprefix('Skipped: ')}")
+    terminalreporter.write_line(f"{'directory':<12}   passed   failed   errors  left out")
+    for name in KINDS:
+        if (RESULTS / name).exists():
+            terminalreporter.write_line(f"{name:<12} {(RESULTS / name).read_text()}")
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@
 
 It knows where an LDAP message ends and what operation it is, and nothing else:
 
-    proxy = FaultProxy(slapd_port)         # point the bridge at proxy.uri
+    proxy = FaultProxy(("127.0.0.1", 389)) # point the bridge at proxy.uri
     proxy.latency = 0.2                    # seconds before each message of the directory
     proxy.sliced = True                    # answers arrive byte by byte
     proxy.stall(), proxy.resume()          # half-open: nothing is forwarded, nothing is closed
@@ -67,8 +67,8 @@ class Trap:
 
 
 class FaultProxy:
-    def __init__(self, target_port):
-        self.target = ("127.0.0.1", target_port)
+    def __init__(self, target):
+        self.target = target
         self.latency, self.feed_lag, self.sliced, self.refusing = 0.0, 0.0, False, False
         self.seen, self.traps, self.pairs = [], {"request": [], "answer": []}, []
         self.flowing, self.lock = threading.Event(), threading.Lock()
@@ -120,7 +120,7 @@ class FaultProxy:
             except OSError:
                 return
             try:
-                server = None if self.refusing else socket.create_connection(self.target, timeout=10)
+                server = None if self.refusing else connected(self.target)
             except OSError:
                 server = None
             if not server:
@@ -128,7 +128,8 @@ class FaultProxy:
                 continue
             server.settimeout(None)
             for s in (client, server):
-                s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                if s.family == socket.AF_INET:
+                    s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             pair = (client, server)
             with self.lock:
                 self.pairs.append(pair)
@@ -165,6 +166,16 @@ class FaultProxy:
         for piece in pieces:
             sink.sendall(piece)
         return True
+
+
+def connected(target):
+    """`target` is an address or the path of a socket."""
+    if not isinstance(target, str):
+        return socket.create_connection(target, timeout=10)
+    server = socket.socket(socket.AF_UNIX)
+    server.settimeout(10)
+    server.connect(target)
+    return server
 
 
 def messages(source):

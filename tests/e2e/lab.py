@@ -12,7 +12,7 @@ import ldap
 from faultproxy import FaultProxy
 from kiopslab import entries, site
 from kiopslab.bridge import METRICS_OFFSET, REPOSITORY, Bridge
-from kiopslab.directories import new_directory
+from kiopslab.directories import DEFAULT, kind, new_directory
 from kiopslab.process import port_is_free
 from scim import GROUP, KIOPS_ORGANIZATION, USER, Person, Scim
 from view import View
@@ -21,6 +21,7 @@ BINARY = os.environ.get("KIOPS_BIN", str(REPOSITORY / "build/asan/kiops-bridge")
 # slapd={**...} for Lab: an entry with the class errAuxObject answers its errCode to its errOp.
 RETCODE = {"modules": "moduleload retcode",
            "overlays": f'overlay retcode\nretcode-parent "ou=retcodes,{site.BASE}"\nretcode-indir'}
+FEED_DELAY = 0 if kind() == DEFAULT else 3  # seconds by which a bridge may learn later what others changed
 SANITIZER_REPORT = re.compile(r"(Address|Leak|Thread|UndefinedBehavior)Sanitizer|runtime error:")
 
 
@@ -62,7 +63,7 @@ class Lab:
         self.slapd.create(chain(sample, people, extra), *["-s"] * bool(extra))
         try:
             self.slapd.process.start()
-            self.proxy = FaultProxy(self.slapd.port) if proxied else None
+            self.proxy = FaultProxy(self.slapd.place) if proxied else None
             if self.proxy:
                 eventually(self.proxy_passes, within=30)
             for n in range(bridges):

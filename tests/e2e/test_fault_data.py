@@ -360,9 +360,9 @@ def test_52_born_again_by_hand_while_the_group_still_names_the_dn(ground, admin)
     admin.delete(dn)
     admin.add(dn, objectClass=["inetOrgPerson", "kiopsUser"], uid=old["userName"], cn="x", sn="x")
     live(ground)
-    found = ground.scim.find("Users", f'userName eq "{old["userName"]}"')
+    named = f'userName eq "{old["userName"]}"'
+    eventually(lambda: [user["id"] != old["id"] for user in ground.scim.find("Users", named)] == [True])
     shown = ground.scim.get(f"/Groups/{group['id']}").json[KIOPS_ORGANIZATION]
-    assert found[0]["id"] != old["id"]
     assert [m["value"] for m in shown["managers"] if m.get("active", True)] == [other["id"]]
 
 

@@ -19,7 +19,7 @@ def ground(tmp_path_factory):
 
 @pytest.fixture
 def proxy(ground):
-    made = FaultProxy(ground.slapd.port)
+    made = FaultProxy(ground.slapd.place)
     yield made
     made.close()
 

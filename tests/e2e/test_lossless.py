@@ -6,7 +6,7 @@ import json
 
 import pytest
 from kiopslab.bridge import REPOSITORY
-from lab import eventually
+from lab import FEED_DELAY, eventually
 from scim import ENTERPRISE, GROUP, KIOPS_ORGANIZATION, USER
 from tenant import Tenant, without_server_parts
 
@@ -221,7 +221,7 @@ def test_an_edit_in_ldap_shows_and_wins(ground, posted, edit, wanted):
     keys = {"title", "name", "emails", "phoneNumbers", "addresses", "active", ENTERPRISE}
     wanted = {"active": True} | wanted
     shown = lambda: {k: v for k, v in asserted(ground, user).items() if k in keys}  # noqa: E731
-    eventually(lambda: shown() == wanted, within=2.0)
+    eventually(lambda: shown() == wanted, within=2.0 + FEED_DELAY)
     after = ground.scim.get(f"/Users/{user}")
     assert after.etag != before.etag
     # A client's change of something else does not bring the old value back.
@@ -234,7 +234,7 @@ def test_a_group_edited_in_ldap_shows(ground):
     name = ground.entry(group)["cn"][0]
     ground.view.modify(ground.dn(group), ("add", "member", ground.dn(user)), ("replace", "description", "by hand"))
     shown = lambda: ground.scim.get(f"/Groups/{group}").json  # noqa: E731
-    eventually(lambda: [m["value"] for m in shown()["members"]] == [user], within=2.0)
+    eventually(lambda: [m["value"] for m in shown()["members"]] == [user], within=2.0 + FEED_DELAY)
     assert shown()[KIOPS_ORGANIZATION]["description"] == "by hand" and shown()["displayName"] == name
 
 
@@ -242,13 +242,13 @@ def test_an_entry_made_in_ldap_is_a_user_and_a_deleted_one_is_none(ground):
     name = ground.name()
     dn = f"uid={name},ou=people,dc=example,dc=org"
     ground.view.add(dn, objectClass=["inetOrgPerson"], uid=name, cn="By Hand", sn="Hand", mail=["h@x.example"])
-    found = eventually(lambda: ground.scim.find("Users", f'userName eq "{name}"'), within=2.0)[0]
+    found = eventually(lambda: ground.scim.find("Users", f'userName eq "{name}"'), within=2.0 + FEED_DELAY)[0]
     assert (found["name"], found["emails"]) == ({"formatted": "By Hand", "familyName": "Hand"},
                                                 [{"value": "h@x.example", "type": "work"}])
     ground.scim.patch(f"/Users/{found['id']}", ("add", "nickName", "H")).expect(200)
     assert ground.stored(found["id"])["nickName"] == "H" and "kiopsUser" in ground.entry(found["id"])["objectClass"]
     ground.view.delete(dn)
-    eventually(lambda: ground.scim.get(f"/Users/{found['id']}").status == 404, within=2.0)
+    eventually(lambda: ground.scim.get(f"/Users/{found['id']}").status == 404, within=2.0 + FEED_DELAY)
 
 
 def test_a_restart_forgets_nothing_and_keeps_every_version(new_lab):

@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 from kiopslab.bridge import REPOSITORY
+from lab import eventually
 from scim import USER
 from story import OTHERWISE, PROFILES, REFUSED, SAME, Oddity, Story
 from tenant import Tenant
@@ -27,7 +28,7 @@ def test_a_page_makes_a_token_and_its_curl_lines_run(lab, page):
     profile = words[words.index("--profile") + 1]
     assert program == "kiops-bridge" and f"`{profile}`" in page.read_text().split("## Here")[0]
     token = lab.bridge.cli(*words).strip()
-    lab.client(token).get("/Users?count=0")  # a token that no feed has brought yet is read from the directory
+    eventually(lambda: lab.client(token).get("/Users?count=0").status == 200)  # the feed has brought it
     environment = os.environ | {"BASE": lab.bridge.url, "TOKEN": token}
     done = subprocess.run(["sh", "-ec", script], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0 and done.stdout, done.stderr

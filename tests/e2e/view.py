@@ -27,7 +27,7 @@ class View:
             found = self.link.search_s(dn, ldap.SCOPE_BASE, "(objectClass=*)", ["*", "+"])
         except ldap.NO_SUCH_OBJECT:
             return None
-        return decoded(found[0][1])
+        return decoded(found[0][1]) if found else None
 
     def by_id(self, uuid):
         """(dn, entry) of a SCIM id, or None."""

@@ -541,6 +541,25 @@ static void the_loss_tells_since_when(void **state)
     slapd_restart(slapd);
 }
 
+/* An own write stands in memory before a poll has seen it. */
+static void what_others_saw_is_looked_for(void **state)
+{
+    (void)state;
+    go_live();
+    struct str gone = person_new(conn, arena, "short-lived");
+    struct str there = person_new(conn, arena, "long-lived");
+    delete_dn(person_dn(arena, "short-lived"));
+    directory_feed_expect(feed, FEED_USER, gone);
+    directory_feed_expect(feed, FEED_USER, there);
+    expect(FEED_DELETED, gone, EVENT_WITHIN_MS);
+    directory_feed_expect(feed, FEED_USER, there);
+    unsigned deletions = known.deletions;
+    struct str later = person_new(conn, arena, "later");
+    expect(FEED_USER, later, EVENT_WITHIN_MS);
+    assert_int_equal(known.deletions, deletions);
+    assert_true_belief();
+}
+
 static void auto_polls_who_does_not_tell(void **state)
 {
     (void)state;
@@ -598,6 +617,7 @@ int main(void)
         FEED(a_change_between_two_reads_is_read_again),
         FEED(a_cut_answer_deletes_nothing),
         FEED(the_loss_tells_since_when),
+        FEED(what_others_saw_is_looked_for),
         FEED(auto_polls_who_does_not_tell),
     };
     return cmocka_run_group_tests(told, before_all, after_all) +

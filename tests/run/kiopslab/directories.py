@@ -2,6 +2,7 @@
 
 import os
 
+from .ds389 import Ds389
 from .slapd import Slapd
 
 DEFAULT = "slapd"
@@ -11,9 +12,11 @@ def slapd_that_is_polled(*place, **settings):
     return Slapd(*place, **{"tells": False, **settings})
 
 
+# Plain mode will be one more.
 KINDS = {
     "slapd": Slapd,  # with syncprov: it tells what changes
     "slapd-poll": slapd_that_is_polled,
+    "389ds": Ds389,
 }
 
 

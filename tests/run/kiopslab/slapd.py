@@ -66,8 +66,9 @@ syncprov-sessionlog 10000
 """
 
 
-def render_acl():
-    text = (REPOSITORY / "conf/acl.conf").read_text()
+def render(name):
+    """The access rules of conf/ with the names of the sample directory."""
+    text = (REPOSITORY / "conf" / name).read_text()
     for name, dn in (("PEOPLE", site.PEOPLE), ("ORGANIZATIONS", site.ORGANIZATIONS),
                      ("PLATFORM", site.PLATFORM), ("TOKENS", site.TOKENS), ("PENDING", site.PENDING), ("ADMINS", site.ADMINS), ("BRIDGE", site.BRIDGE),
                      ("OPERATOR", site.OPERATOR), ("READERS", site.SERVICES)):
@@ -97,6 +98,7 @@ class Slapd:
         self.home, self.live = Path(home), live
         self.port = port
         self.uri = f"ldap://127.0.0.1:{port}"
+        self.place = ("127.0.0.1", port)
         self.settings = "" if tells else "  poll_interval_s = 1;\n"
         modules = f"moduleload syncprov\n{modules}" if tells else modules
         self.passwords = passwords or site.Passwords()
@@ -109,7 +111,7 @@ class Slapd:
     def create(self, entries, *options):
         """Makes the folder and fills the database with `entries` (an iterable of LDIF texts); `options` of slapadd."""
         (self.home / "data").mkdir(parents=True, mode=0o700)
-        self.write("acl.conf", render_acl())
+        self.write("acl.conf", render("acl.conf"))
         self.write("slapd.conf", self.configuration)
         conf = str(self.home / "slapd.conf")
         load = subprocess.Popen([SLAPADD, "-q", "-w", *options, "-f", conf], stdin=subprocess.PIPE, text=True,
