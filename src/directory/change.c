@@ -90,21 +90,8 @@ struct change {
     const char *assertion;        /* filter, or NULL */
     const char *const *pre_attrs; /* read-entry controls; NULL = not wanted */
     const char *const *post_attrs;
-    struct str met; /* after it: entryUUID of the entry that was changed, if the server told */
+    const struct directory_entry *met; /* after it: as it was before, if the server told */
 };
-
-/* The target's id and version, and whatever else must hold, as one filter. */
-static const char *assertion_of(struct arena *a, const struct directory_target *t)
-{
-    if (t->id.len == 0 && t->csn.len == 0 && !t->extra)
-        return NULL;
-    struct str id = directory_filter_value(a, t->id);
-    struct str csn = t->csn.len ? directory_csn_filter(a, t->csn) : STR_NONE;
-    struct str text =
-        arena_fmt(a, "(&%s" STR_FMT "%s" STR_FMT "%s)", id.len ? "(entryUUID=" : "", STR_ARG(id),
-                  id.len ? ")" : "", STR_ARG(csn), t->extra ? t->extra : "");
-    return text.at;
-}
 
 static struct change change_of(const struct directory *d, struct arena *a,
                                enum directory_operation operation, const struct directory_target *t)
@@ -113,8 +100,8 @@ static struct change change_of(const struct directory *d, struct arena *a,
     return (struct change){
         .operation = operation,
         .dn = arena_cstr(a, t->dn),
-        .assertion = server->asserts ? assertion_of(a, t) : NULL,
-        .pre_attrs = server->identity,
+        .assertion = server->asserts ? directory_assertion(a, t) : NULL,
+        .pre_attrs = t->extra && !server->asserts ? directory_all_attrs : server->identity,
         .post_attrs = operation == DIRECTORY_OP_DELETE ? NULL
                       : t->want_post                   ? directory_all_attrs
                                                        : server->identity,
@@ -269,16 +256,16 @@ static void take_control(LDAP *ld, struct arena *a, LDAPControl *control,
         return;
     if (!directory_entry_decode(a, &control->ldctl_value, &e))
         return;
+    struct directory_entry *kept = ARENA_NEW(a, struct directory_entry);
+    *kept = e;
     if (pre) {
-        answer->pre_id = e.id;
+        answer->pre = kept;
         result->pre_csn = e.csn;
         return;
     }
     result->post_csn = e.csn;
     result->changed = directory_value(&e, "modifyTimestamp");
-    struct directory_entry *post = ARENA_NEW(a, struct directory_entry);
-    *post = e;
-    result->post = post;
+    result->post = kept;
 }
 
 static void take_answer(LDAP *ld, struct arena *a, LDAPMessage *message,
@@ -316,7 +303,7 @@ static bool run(struct directory_conn *c, struct arena *a, struct change *change
     result->outcome = directory_outcome_of(&answer);
     result->last_value =
         result->outcome == DIRECTORY_LOST && answer.code == LDAP_OBJECT_CLASS_VIOLATION;
-    change->met = answer.pre_id;
+    change->met = answer.pre;
     return directory_outcome_report(&answer, result->outcome, err);
 }
 
@@ -326,7 +313,7 @@ static bool assertion_holds(struct directory_conn *c, struct arena *a,
                             const struct directory_target *t, struct directory_result *result,
                             struct error *err)
 {
-    const char *assertion = assertion_of(a, t);
+    const char *assertion = directory_assertion(a, t);
     struct directory_entries found;
     *result = (struct directory_result){.outcome = DIRECTORY_UNAVAILABLE};
     if (!assertion)
@@ -353,11 +340,32 @@ static bool may_send(struct directory_conn *c, struct arena *a, const struct dir
 
 static bool met_another(const struct change *change, const struct directory_target *t)
 {
-    return t->id.len > 0 && change->met.len > 0 && !str_ieq(change->met, t->id);
+    return t->id.len > 0 && change->met && change->met->id.len > 0 &&
+           !str_ieq(change->met->id, t->id);
 }
 
-/* The other entry gets back what was taken, value by value. What is replaced (a lock) goes with a
- * swap of kiopsResource, and so meets no other entry. */
+static bool is_reversible(const struct directory_mods *m)
+{
+    for (size_t i = 0; i < m->count; i++)
+        if (m->at[i].op == DIRECTORY_REPLACE || m->at[i].count == 0)
+            return false;
+    return true;
+}
+
+/* Between the look before and the change: another entry, one that has what must not be there, or
+ * another version. What cannot be reversed goes with a swap of kiopsResource: no other bridge has
+ * written meanwhile. */
+static bool met_otherwise(const struct directory *d, const struct change *change,
+                          const struct directory_target *t, const struct directory_mods *m)
+{
+    const struct directory_entry *met = change->met;
+    if (directory_server(d)->asserts || !met || !is_reversible(m))
+        return false;
+    return met_another(change, t) || (t->extra && !directory_extra_holds(t->extra, met)) ||
+           (t->csn.len && met->csn.len && !str_eq(t->csn, met->csn));
+}
+
+/* The entry gets back what was taken, value by value. */
 static bool take_back(struct directory_conn *c, const struct directory_target *t,
                       const struct directory_mods *m, struct directory_result *result,
                       struct error *err)
@@ -367,10 +375,8 @@ static bool take_back(struct directory_conn *c, const struct directory_target *t
     struct directory_mods back;
     directory_mods_init(&back, m->arena);
     for (size_t i = m->count; i-- > 0;)
-        if (m->at[i].op != DIRECTORY_REPLACE && m->at[i].count > 0)
-            directory_mods_push(&back,
-                                m->at[i].op == DIRECTORY_ADD ? DIRECTORY_DELETE : DIRECTORY_ADD,
-                                m->at[i].attr, m->at[i].values, m->at[i].count);
+        directory_mods_push(&back, m->at[i].op == DIRECTORY_ADD ? DIRECTORY_DELETE : DIRECTORY_ADD,
+                            m->at[i].attr, m->at[i].values, m->at[i].count);
     change.mods = ldap_mods(&back);
     if (!run(c, m->arena, &change, result, err))
         return false;
@@ -391,7 +397,7 @@ bool directory_modify(struct directory_conn *c, const struct directory_target *t
     if (result->outcome == DIRECTORY_LOST)
         return true;
     bool fine = run(c, m->arena, &change, result, err);
-    if (result->outcome == DIRECTORY_DONE && met_another(&change, t))
+    if (result->outcome == DIRECTORY_DONE && met_otherwise(c->directory, &change, t, m))
         return take_back(c, t, m, result, err);
     if (!t->want_post)
         result->post = NULL;
@@ -420,7 +426,7 @@ bool directory_delete(struct directory_conn *c, struct arena *a, const struct di
         return true;
     bool fine = run(c, a, &change, result, err);
     if (result->outcome == DIRECTORY_DONE && met_another(&change, t))
-        LOG_ERROR("another_entry_deleted", LOG_S("dn", t->dn), LOG_S("id", change.met));
+        LOG_ERROR("another_entry_deleted", LOG_S("dn", t->dn), LOG_S("id", change.met->id));
     return fine;
 }
 

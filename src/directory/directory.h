@@ -229,7 +229,8 @@ struct directory_target {
     struct str dn;
     struct str id;      /* entryUUID that must still be there (assertion); empty = not asserted */
     struct str csn;     /* the csn that must still hold; empty = not asserted */
-    const char *extra;  /* a further assertion filter "(...)", or NULL */
+    const char *extra;  /* what else must hold: "(!(attr=value))" or "(!(attr=start*))", several
+                           one after the other, none with an escape; or NULL */
     struct str new_rdn; /* the name that directory_rename() gives it */
     struct str new_superior; /* of directory_rename(): where it moves; empty = stays */
     bool want_post;          /* whole entry back, else only entryCSN */

@@ -121,10 +121,10 @@ struct directory_search directory_tokens(const struct directory *d); /* all of t
 struct directory_answer {
     enum directory_operation operation;
     int code;
-    struct str diagnostic; /* the server's words: to the log, never to the client */
-    struct str referral;   /* the first URL, or empty */
-    struct str pre_id;     /* entryUUID of what was there before, where a control told */
-    const char *reason;    /* our own words where a control said more than the code; or NULL */
+    struct str diagnostic;             /* the server's words: to the log, never to the client */
+    struct str referral;               /* the first URL, or empty */
+    const struct directory_entry *pre; /* what was there before, where a control told; or NULL */
+    const char *reason; /* our own words where a control said more than the code; or NULL */
 };
 
 /* Fills `answer` (but its operation) from a result message, which it frees; `controls` may be NULL.
@@ -176,8 +176,10 @@ struct directory_server {
 const struct directory_server *directory_server(const struct directory *d);
 /* entryUSN so that it compares as text; STR_NONE: not to be trusted. */
 struct str directory_csn_of_number(struct arena *a, struct str number);
-/* "(entryCSN=...)" or "(entryUSN=...)" */
-struct str directory_csn_filter(struct arena *a, struct str csn);
+/* Does the entry hold what directory_target.extra asks? */
+bool directory_extra_holds(const char *extra, const struct directory_entry *e);
+/* The target's id and version, and whatever else must hold, as one filter; NULL: nothing. */
+const char *directory_assertion(struct arena *a, const struct directory_target *t);
 
 /* ---- feed.c: what the two kinds of feed share */
 #define DIRECTORY_SOURCES 5

@@ -56,6 +56,9 @@ static const struct meaning meanings[] = {
      "the directory does not change the kind of an entry"},
     {LDAP_NOT_ALLOWED_ON_NONLEAF, CHANGES, DIRECTORY_REFUSED, ERR_CONFLICT,
      "other entries stand below this one in the directory"},
+    /* 389-ds 2.3.1 with attribute uniqueness: every rename of a name that has an escape. */
+    {LDAP_OPERATIONS_ERROR, OP(DIRECTORY_OP_RENAME), DIRECTORY_REFUSED, ERR_INVALID_VALUE,
+     "the directory cannot rename an entry of this name"},
     {LDAP_OTHER, CHANGES, DIRECTORY_UNKNOWN, ERR_UNAVAILABLE,
      "the directory failed while it made the change"},
     {LDAP_INSUFFICIENT_ACCESS, ANY, DIRECTORY_UNAVAILABLE, ERR_UNAVAILABLE,

@@ -19,22 +19,57 @@ const struct directory_server *directory_server(const struct directory *d)
 }
 
 /* 389-ds counts changes, at first from a little below zero, which it then writes in 32 or in 64
- * bits without a sign: such a number is none, and what has none is read again. */
+ * bits without a sign; an import gives 0. Such a number is none, and what has none is read again.
+ */
 #define NUMBER_MAX INT64_C(4000000000)
 
 struct str directory_csn_of_number(struct arena *a, struct str number)
 {
     int64_t n;
-    if (!str_to_i64(number, &n) || n < 0 || n > NUMBER_MAX)
+    if (!str_to_i64(number, &n) || n <= 0 || n > NUMBER_MAX)
         return STR_NONE;
     return arena_fmt(a, "%020lld", (long long)n);
 }
 
-struct str directory_csn_filter(struct arena *a, struct str csn)
+static struct str csn_filter(struct arena *a, struct str csn)
 {
     int64_t n;
     if (str_to_i64(csn, &n))
         return arena_fmt(a, "(entryUSN=%lld)", (long long)n);
     struct str value = directory_filter_value(a, csn);
     return arena_fmt(a, "(entryCSN=" STR_FMT ")", STR_ARG(value));
+}
+
+const char *directory_assertion(struct arena *a, const struct directory_target *t)
+{
+    if (t->id.len == 0 && t->csn.len == 0 && !t->extra)
+        return NULL;
+    struct str id = directory_filter_value(a, t->id);
+    struct str csn = t->csn.len ? csn_filter(a, t->csn) : STR_NONE;
+    struct str text =
+        arena_fmt(a, "(&%s" STR_FMT "%s" STR_FMT "%s)", id.len ? "(entryUUID=" : "", STR_ARG(id),
+                  id.len ? ")" : "", STR_ARG(csn), t->extra ? t->extra : "");
+    return text.at;
+}
+
+bool directory_extra_holds(const char *extra, const struct directory_entry *e)
+{
+    struct str rest = str_of(extra), attr, value;
+    while (str_starts(rest, STR("(!("))) {
+        rest = str_sub(rest, 3, rest.len);
+        if (!str_split(&rest, '=', &attr) || !str_split(&rest, ')', &value))
+            return false;
+        rest = str_sub(rest, 1, rest.len); /* the outer parenthesis */
+        bool start = str_ends(value, STR("*"));
+        const struct directory_attr *now = NULL;
+        for (size_t i = 0; i < e->attr_count; i++)
+            if (str_ieq(e->attrs[i].name, attr))
+                now = &e->attrs[i];
+        if (start)
+            value.len--;
+        for (size_t i = 0; now && i < now->count; i++)
+            if (start ? str_istarts(now->values[i], value) : str_ieq(now->values[i], value))
+                return false;
+    }
+    return rest.len == 0;
 }

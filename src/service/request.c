@@ -39,7 +39,7 @@ enum step operation_request(struct change *ch, struct error *err)
     struct str none =
         g->joined.count
             ? arena_fmt(a, "(!(kiopsRequest=" STR_FMT ":*))", STR_ARG(id))
-            : arena_fmt(a, "(&(!(kiopsRequest=" STR_FMT ":*))(!(kiopsJoined=" STR_FMT ":*)))",
+            : arena_fmt(a, "(!(kiopsRequest=" STR_FMT ":*))(!(kiopsJoined=" STR_FMT ":*))",
                         STR_ARG(id), STR_ARG(id));
     return sent_to_step(ch, operation_modify_person(ch, &m, none.at, err));
 }

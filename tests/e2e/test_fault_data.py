@@ -8,6 +8,7 @@ import pytest
 from checker import Picture
 from faults import audit_records, live, unavailable
 from kiopslab import site
+from kiopslab.directories import kind
 from lab import eventually
 from scim import KIOPS_ORGANIZATION, PATCH, USER
 
@@ -100,7 +101,8 @@ def test_20_also_where_no_placeholder_stood(ground, admin):
     group = ground.organization(members=[user["id"]])
     admin.modify(dn_of(admin, group), ("delete", "member", site.PLACEHOLDER))
     remove(ground, group, user).expect(200)
-    assert admin.by_id(group["id"])[1]["member"] == [site.PLACEHOLDER]
+    if kind() != "389ds":  # whose groupOfNames does without
+        assert admin.by_id(group["id"])[1]["member"] == [site.PLACEHOLDER]
     assert members(ground, group) == set()
 
 

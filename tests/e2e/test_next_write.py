@@ -49,7 +49,7 @@ class Ground:
         for place, attribute in ((path, "title"), (f"/Groups/{self.group}", "displayName")):
             self.rules.patch(place, ("replace", attribute, told)).expect(200)
             eventually(lambda: self.there.get(place).json.get(attribute) == told)
-        eventually(lambda: self.role(name) in [role["value"] for role in self.there.get(path)["roles"]])
+        eventually(lambda: self.role(name) in [role["value"] for role in self.there.get(path).json.get("roles", ())])
 
     def told(self):
         """What slapd says of the two whom the writes are about: their entries, and both sides of the group."""

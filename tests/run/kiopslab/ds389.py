@@ -28,7 +28,6 @@ nsslapd-accesslog-logging-enabled: off
 nsslapd-securitylog-logging-enabled: off
 nsslapd-maxdescriptors: 4096
 nsslapd-sizelimit: 500
-nsslapd-entryusn-import-initval: 1
 passwordStorageScheme: SSHA
 """
 # The site's own rules: people see themselves and change their password, services read.
