@@ -5,6 +5,7 @@ import uuid
 
 import pytest
 from checklist import lines
+from kiopslab.directories import kind
 from scim import ENTERPRISE, GROUP, KIOPS_ORGANIZATION, PATCH, USER
 from tenant import Tenant, without_server_parts
 from test_races import at_once
@@ -53,7 +54,8 @@ def test_a_put_clears_what_it_does_not_say_but_active_and_password(ground):
     assert answer.etag != before.etag and shown(ground, user) == {"active": False, "title": "New"}
     entry = ground.entry(user)
     assert not {"mail", "givenName", "departmentNumber"} & set(entry)
-    ground.lab.view(dn, "Kept-5ecret")
+    if kind() != "389ds":  # which lets nobody in who is inactive
+        ground.lab.view(dn, "Kept-5ecret")
 
 
 @pytest.mark.line(144)

@@ -1,0 +1,89 @@
+/* What servers without an entryCSN or without assertions are dealt with by. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "directory/internal.h"
+
+static struct arena *arena;
+
+static struct str csn(const char *number)
+{
+    return directory_csn_of_number(arena, str_of(number));
+}
+
+static void numbers_compare_as_text(void **state)
+{
+    (void)state;
+    static const char *const rising[] = {"1", "9", "10", "99", "100", "4000000000"};
+    for (size_t i = 0; i + 1 < sizeof rising / sizeof *rising; i++)
+        assert_true(str_cmp(csn(rising[i]), csn(rising[i + 1])) < 0);
+}
+
+/* 389-ds after an import: 0 for all, and then a little below zero in 32 or 64 bits. */
+static void a_number_that_is_not_in_order_is_none(void **state)
+{
+    (void)state;
+    static const char *const odd[] = {"0", "4294967289", "18446744073709551611", "-1", "", "x"};
+    for (size_t i = 0; i < sizeof odd / sizeof *odd; i++)
+        assert_int_equal(csn(odd[i]).len, 0);
+}
+
+static void an_assertion_names_the_version_as_the_server_does(void **state)
+{
+    (void)state;
+    struct directory_target t = {.id = STR("i"), .csn = csn("17")};
+    assert_string_equal(directory_assertion(arena, &t), "(&(entryUUID=i)(entryUSN=17))");
+    t.csn = STR("20260101000000.000000Z#000000#000#000000");
+    t.extra = "(!(a=b))";
+    assert_string_equal(
+        directory_assertion(arena, &t),
+        "(&(entryUUID=i)(entryCSN=20260101000000.000000Z#000000#000#000000)(!(a=b)))");
+    assert_null(directory_assertion(arena, &(struct directory_target){0}));
+}
+
+static void what_must_not_be_there_is_found(void **state)
+{
+    (void)state;
+    const struct str joined[] = {STR("org1:2026"), STR("ORG2:2026")}, active[] = {STR("FALSE")};
+    const struct directory_attr attrs[] = {{STR("kiopsJoined"), joined, 2},
+                                           {STR("kiopsActive"), active, 1}};
+    const struct directory_entry e = {.attrs = attrs, .attr_count = 2};
+    assert_true(directory_extra_holds("(!(kiopsJoined=org3:*))", &e));
+    assert_false(directory_extra_holds("(!(kiopsJoined=org1:*))", &e));
+    assert_false(directory_extra_holds("(!(kiopsJoined=org2:*))", &e));
+    assert_true(directory_extra_holds("(!(kiopsJoined=org1:))", &e));
+    assert_false(directory_extra_holds("(!(kiopsActive=FALSE))", &e));
+    assert_true(directory_extra_holds("(!(kiopsRequest=org1:*))(!(kiopsJoined=org3:*))", &e));
+    assert_false(directory_extra_holds("(!(kiopsRequest=org1:*))(!(kiopsJoined=org1:*))", &e));
+    assert_false(directory_extra_holds("(kiopsJoined=org1:*)", &e));
+}
+
+static int before_all(void **state)
+{
+    (void)state;
+    arena = arena_new();
+    return 0;
+}
+
+static int after_all(void **state)
+{
+    (void)state;
+    arena_free(arena);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(numbers_compare_as_text),
+        cmocka_unit_test(a_number_that_is_not_in_order_is_none),
+        cmocka_unit_test(an_assertion_names_the_version_as_the_server_does),
+        cmocka_unit_test(what_must_not_be_there_is_found),
+    };
+    return cmocka_run_group_tests(tests, before_all, after_all);
+}
