@@ -39,7 +39,7 @@ def pytest_runtest_logreport(report):
 
 def pytest_collection_modifyitems(items):
     for item in items:
-        why = left_out.reason(kind(), item.nodeid.rpartition("/")[2])
+        why = left_out.reason(kind(), f"{item.path.name}::{item.nodeid.partition('::')[2]}")
         if why:
             item.add_marker(pytest.mark.skip(reason=f"left out on {kind()}: {why}"))
 
@@ -51,6 +51,8 @@ def pytest_terminal_summary(terminalreporter):
     if "KIOPS_DIRECTORY" not in os.environ:
         return
     counts = {what: len(terminalreporter.stats.get(what, ())) for what in ("passed", "failed", "error", "skipped")}
+    if not any(counts.values()):
+        return
     reasons = Counter(report.longrepr[2] for report in terminalreporter.stats.get("skipped", ()))
     RESULTS.mkdir(parents=True, exist_ok=True)
     (RESULTS / kind()).write_text("{passed:>8} {failed:>8} {error:>8} {skipped:>9}".format(**counts))
