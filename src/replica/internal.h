@@ -226,6 +226,11 @@ struct platform {
 };
 
 struct directory_token token_copy(struct arena *a, const struct directory_token *t);
+/* entryCSNs compare as text; without one, what comes later counts. */
+bool apply_is_older(struct str csn, struct str known);
+/* Of the token with that id, or token_count. Under a lock. */
+size_t token_place(const struct replica *r, struct str id);
+void token_drop(struct replica *r, size_t place); /* under the write lock */
 
 #define TOMBSTONES 4096
 #define TOMBSTONE_MS 300000
