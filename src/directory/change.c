@@ -50,6 +50,7 @@ struct change {
     const char *dn;
     LDAPMod **mods;
     const char *new_rdn, *new_superior;
+    bool keep_old_rdn;
     struct str password;
     const char *assertion;        /* filter, or NULL */
     const char *const *pre_attrs; /* read-entry controls; NULL = not wanted */
@@ -150,8 +151,8 @@ static int send_to(LDAP *ld, const struct change *change, int *msgid)
         code = ldap_delete_ext(ld, change->dn, controls.list, NULL, msgid);
         break;
     case DIRECTORY_OP_RENAME:
-        code = ldap_rename(ld, change->dn, change->new_rdn, change->new_superior, 1, controls.list,
-                           NULL, msgid);
+        code = ldap_rename(ld, change->dn, change->new_rdn, change->new_superior,
+                           !change->keep_old_rdn, controls.list, NULL, msgid);
         break;
     case DIRECTORY_OP_PASSWORD:
         code = ldap_passwd(ld, &name, NULL, &secret, controls.list, NULL, msgid);
@@ -428,6 +429,19 @@ static bool rename_back(struct directory_conn *c, struct arena *a, const struct 
     return true;
 }
 
+/* An attribute of one value cannot hold two names: then the old one goes at once. */
+static bool run_rename(struct directory_conn *c, struct arena *a, struct change *change,
+                       struct directory_result *result, struct error *err)
+{
+    bool answered = run(c, a, change, result, err);
+    if (!change->keep_old_rdn ||
+        (result->code != LDAP_CONSTRAINT_VIOLATION && result->code != LDAP_OBJECT_CLASS_VIOLATION))
+        return answered;
+    error_clear(err);
+    change->keep_old_rdn = false;
+    return run(c, a, change, result, err);
+}
+
 bool directory_rename(struct directory_conn *c, struct arena *a, const struct directory_target *t,
                       struct directory_result *result, struct error *err)
 {
@@ -440,7 +454,8 @@ bool directory_rename(struct directory_conn *c, struct arena *a, const struct di
     change.new_rdn = arena_cstr(a, t->new_rdn);
     if (t->new_superior.len)
         change.new_superior = arena_cstr(a, t->new_superior);
-    if (!run(c, a, &change, result, err))
+    change.keep_old_rdn = t->keep_old_rdn;
+    if (!run_rename(c, a, &change, result, err))
         return false;
     if (result->outcome == DIRECTORY_DONE && met_another(&change, t) && result->post)
         return rename_back(c, a, t, result, err);

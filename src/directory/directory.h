@@ -233,7 +233,9 @@ struct directory_target {
                            one after the other, none with an escape; or NULL */
     struct str new_rdn; /* the name that directory_rename() gives it */
     struct str new_superior; /* of directory_rename(): where it moves; empty = stays */
-    bool want_post;          /* whole entry back, else only entryCSN */
+    bool
+        keep_old_rdn; /* of directory_rename(): the old name stays among the values, where it may */
+    bool want_post;   /* whole entry back, else only entryCSN */
 };
 
 /* true: result->outcome is DONE, LOST, ABSENT or EXISTS. false: REFUSED, UNAVAILABLE or UNKNOWN,
@@ -369,7 +371,11 @@ MUST_CHECK bool directory_unmap_applicant(const struct directory *d,
                                           struct directory_mods *attrs, struct error *err);
 /* The RDN of the user of that name. */
 struct str directory_user_rdn(const struct directory *d, struct arena *a, struct str user_name);
+/* The value of the RDN attribute that is `dn`'s own, if the entry has it besides its name. */
+void directory_drop_old_name(const struct directory *d, const struct directory_entry *e,
+                             struct str dn, struct directory_mods *mods);
 /* Exact values are deleted and added, nothing is replaced blindly. mods->count 0 = nothing to do.
+ * Of a rename that was not ended, the old name goes.
  * `*new_rdn` is set when userName moves the RDN, else empty. */
 MUST_CHECK bool directory_unmap_user(const struct directory *d,
                                      const struct directory_user_edit *edit,

@@ -245,6 +245,49 @@ struct str directory_user_rdn(const struct directory *d, struct arena *a, struct
                      STR_ARG(directory_dn_value(a, user_name)));
 }
 
+/* The value of `dn`'s own name, spelt as the entry has it; empty: it has no such value, or is named
+ * so itself. */
+static struct str old_name(const struct directory *d, struct arena *a,
+                           const struct directory_entry *e, struct str name)
+{
+    const char *ldap = arena_cstr(a, d->config->directory.users.rdn);
+    struct directory_values values = mapping_values(e, ldap);
+    bool shared;
+    struct str now = mapping_rdn_value(a, e->dn, ldap, &shared), key = unicode_key(a, name);
+    if (!name.len || shared || str_eq(unicode_key(a, now), key))
+        return STR_NONE;
+    for (size_t i = 0; i < values.count; i++)
+        if (str_eq(unicode_key(a, values.at[i]), key))
+            return values.at[i];
+    return STR_NONE;
+}
+
+void directory_drop_old_name(const struct directory *d, const struct directory_entry *e,
+                             struct str dn, struct directory_mods *mods)
+{
+    bool shared;
+    const char *ldap = arena_cstr(mods->arena, d->config->directory.users.rdn);
+    struct str value =
+        old_name(d, mods->arena, e, mapping_rdn_value(mods->arena, dn, ldap, &shared));
+    if (value.len)
+        directory_mods_one(mods, DIRECTORY_DELETE, ldap, value);
+}
+
+/* What a rename left that was not ended: the asserted name is another one. */
+static bool drop_old_name(struct mapping_write *w, const struct directory *d,
+                          const struct directory_user_edit *edit)
+{
+    struct str asserted = edit->before->asserted_name;
+    if (!asserted.len ||
+        str_eq(unicode_key(w->arena, asserted), unicode_key(w->arena, edit->before->user_name)))
+        return false;
+    struct str value = old_name(d, w->arena, edit->entry, asserted);
+    if (value.len)
+        mapping_changes_one(&w->changes, arena_cstr(w->arena, d->config->directory.users.rdn),
+                            STR("userName"), value, STR_NONE);
+    return true;
+}
+
 bool directory_unmap_user(const struct directory *d, const struct directory_user_edit *edit,
                           struct directory_mods *mods, struct str *new_rdn, struct error *err)
 {
@@ -256,8 +299,9 @@ bool directory_unmap_user(const struct directory *d, const struct directory_user
     begin(&write, d, mods->arena, edit);
     mapping_write_values(&write);
     mapping_changes_external_id(&write.changes, edit->writer, edit->after);
+    bool left = drop_old_name(&write, d, edit);
     foresee(&write, version);
-    if (str_eq(str_of(version), str_of(edit->before->version)))
+    if (!left && str_eq(str_of(version), str_of(edit->before->version)))
         return true;
     mapping_changes_class(&write.changes, STR("kiopsUser"));
     if (!swap_asserted(&write, edit->writer, STR_NONE, err))

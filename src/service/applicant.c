@@ -63,7 +63,7 @@ enum step applicant_move_in(struct change *ch, const struct directory_values *jo
                                       .want_post = true};
     struct directory_result result = {0};
     /* Nobody's values are inherited with the name. */
-    if (!naming_claim(c, dn, err))
+    if (!naming_claim(c, dn, ch->sight.user_name, err))
         return err->kind == ERR_UNIQUENESS ? give_up_name(ch, joined, err) : STEP_FAILED;
     if (!directory_rename(c->conn, c->arena, &target, &result, err)) {
         if (result.outcome != DIRECTORY_UNKNOWN)

@@ -275,8 +275,10 @@ void signup_sweep(struct service *s);
  * -------------------------------- */
 /* Removes them, except those of a living or protected entry with that DN (3.2, create, delete). */
 MUST_CHECK bool naming_clear(const struct service_call *c, struct str dn, struct error *err);
-/* For who is to get that DN: ERR_UNIQUENESS when somebody has it; else nobody's values are left. */
-MUST_CHECK bool naming_claim(const struct service_call *c, struct str dn, struct error *err);
+/* For the user of that name, who is to get that DN: ERR_UNIQUENESS when somebody has it; else
+ * nobody's values are left. Who is giving up the name takes what is theirs along first. */
+MUST_CHECK bool naming_claim(const struct service_call *c, struct str dn, struct str name,
+                             struct error *err);
 struct str naming_rdn(struct str dn); /* the first one, as the server writes it */
 struct str naming_dn_with(struct arena *a, struct str dn, struct str new_rdn);
 /* Where the user stood when the bridge last wrote the name; empty: where they stand now. */
@@ -284,6 +286,12 @@ struct str naming_former_dn(const struct service_call *c, const struct directory
 /* The entry was renamed: the values follow it, unless somebody else stands at `from` by now. */
 MUST_CHECK bool naming_move(const struct service_call *c, struct str from, struct str to,
                             struct error *err);
+
+/* ---- user_rename.c */
+/* Ends the rename of the user whose entry this is, should one not be ended: the groups follow, then
+ * the old name is given up. STEP_AGAIN: the entry changed meanwhile. */
+enum step rename_end(const struct service_call *c, const struct directory_entry *e,
+                     struct error *err);
 
 /* ---- user_delete.c */
 /* What each organization that names the person sees of a deletion: changes to be looked at. */

@@ -8,6 +8,7 @@ struct naming {
     const struct directory_entry *group;
     bool member, owner, last_owner;
     bool to_member, to_owner; /* the other DN is named already */
+    bool somebodys;           /* an entry stands at the DN by now */
 };
 
 struct str naming_rdn(struct str dn)
@@ -50,19 +51,22 @@ static bool look_at_group(struct naming *n, struct str from, struct str to, stru
 {
     const struct service_call *c = n->call;
     struct str group = n->group->dn;
-    struct directory_search in[4] = {directory_search_has_value(c->arena, group, "member", from),
+    static const char *const attrs[] = {"entryUUID", NULL};
+    struct directory_search in[5] = {directory_search_has_value(c->arena, group, "member", from),
                                      directory_search_has_value(c->arena, group, "owner", from),
+                                     {.base = from, .scope = DIRECTORY_BASE, .attrs = attrs},
                                      directory_search_has_value(c->arena, group, "member", to),
                                      directory_search_has_value(c->arena, group, "owner", to)};
-    struct directory_entries found[4] = {0};
-    if (!directory_find_all(c->conn, c->arena, (struct directory_searches){in, to.len ? 4 : 2},
+    struct directory_entries found[5] = {0};
+    if (!directory_find_all(c->conn, c->arena, (struct directory_searches){in, to.len ? 5 : 3},
                             found, err))
         return false;
+    n->somebodys = found[2].count > 0;
     const struct directory_attr *owners = directory_attr(n->group, "owner");
     n->member = found[0].count > 0;
     n->owner = found[1].count > 0;
-    n->to_member = found[2].count > 0;
-    n->to_owner = found[3].count > 0;
+    n->to_member = found[3].count > 0;
+    n->to_owner = found[4].count > 0;
     n->last_owner = n->owner && owners && owners->count == 1 &&
                     directory_has(n->group, "objectClass", STR("kiopsManagedOrganization"));
     return true;
@@ -148,7 +152,11 @@ static enum step work_once(const struct service_call *c, naming_work *work, stru
         return STEP_FAILED;
     for (size_t i = 0; i < found.count; i++) {
         struct naming n = {.call = c, .group = &found.at[i]};
-        enum step one = look_at_group(&n, from, to, err) ? work(&n, from, to, err) : STEP_FAILED;
+        if (!look_at_group(&n, from, to, err))
+            return STEP_FAILED;
+        if (n.somebodys)
+            return STEP_DONE;
+        enum step one = work(&n, from, to, err);
         if (one == STEP_FAILED)
             return one;
         all = one == STEP_AGAIN ? one : all;
@@ -192,23 +200,45 @@ bool naming_clear(const struct service_call *c, struct str dn, struct error *err
     return unfinished(err);
 }
 
+/* Who has the name among their values and another one now is giving it up: the groups' values are
+ * theirs until they have followed. */
+static bool let_go(const struct service_call *c, struct str name, struct error *err)
+{
+    for (int tries = 0; tries <= TRIES_AFTER; tries++) {
+        struct directory_search s =
+            directory_search_user_named(c->service->directory, c->arena, name);
+        struct directory_entries found;
+        enum step step = STEP_DONE;
+        if (!directory_find(c->conn, c->arena, &s, &found, err))
+            return false;
+        for (size_t i = 0; i < found.count && step == STEP_DONE; i++)
+            step = rename_end(c, &found.at[i], err);
+        if (step != STEP_AGAIN)
+            return step == STEP_DONE;
+    }
+    return unfinished(err);
+}
+
 /* One round trip where nothing is left, which is nearly always. */
-bool naming_claim(const struct service_call *c, struct str dn, struct error *err)
+bool naming_claim(const struct service_call *c, struct str dn, struct str name, struct error *err)
 {
     static const char *const attrs[] = {"entryUUID", NULL};
-    struct directory_search s[3] = {
+    struct directory_search s[4] = {
         directory_search_groups_naming(c->service->directory, c->arena, dn),
         {.base = dn, .scope = DIRECTORY_BASE, .attrs = attrs},
-        directory_search_has_value(c->arena, c->service->config->directory.admins_dn, "member",
-                                   dn)};
-    struct directory_entries found[3];
-    s[0].attrs = attrs;
-    if (!directory_find_all(c->conn, c->arena, (struct directory_searches){s, 3}, found, err))
+        directory_search_has_value(c->arena, c->service->config->directory.admins_dn, "member", dn),
+        directory_search_user_named(c->service->directory, c->arena, name)};
+    struct directory_entries found[4];
+    s[0].attrs = s[3].attrs = attrs;
+    if (!directory_find_all(c->conn, c->arena, (struct directory_searches){s, 4}, found, err))
         return false;
     if (found[1].count || directory_is_protected(c->service->directory, dn))
         return error_set(err, ERR_UNIQUENESS,
                          "userName is taken by another user; choose another one");
-    return found[0].count + found[2].count == 0 || naming_clear(c, dn, err);
+    bool named = found[0].count + found[2].count > 0;
+    if (!named && !found[3].count)
+        return true;
+    return let_go(c, name, err) && (!named || naming_clear(c, dn, err));
 }
 
 /* Lost: the server's referential integrity was first; the next round finds nothing. */

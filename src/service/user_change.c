@@ -207,15 +207,15 @@ static enum step take_away(struct user_write *w, struct change *platform, struct
 }
 
 struct user_parts {
-    const struct directory_mods *mods;
+    struct directory_mods *mods;
     struct str new_rdn;
     struct change *platform;
 };
 
 /* The password first: refused, it leaves nothing behind. Then what is taken away; then the name,
  * which somebody else may take meanwhile, and the groups that follow it; refused after that, it
- * goes back. The asserted name comes last: until then it tells a repeated request where the groups
- * were left. */
+ * goes back. The asserted name comes last, and with it the old value goes: until then they tell a
+ * repeated request where the groups were left, and keep the old name. */
 static enum step write_steps(struct user_write *w, const struct user_parts *p, struct error *err)
 {
     struct directory_target target = {.dn = w->entry.dn,
@@ -228,7 +228,7 @@ static enum step write_steps(struct user_write *w, const struct user_parts *p, s
     if (step == STEP_DONE)
         step = take_away(w, p->platform, err);
     if (step == STEP_DONE && new_rdn.len)
-        step = user_rename(w, &target, err);
+        step = user_rename(w, &target, p->mods, err);
     if (step != STEP_DONE)
         return step;
     if (new_rdn.len && !user_rename_finish(w, target.dn, err))
@@ -265,7 +265,15 @@ static enum step write_user(struct user_write *w, struct error *err)
     }
     if ((kind == KIOPS_DEACTIVATE && !decide_platform(w, &platform, err)) ||
         !access_confirm(c, STR_NONE, err) || !user_write_intend(w, kind, rule, err) ||
-        !user_roles_intend(w, err) || (new_rdn.len && !user_rename_claim(w, new_rdn, err)) ||
+        !user_roles_intend(w, err))
+        return STEP_FAILED;
+    if (new_rdn.len && left.len) { /* one rename after the other */
+        w->wrote = true;
+        enum step ended = rename_end(c, &w->entry, err);
+        w->renamed_from = STR_NONE;
+        return ended == STEP_DONE ? STEP_AGAIN : ended;
+    }
+    if ((new_rdn.len && !user_rename_claim(w, new_rdn, err)) ||
         (left.len && !user_rename_finish(w, w->entry.dn, err)))
         return STEP_FAILED;
     if (kind == KIOPS_DEACTIVATE) {

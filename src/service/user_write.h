@@ -90,8 +90,9 @@ bool user_roles_end(struct user_write *w, struct error *err); /* as plan_end */
  * ---------------------------------- */
 /* ERR_UNIQUENESS when somebody stands where the new name leads. */
 MUST_CHECK bool user_rename_claim(struct user_write *w, struct str new_rdn, struct error *err);
-/* modrdn; afterwards `target` is the entry under its new name. */
-enum step user_rename(struct user_write *w, struct directory_target *target, struct error *err);
+/* modrdn; afterwards `target` is the entry under its new name, and `mods` give up the old one. */
+enum step user_rename(struct user_write *w, struct directory_target *target,
+                      struct directory_mods *mods, struct error *err);
 /* The DN that groups may still name, because a rename (of this request, an earlier one, or by
  * another hand) was not followed to its end; empty = none. */
 struct str user_rename_left(const struct user_write *w);

@@ -153,8 +153,8 @@ static bool create_user(struct user_write *w, const json_t *body, struct error *
         !user_write_intend(w, KIOPS_CREATE_USER, rule, err))
         return false;
     return user_write_name_is_free(c, json_get_str(w->after, "userName"), STR_NONE, err) &&
-           naming_claim(c, dn, err) && add_user(w, dn, &attrs, err) && set_first_password(w, err) &&
-           decide_roles(w, err);
+           naming_claim(c, dn, json_get_str(w->after, "userName"), err) &&
+           add_user(w, dn, &attrs, err) && set_first_password(w, err) && decide_roles(w, err);
 }
 
 enum service_status service_user_create(const struct service_call *c, const json_t *body,

@@ -33,6 +33,7 @@ class Record:
     result: int
     changes: list
     new_rdn: str = ""
+    keeps_old: bool = False  # a modrdn that leaves the old name among the values
     by: str = ""
     time: float = 0.0
 
@@ -55,7 +56,8 @@ def record_of(values):
         if found:
             changes.append((found[2], found[1].lower(), found[3]))
     return Record(one["entrycsn"][0], one["reqtype"][0], fold(one["reqdn"][0]), int(one["reqresult"][0]), changes,
-                  one.get("reqnewrdn", [""])[0], one["reqauthzid"][0], seconds(one["entrycsn"][0]))
+                  one.get("reqnewrdn", [""])[0],
+                  one.get("reqdeleteoldrdn") == ["FALSE"], one["reqauthzid"][0], seconds(one["entrycsn"][0]))
 
 
 def read_log(view, after=""):
@@ -164,7 +166,7 @@ class Directory:
         if moved in self.people:
             self.former[record.dn] = moved
             self.former.pop(entry["dn"], None)
-            entry["uid"] = {record.new_rdn.partition("=")[2].lower()}
+            entry["uid"] = (entry["uid"] if record.keeps_old else set()) | {record.new_rdn.partition("=")[2].lower()}
         self.digest ^= digest_of(entry)
         return {moved} & self.people.keys()
 

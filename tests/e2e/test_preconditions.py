@@ -4,7 +4,9 @@
 import os
 import subprocess
 import time
+from urllib.parse import urlencode
 
+import ldap
 import pytest
 from checker import Picture, fold
 from faults import audit_records
@@ -12,6 +14,7 @@ from hands import Hand
 from kiopslab import site
 from kiopslab.bridge import REPOSITORY
 from kiopslab.directories import kind
+from lab import eventually
 from scim import KIOPS_ORGANIZATION
 
 MANAGERS = f"{KIOPS_ORGANIZATION}:managers"
@@ -294,6 +297,55 @@ def test_a_change_beside_a_rename(company, hand, what, stays):
     now = company.picture()
     dn = fold(company.dn(company.first))
     assert (dn in now.managers(company.group)) == stays and (dn in now.members(company.group)) == (what != "remove")
+    company.is_sound()
+
+
+def test_the_old_name_is_held_until_the_groups_have_followed(company):
+    """Nobody can be made under it, and so nobody clears it out of the groups, or inherits it."""
+    old, uid = company.dn(company.first), f"later{company.lab.number()}"
+    name, refused = old.split(",")[0].removeprefix("uid="), []
+
+    def make_again():
+        try:
+            company.view.add(old, objectClass="inetOrgPerson", uid=name, cn="New", sn="New")
+        except ldap.CONSTRAINT_VIOLATION:
+            refused.append(name)
+
+    patch_during(company, make_again, ("replace", "userName", uid), path=f"/Users/{company.first}").expect(200)
+    assert refused == [name]
+    assert company.view.by_id(company.first)[1]["uid"] == [uid]
+    assert fold(company.dn(company.first)) in company.picture().managers(company.group)
+    company.lab.user(userName=name)
+    company.is_sound()
+
+
+def cut_off(company, user):
+    """As a rename leaves it that was cut off before the groups followed; the old name."""
+    old, new = company.dn(user), f"later{company.lab.number()}"
+    company.view.link.rename_s(old, f"uid={new}", delold=0)
+    eventually(lambda: company.lab.scim.get(f"/Users/{user}")["userName"] == new)
+    return old.split(",")[0].removeprefix("uid="), new
+
+
+def test_who_takes_a_name_finishes_the_rename_that_gave_it_up(company):
+    """And clears nothing that belongs to the person who had it."""
+    name, new = cut_off(company, company.first)
+    found = company.lab.scim.get("/Users?" + urlencode({"filter": f'userName eq "{name}"'})).expect(200).json
+    assert found["totalResults"] == 0, "the old value is no name"
+    company.lab.user(userName=name)
+    assert company.view.by_id(company.first)[1]["uid"] == [new]
+    assert fold(company.dn(company.first)) in company.picture().managers(company.group)
+    company.is_sound()
+
+
+@pytest.mark.parametrize("back", [False, True])
+def test_a_rename_after_one_that_was_cut_off(company, back):
+    """Repeated, or to another name or back: the groups follow all the way."""
+    name, new = cut_off(company, company.first)
+    wanted = name if back else new
+    company.lab.scim.patch(f"/Users/{company.first}", ("replace", "userName", wanted)).expect(200)
+    assert company.view.by_id(company.first)[1]["uid"] == [wanted]
+    assert fold(company.dn(company.first)) in company.picture().managers(company.group)
     company.is_sound()
 
 

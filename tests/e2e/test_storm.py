@@ -90,6 +90,32 @@ def test_deleted_against_promoted(pair, admins):
     race.ends("delete / promote", ROUNDS)
 
 
+def test_renamed_while_the_old_name_is_made_again(pair, admins):
+    """The last Manager keeps the seat under the new name; the new person of the old name has nothing of it."""
+    names = [f"before{pair.number()}" for _ in range(ROUNDS)]
+    users = [pair.user(userName=name)["id"] for name in names]
+    groups = [pair.organization(managers=[user])["id"] for user in users]
+    for group, user in zip(groups, users):
+        member_everywhere(pair, group, user)
+    race, kept = Race(pair), []
+    for n, (old, user, group) in enumerate(zip(names, users, groups)):
+        rename, create = Request("rename", "token:e2e", about={user, group}), Request("create", "token:e2e")
+        here, there = admins[n % 2], admins[(n + 1) % 2]
+        new = {"schemas": [USER], "userName": old}
+        answers = at_once(
+            lambda: race.book.ask(rename, lambda: here.patch(f"/Users/{user}", ("replace", "userName", f"after{n}x{old}"))),
+            lambda: race.book.ask(create, lambda: there.post("/Users", new)))
+        assert answers[0].status == 200 and answers[1].status in (201, 409, 503), [a.text for a in answers]
+        if answers[1].status == 201:
+            create.about, create.wants = {answers[1]["id"]}, [(("is", answers[1]["id"]), True)]
+        entry, seat = race.view.by_id(user), race.view.by_id(group)[1]
+        kept.append(seat["owner"] == [entry[0]] and entry[0] in seat["member"])
+        assert entry[1]["uid"] == [f"after{n}x{old}"], "the old name is given up"
+    print(f"\n{kept.count(False)} of {ROUNDS} rounds cost the seat", end="")
+    assert all(kept)
+    race.ends("rename / create", ROUNDS)
+
+
 def test_deleted_and_made_again(pair, admins):
     """The new person of that name gets nothing of the old one's, nor what others gave the old one meanwhile."""
     name, group = f"phoenix{pair.number()}", pair.organization(managers=[pair.user()["id"]])["id"]
