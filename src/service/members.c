@@ -199,6 +199,9 @@ static bool check_exists(const struct service_call *c, struct str id, int operat
 {
     struct directory_person p;
     struct replica_organization nested;
+    /* Who may add nobody hears that, whoever it is: the rules say so. */
+    if (c->actor.role < KIOPS_PLATFORM_ADMIN && directory_is_uuid(id))
+        return true;
     if (replica_person(c->service->replica, c->arena, id, &p))
         return true;
     if (replica_organization(c->service->replica, c->arena, id, &nested)) {

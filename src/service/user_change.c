@@ -325,7 +325,8 @@ static enum service_status change_user(struct user_write *w, struct service_resu
     const struct service_call *c = w->call;
     if (!c->conn)
         return SERVICE_NEEDS_DIRECTORY;
-    if (!access_may_write(c, err) || !service_readable(c->service, err))
+    if (!access_may_write(c, err) || !service_readable(c->service, err) ||
+        !user_write_may_know(c, KIOPS_EDIT_USER, w->id, err))
         return SERVICE_FAILED;
     w->writer = user_write_writer(c);
     enum step step = STEP_AGAIN;

@@ -219,7 +219,8 @@ enum service_status service_user_delete(const struct service_call *c, struct str
     (void)out;
     if (!c->conn)
         return SERVICE_NEEDS_DIRECTORY;
-    if (!access_may_write(c, err) || !service_readable(c->service, err))
+    if (!access_may_write(c, err) || !service_readable(c->service, err) ||
+        !user_write_may_know(c, KIOPS_DELETE_USER, id, err))
         return SERVICE_FAILED;
     enum step step = STEP_AGAIN;
     for (int tries = 0; step == STEP_AGAIN && tries <= (d.wrote ? TRIES_AFTER : TRIES_BEFORE);

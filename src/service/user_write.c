@@ -62,6 +62,23 @@ bool user_write_judge(const struct service_call *c, struct kiops_change *what,
     return false;
 }
 
+bool user_write_may_know(const struct service_call *c, enum kiops_change_kind kind, struct str id,
+                         struct error *err)
+{
+    const struct replica_ask ask = {REPLICA_USER, id, &c->actor, {.members = false}};
+    struct replica_text seen;
+    const char *rule;
+    if (c->actor.role == KIOPS_PLATFORM_ADMIN || c->actor.kind == KIOPS_ACTOR_OPERATOR)
+        return true;
+    if (c->actor.role == KIOPS_MANAGER)
+        return replica_show(c->service->replica, c->arena, &ask, &seen) ||
+               error_set(err, ERR_NOT_FOUND, "no such user");
+    const struct kiops_state anybody = {
+        .subject_exists = true, .subject_active = true, .now = clock_now()};
+    struct kiops_change what = {.kind = kind, .subject = id, .operation = -1};
+    return user_write_judge(c, &what, &anybody, &rule, err);
+}
+
 bool user_write_intend(struct user_write *w, enum kiops_change_kind kind, const char *rule,
                        struct error *err)
 {

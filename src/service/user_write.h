@@ -54,6 +54,10 @@ MUST_CHECK bool user_write_check_manager(const struct service_call *c, const jso
 MUST_CHECK bool user_write_judge(const struct service_call *c, struct kiops_change *what,
                                  const struct kiops_state *state, const char **rule,
                                  struct error *err);
+/* Who may change no user learns nothing of whom there is (KB-R05, R09): 404 for whom a Manager does
+ * not see, as for an unknown id; 403 for whoever else asks, before anybody is looked for. */
+MUST_CHECK bool user_write_may_know(const struct service_call *c, enum kiops_change_kind kind,
+                                    struct str id, struct error *err);
 /* The intent, once. */
 MUST_CHECK bool user_write_intend(struct user_write *w, enum kiops_change_kind kind,
                                   const char *rule, struct error *err);
@@ -77,6 +81,8 @@ MUST_CHECK bool user_roles_show(struct user_write *w, json_t *before, struct err
  * compute is dropped. Errors: ERR_INVALID_VALUE (KB-R01). `before` NULL for a new user. */
 MUST_CHECK bool user_roles_take(struct user_write *w, const json_t *before, json_t *after,
                                 struct error *err);
+/* For who is still to be made: ERR_INVALID_VALUE names an organization that is not there. */
+MUST_CHECK bool user_roles_known(const struct user_write *w, struct error *err);
 /* The user is there. Every refusal before the first write; ERR_INVALID_VALUE names an organization
  * that is not there. */
 MUST_CHECK bool user_roles_decide(struct user_write *w, struct error *err);

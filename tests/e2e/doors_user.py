@@ -31,7 +31,7 @@ RECORDS = [
     (2, "mina", "lee", roles("Manager@{A}"), 403, 18), (2, "manager-a", "lee", roles("Manager@{A}"), 403, 18),
     (3, "mina", "lee", roles("PlatformAdmin"), 403, 18), (3, "mina", "ada", INACTIVE, 403, 18),
     (4, "ada", "ada", INACTIVE, 403, 4), (4, "mina", "mina", roles("Manager@{B}"), 403, 18),
-    (5, "mina", "sora", INACTIVE, 403, 18), (5, "manager-a", "sora", roles("Member@{A}"), 403, 18),
+    (5, "mina", "sora", INACTIVE, 404, None), (5, "manager-a", "sora", roles("Member@{A}"), 404, None),
     (6, "mina", "matteo", roles("vpn@{A}"), 403, 18),
     (8, "mina", "matteo", roles("Member@{A}"), 403, 18),
     (9, "kim", "lee", INACTIVE, 403, 9), (9, "reader", "lee", INACTIVE, 403, 9), (9, "kim", "kim", {"title": "Chief"}, 403, 9),
@@ -39,7 +39,7 @@ RECORDS = [
     (14, "roles", "lee", roles("vpn@{A}"), 400, 1),
     (17, "roles", "lee", roles("Member@{New.name}"), 400, None),
     (18, "mina", "lee", {"title": "Chief"}, 403, 18),
-    (21, "mina", "out", roles("Member@{A}"), 403, 18),
+    (21, "mina", "out", roles("Member@{A}"), 404, None),
     ((3, 53), "mina", "mina", roles("PlatformAdmin"), 403, 18), (53, "manager-a", "lee", {"displayName": "Chief"}, 403, 18),
     (54, "mina", "noa", roles("Member@{A}"), 403, 18),
 ]
@@ -135,12 +135,12 @@ def taken(who, value):
 
 CORE_ROLES_REFUSED = [case(r, "core-roles", actor, request, *answer) for r, actor, request, *answer in [
     (2, "mina", granted("lee", "Manager@{A}"), 403, 18), (3, "mina", granted("lee", "PlatformAdmin"), 403, 18),
-    (5, "mina", taken("sora", "Member@{B}"), 403, 18), (7, "roles", taken("jun", "Manager@{B}"), 409, 7),
+    (5, "mina", taken("sora", "Member@{B}"), 404), (7, "roles", taken("jun", "Manager@{B}"), 409, 7),
     (9, "kim", granted("lee", "Manager@{A}"), 403, 9),
     (9, "reader", granted("lee", "Member@{B}"), 403, 9), (14, "roles", granted("lee", "vpn@{A}"), 400, 1),
     (16, "roles", taken("ada", "PlatformAdmin"), 409, 16), (17, "roles", granted("lee", "Manager@{New.name}"), 400),
     (20, "careful", taken("kim", "Member@{A}"), 409, 20), (18, "mina", granted("lee", "Welder"), 403, 18), (19, "roles", taken("gone", "Manager@{V}"), 409, 7),
-    (21, "mina", granted("out", "Member@{A}"), 403, 18), (53, "mina", granted("mina", "PlatformAdmin"), 403, 18),
+    (21, "mina", granted("out", "Member@{A}"), 404), (53, "mina", granted("mina", "PlatformAdmin"), 403, 18),
 ]]
 CORE_ROLES_DONE = [case(r, "core-roles", actor, request, 200, **then) for r, actor, request, then in [
     (4, "ada", granted("ada", "Manager@{A}"), {"ada": "A=Member platform platform-value"}),
@@ -166,7 +166,7 @@ RENAMED_REFUSED = [case(r, "rename", actor, request, *answer) for r, actor, requ
     (2, "mina", renamed("lee", ("add", "roles", [{"value": "Manager@{A}"}])), 403, 18), (3, "mina", renamed("ada"), 403, 18),
     (5, "mina", called("B"), 404), (5, "manager-a", called("B"), 404), (9, "kim", called("A"), 403, 9),
     (9, "kim", renamed("kim"), 403, 9), (9, "reader", called("A"), 403, 9), (17, "mina", called("A", "{B.name}"), 409),
-    (18, "mina", renamed("kim"), 403, 18), (21, "mina", renamed("out"), 403, 18), (53, "mina", called("B", "{A.name}"), 404),
+    (18, "mina", renamed("kim"), 403, 18), (21, "mina", renamed("out"), 404), (53, "mina", called("B", "{A.name}"), 404),
     (53, "mina", renamed("mina"), 403, 18),
     (14, "admin", renamed("lee", ("add", f'{ROLE}[value eq "{{A}}"].permissions', ["root"])), 400),
 ]]
@@ -186,7 +186,7 @@ def gone(*names):
 
 DELETED_REFUSED = [case(r, "delete", actor, delete(path), *answer) for r, actor, path, *answer in [
     (3, "mina", "/Users/{ada}", 403, 18), (4, "ada", "/Users/{ada}", 403, 4), (4, "ada", "/Me", 403, 4),
-    (4, "mina", "/Users/{mina}", 403, 4), (5, "mina", "/Groups/{B}", 404), (5, "mina", "/Users/{sora}", 403, 18),
+    (4, "mina", "/Users/{mina}", 403, 4), (5, "mina", "/Groups/{B}", 404), (5, "mina", "/Users/{sora}", 404),
     (7, "admin", "/Users/{jun}", 409, 7), (9, "kim", "/Groups/{A}", 403, 9), (9, "kim", "/Users/{lee}", 403, 9),
     (9, "reader", "/Users/{lee}", 403, 9), (9, "member-a", "/Groups/{A}", 403, 9), (16, "admin", "/Users/{ada}", 409, 16),
     (17, "mina", "/Groups/{A}", 403, 17), (17, "manager-a", "/Groups/{A}", 403, 17), (18, "mina", "/Users/{lee}", 403, 18),

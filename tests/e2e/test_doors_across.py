@@ -7,7 +7,8 @@ import re
 
 import ldap
 import pytest
-from doors import MANAGERS, NOBODY, PASSWORD, Request, Stage, group, holds, membership, open_lab, patch, people, post, rule, verdict
+from doors import (MANAGERS, NOBODY, PASSWORD, Request, Stage, delete, group, holds, membership, open_lab, patch, people, post,
+                   rule, user, verdict)
 from doors_membership import at
 from issuer import AUDIENCE, Issuer
 from kiopslab import site
@@ -227,19 +228,35 @@ def told(answer):
 
 @pytest.mark.parametrize("number", through("foreign-id"))
 def test_an_id_of_another_organization_is_an_unknown_one(stage, number):
-    """KB-R05: byte by byte, for the Manager of A in person and by token. A user record is no Manager's to change, whoever's
-    it is: 403, which an unknown id is not."""
+    """KB-R05: byte by byte, for the Manager of A in person and by token; and for who may change no user, whoever it is."""
     _, request, *_ = ACTS[number]
     for actor in ("mina", "manager-a"):
         if number == 11:
             request = post("/Memberships", membership("A", "out"))
         before = stage.everything()
         foreign, unknown = (stage.ask(actor, moved(request, *ids)) for ids in (("{B}", "{sora}"), (NOBODY, NOBODY)))
-        if number in (18, 19):
-            assert (verdict(foreign), verdict(unknown)) == ((403, "KB-R18"), (404, None))
-        else:
-            assert told(foreign) == told(unknown) and foreign.status == {17: 403}.get(number, 404), (foreign.text, unknown.text)
+        assert told(foreign) == told(unknown) and foreign.status == {17: 403}.get(number, 404), (foreign.text, unknown.text)
         assert stage.everything() == before
+
+
+@pytest.mark.parametrize("request_of", [
+    lambda who: Request("PUT", f"/Users/{who}", user("lee")), lambda who: patch(f"/Users/{who}", ("replace", "title", "Chief")),
+    lambda who: delete(f"/Users/{who}"), lambda who: patch("/Groups/{A}", ("add", "members", [{"value": who}])),
+    lambda who: patch("/Groups/{A}", ("replace", "members", [{"value": w} for w in ("{mina}", "{matteo}", who)])),
+    lambda who: Request("PUT", "/Groups/{A}", group("A") | {"members": [{"value": w} for w in ("{mina}", who)]}),
+    lambda who: patch("/Groups/{A}", ("add", MANAGERS, [{"value": who}])),
+], ids=["put", "patch", "delete", "add", "replace", "put-members", "promote"])
+@pytest.mark.parametrize("actor, status", [("mina", None), ("manager-a", None), ("kim", 403), ("member-a", 403)])
+def test_who_may_not_hears_not_who_is_there(stage, request_of, actor, status):
+    """Somebody of another organization, nobody, and (for who may do nothing) somebody well known: one answer."""
+    before = stage.everything()
+    foreign, unknown, known = (stage.ask(actor, request_of(who)) for who in ("{sora}", NOBODY, "{lee}"))
+    same = told(unknown)[1].replace(stage.fill(NOBODY).encode(), stage.fill("{sora}").encode())
+    assert told(foreign) == (unknown.status, same), (foreign.text, unknown.text)
+    assert foreign.status in ((status,) if status else (403, 404)), foreign.text
+    if status:
+        assert known.status == status, known.text
+    assert stage.everything() == before
 
 
 # ---- what the directory's administrator did on one side
