@@ -19,7 +19,8 @@ struct runner {
     pthread_mutex_t lock;
     const struct scim_projection
         *nothing[REPLICA_KINDS]; /* an answer without body renders no members */
-    struct str *ids;             /* by operation: what a POST made; empty: nothing */
+    struct removal_tally *tally;
+    struct str *ids; /* by operation: what a POST made; empty: nothing */
     bool *ended;
     size_t next; /* step */
     size_t running;
@@ -132,6 +133,8 @@ static struct service_call call_of(const struct job *job, struct arena *a,
     call.if_none_match = STR_NONE;
     call.projection = r->nothing[resource_of(op)->kind];
     call.version_only = true;
+    call.tally = r->tally;
+    call.tally_of = job->step->operation;
     call.deadline = job->deadline;
     return call;
 }
@@ -180,6 +183,8 @@ static void run_job(void *arg, struct directory_conn *conn)
     int64_t began = clock_monotonic_ms();
     log_request_id(arena_cstr(a, r->ask.call.request_id));
     bool made = make(job, &call, &result, &err);
+    if (!made && err.kind != ERR_UNAVAILABLE) /* else some of it may be done */
+        removal_tally_forget(r->tally, job->step->operation);
     pthread_mutex_lock(&r->lock);
     bool answered = made || err.kind != ERR_UNAVAILABLE;
     r->lost_ms = answered ? 0 : r->lost_ms + clock_monotonic_ms() - began;
@@ -331,6 +336,7 @@ static void advance(struct runner *r)
     if (!over)
         return;
     pthread_mutex_destroy(&r->lock);
+    removal_tally_free(r->tally);
     ask.done(ask.arg);
 }
 
@@ -358,6 +364,7 @@ void service_bulk_run(const struct service_bulk *b)
     r->patience =
         config->directory.connect_timeout_ms + 2 * (int64_t)config->directory.operation_timeout_ms;
     read_projections(r);
+    r->tally = removal_tally_new();
     pthread_mutex_init(&r->lock, NULL);
     pthread_mutex_lock(&r->lock);
     advance(r);

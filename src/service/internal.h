@@ -231,6 +231,9 @@ enum sent { SENT_DONE, SENT_LOST, SENT_UNKNOWN, SENT_ABSENT, SENT_FAILED };
  * applies the entry it left to the replica. */
 enum sent operation_modify_person(struct change *ch, const struct directory_mods *m,
                                   const char *extra, struct error *err);
+/* Takes back what a first step wrote to the person, under whatever name they have by now; looks
+ * again when it was another one. SENT_ABSENT: they are deleted. */
+enum sent operation_take_back(struct change *ch, const struct directory_mods *m, struct error *err);
 /* Sends a modify of the organization (bound to its entryUUID) and applies `sets` to the replica, or
  * re-reads it. A foreign entry under that DN is SENT_ABSENT. */
 enum sent operation_modify_organization(struct change *ch, const struct directory_mods *m,
@@ -267,6 +270,21 @@ struct directory_values operation_values_of(struct arena *a, const struct direct
 void operation_refused(struct service *s, const struct error *err); /* counts by rule */
 /* The change's person in (+1) or out of (-1) `member` and `owner`. */
 struct replica_set_change operation_set(const struct change *ch, int member, int owner);
+
+/* How many members of an organization a request removes, and of how many. */
+struct removals {
+    size_t count, members;
+};
+
+/* ---- removal_tally.c: what the operations of one bulk remove, by organization. Any thread. */
+struct removal_tally *removal_tally_new(void);
+void removal_tally_free(struct removal_tally *t);
+/* With what the call's other operations remove of that organization, and of how many members it had
+ * when the first of them asked. What is allowed (KB-R20) is taken at once. */
+struct kiops_verdict removal_tally_judge(const struct service_call *c, struct str organization,
+                                         struct removals r);
+/* The operation was refused: it removes nothing. */
+void removal_tally_forget(struct removal_tally *t, size_t operation);
 
 /* ---- signup_sweep.c: called now and then by the feed's thread; the work is a writer's */
 void signup_sweep(struct service *s);
@@ -338,11 +356,8 @@ void plan_init(struct plan *p, const struct service_call *c);
 struct change *plan_add(struct plan *p, enum kiops_change_kind kind, struct str user,
                         struct str organization, int operation);
 bool plan_has(const struct plan *p, enum kiops_change_kind kind);
-/* How many members of an organization a request removes, and of how many. */
-struct removals {
-    size_t count, members;
-};
-/* KB-R20: what one request of a token removes. A refusal stands in the audit. */
+/* KB-R20: what one request of a token removes, of a bulk all its operations together. A refusal
+ * stands in the audit. */
 MUST_CHECK bool plan_judge_removals(const struct service_call *c, struct str organization,
                                     struct removals r, struct error *err);
 /* Decides all (every refusal before the first write), drops what has nothing to do, and confirms

@@ -81,7 +81,7 @@ static bool joins_first(const struct plan *p, const struct change *more)
 bool plan_judge_removals(const struct service_call *c, struct str organization, struct removals r,
                          struct error *err)
 {
-    struct kiops_verdict v = kiops_judge_removals(&c->actor, r.count, r.members);
+    struct kiops_verdict v = removal_tally_judge(c, organization, r);
     struct kiops_change what = {
         .kind = KIOPS_REMOVE, .organization = organization, .operation = -1};
     if (v.status != KIOPS_REFUSED)

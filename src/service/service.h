@@ -62,9 +62,11 @@ struct service_call {
     struct str request_id;
     struct str if_match, if_none_match; /* header values as sent; STR_NONE */
     const struct scim_projection *projection;
-    bool version_only; /* the answer to a write has no body */
-    bool has_time;     /* on a scanner thread: nobody else's request waits for it */
-    int64_t deadline;  /* monotonic ms */
+    bool version_only;           /* the answer to a write has no body */
+    struct removal_tally *tally; /* of the bulk that this is operation `tally_of` of; else NULL */
+    size_t tally_of;
+    bool has_time;    /* on a scanner thread: nobody else's request waits for it */
+    int64_t deadline; /* monotonic ms */
 };
 
 enum service_status {
