@@ -200,6 +200,16 @@ static bool find_organization(const struct user_write *w, struct str named, stru
                               STR_ARG(str_sub(named, 0, 64)));
 }
 
+bool user_roles_known(const struct user_write *w, struct error *err)
+{
+    struct str id;
+    for (size_t i = 0; i < w->roles.count; i++)
+        if (w->roles.at[i].organization.len &&
+            !find_organization(w, w->roles.at[i].organization, &id, err))
+            return false;
+    return true;
+}
+
 /* The plan of that organization; of the platform when `organization` is empty. */
 static struct plan *plan_of(struct user_write *w, struct str organization)
 {

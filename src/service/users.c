@@ -147,7 +147,8 @@ static bool create_user(struct user_write *w, const json_t *body, struct error *
     w->password = user_write_take_password(c, w->after);
     directory_mods_init(&attrs, c->arena);
     const struct directory_user_edit edit = {.after = w->after, .writer = &w->writer};
-    if (!user_roles_take(w, NULL, w->after, err) || !user_write_check_manager(c, w->after, err) ||
+    if (!user_roles_take(w, NULL, w->after, err) || !user_roles_known(w, err) ||
+        !user_write_check_manager(c, w->after, err) ||
         !directory_unmap_new_user(c->service->directory, &edit, &dn, &attrs, err) ||
         (is_barred(w) && !directory_bar(NULL, &attrs, err)) || !access_confirm(c, STR_NONE, err) ||
         !user_write_intend(w, KIOPS_CREATE_USER, rule, err))

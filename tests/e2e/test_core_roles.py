@@ -275,3 +275,11 @@ def test_what_goes_is_gone_before_the_rest_is_written(tmp_path, new_lab):
     assert len(gone) == 3 and come and max(gone) < written < min(come), lines
     user = ground.scim.get(path)
     assert user["title"] == "Welder" and shown(user) == sorted([f"Member@{a}", f"Member@{b}"])
+
+
+def test_nobody_is_made_for_a_place_that_is_not_there(ground):
+    """What refuses the request is found before the first write: no intent, and no entry that is taken back."""
+    before, name = len(audit_records(ground.lab.bridge)), ground.name("nobody")
+    body = {"schemas": [USER], "userName": name, "roles": [{"value": f"Manager@{ground.name('Nowhere ')}"}]}
+    is_error(ground.scim.post("/Users", body), 400, "invalidValue")
+    assert not [r for r in audit_records(ground.lab.bridge)[before:] if r["type"] == "intent"]
