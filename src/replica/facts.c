@@ -365,15 +365,6 @@ void replica_note_odd(struct replica *r)
 }
 
 /* Of `<time>.<random>`. */
-static instant_t request_time(struct str request)
-{
-    size_t dot;
-    instant_t at;
-    bool is_time =
-        str_rfind(request, '.', &dot) && clock_parse_generalized(str_sub(request, 0, dot), &at);
-    return is_time ? at : INSTANT_NONE;
-}
-
 static void count_requests(const struct organization *o, struct replica_counts *out)
 {
     struct str id = record_field(organization_record(o), FIELD_ID);
@@ -383,7 +374,7 @@ static void count_requests(const struct organization *o, struct replica_counts *
         const struct link *l = link_of(u, o);
         if (!l || l->flags & LINK_MEMBER)
             continue;
-        instant_t at = request_time(record_keyed(user_record(u), FIELD_REQUESTS, id));
+        instant_t at = seat_requested(user_record(u), id);
         if (at != INSTANT_NONE && (out->oldest_request == INSTANT_NONE || at < out->oldest_request))
             out->oldest_request = at;
     }

@@ -30,7 +30,7 @@ static bool show_seat(struct replica *r, struct arena *a, const struct replica_a
 {
     struct view view = view_of(r, ask->actor);
     struct str organization_id, user_id;
-    if (!seat_split(ask->id, &organization_id, &user_id))
+    if (!replica_membership_split(ask->id, &organization_id, &user_id))
         return false;
     replica_read(r);
     const struct user *u = store_user(r, user_id);

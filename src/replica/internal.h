@@ -360,8 +360,8 @@ kiops_permission_set seat_permissions(const struct record *user, struct str orga
 instant_t seat_joined(const struct record *user, struct str organization_id);
 instant_t seat_requested(const struct record *user, struct str organization_id);
 instant_t seat_rejected(const struct record *user, struct str organization_id);
-/* `<id of the organization>.<id of the user>`; false: it is no such id. */
-bool seat_split(struct str id, struct str *organization_id, struct str *user_id);
+/* Of `<time>.<random>` or `<time>`. */
+instant_t seat_time(struct str stamp);
 
 struct pen;
 

@@ -362,7 +362,8 @@ void links_name_organization(struct replica *r, struct organization *o, bool exi
 static void request_link(struct replica *r, struct user *u, struct str request)
 {
     struct str rest = request, id = STR_NONE;
-    if (!str_split(&rest, ':', &id))
+    /* What has no time is no request: nobody has made it through us. */
+    if (!str_split(&rest, ':', &id) || seat_time(rest) == INSTANT_NONE)
         return;
     struct organization *o = store_organization(r, id);
     if (o)

@@ -184,7 +184,7 @@ static void gather_pair(const struct gathering *g, struct str id)
 {
     struct search *s = g->search;
     struct str organization_id, user_id;
-    if (!seat_split(id, &organization_id, &user_id))
+    if (!replica_membership_split(id, &organization_id, &user_id))
         return;
     replica_read(s->replica);
     const struct user *u = store_user(s->replica, user_id);

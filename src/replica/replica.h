@@ -125,6 +125,8 @@ struct replica_organization {
 };
 bool replica_organization(struct replica *r, struct arena *a, struct str id,
                           struct replica_organization *out);
+/* The id of a Membership, `<id of the organization>.<id of the user>`; false: it is no such id. */
+bool replica_membership_split(struct str id, struct str *organization_id, struct str *user_id);
 struct replica_membership {
     bool member, owner, counts_as_manager, pending, joined;
 };

@@ -54,8 +54,7 @@ kiops_permission_set seat_permissions(const struct record *user, struct str orga
     return set;
 }
 
-/* Of `<time>.<random>` or `<time>`. */
-static instant_t time_of(struct str stamp)
+instant_t seat_time(struct str stamp)
 {
     instant_t at;
     size_t end;
@@ -66,20 +65,20 @@ static instant_t time_of(struct str stamp)
 
 instant_t seat_joined(const struct record *user, struct str organization_id)
 {
-    return time_of(record_keyed(user, FIELD_JOINED, organization_id));
+    return seat_time(record_keyed(user, FIELD_JOINED, organization_id));
 }
 
 instant_t seat_requested(const struct record *user, struct str organization_id)
 {
-    return time_of(record_keyed(user, FIELD_REQUESTS, organization_id));
+    return seat_time(record_keyed(user, FIELD_REQUESTS, organization_id));
 }
 
 instant_t seat_rejected(const struct record *user, struct str organization_id)
 {
-    return time_of(record_keyed(user, FIELD_REJECTED, organization_id));
+    return seat_time(record_keyed(user, FIELD_REJECTED, organization_id));
 }
 
-bool seat_split(struct str id, struct str *organization_id, struct str *user_id)
+bool replica_membership_split(struct str id, struct str *organization_id, struct str *user_id)
 {
     size_t dot, more;
     if (!str_find(id, '.', &dot))

@@ -39,7 +39,7 @@ struct place sort_place(const struct item *it, struct str key)
 struct place sort_place_of_id(enum replica_kind kind, struct str key, struct str id)
 {
     struct place p = {key, kind, STR_NONE, id};
-    if (kind == REPLICA_MEMBERSHIP && !seat_split(id, &p.in, &p.id))
+    if (kind == REPLICA_MEMBERSHIP && !replica_membership_split(id, &p.in, &p.id))
         p.id = id;
     return p;
 }

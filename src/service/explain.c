@@ -82,7 +82,8 @@ static void put_organization(json_t *facts, const struct change *ch)
     json_put_str(o, "joinPolicy", g->organization.open ? STR("open") : STR("closed"));
     json_put(o, "userIsMember", json_boolean(g->in));
     json_put(o, "userIsManager", json_boolean(manager));
-    json_put(o, "userAsksToJoin", json_boolean(!g->in && g->requests.count));
+    json_put(o, "userAsksToJoin",
+             json_boolean(!g->in && operation_latest(&g->requests) != INSTANT_NONE));
     json_put(o, "userPermissions", explain_permissions(&g->permissions));
     explain_put_time(o, "userJoined", &g->joined);
     explain_put_time(o, "userRejected", &g->rejected);
@@ -133,7 +134,8 @@ static bool judge_promote(struct explaining *x, struct error *err)
     struct change ch = change_of(x, KIOPS_PROMOTE);
     if (!change_look(&ch, true, err))
         return false;
-    bool outsider = ch.sight.has_user && !ch.sight.in && !ch.sight.requests.count;
+    bool outsider =
+        ch.sight.has_user && !ch.sight.in && operation_latest(&ch.sight.requests) == INSTANT_NONE;
     if (outsider && !judge_kind(x, KIOPS_ADD, err))
         return false;
     ch.after_join = outsider;

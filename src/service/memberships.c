@@ -33,12 +33,8 @@ static bool show(const struct service_call *c, struct str id, struct replica_tex
 
 static bool is_id(struct str id, struct str *organization, struct str *user)
 {
-    size_t dot;
-    if (!str_find(id, '.', &dot))
-        return false;
-    *organization = str_sub(id, 0, dot);
-    *user = str_sub(id, dot + 1, id.len);
-    return directory_is_uuid(*organization) && directory_is_uuid(*user);
+    return replica_membership_split(id, organization, user) && directory_is_uuid(*organization) &&
+           directory_is_uuid(*user);
 }
 
 /* Both sides as the directory has them now. */

@@ -282,7 +282,8 @@ static struct kiops_state state_of(const struct change *ch)
         .subject_in = g->in || ch->after_join,
         .subject_manager = g->in && g->owner && g->manager && g->joined.count,
         .subject_owner = g->owner,
-        .subject_pending = !g->in && (g->requests.count || is_cut_off(ch)),
+        .subject_pending =
+            !g->in && (operation_latest(&g->requests) != INSTANT_NONE || is_cut_off(ch)),
         .subject_permissions = operation_permissions(&g->permissions),
         .subject_rejected = operation_latest(&g->rejected),
         .subject_admin = g->admin,

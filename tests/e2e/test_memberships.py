@@ -1,6 +1,7 @@
 """Memberships as resources (INTERFACES 1.1): requests of tokens, what the directory holds afterwards, lists."""
 
 import pytest
+from lab import eventually
 from scim import PATCH, REFUSAL
 from tenant import Tenant
 from test_scim_transport import is_error
@@ -385,3 +386,16 @@ def test_a_removal_ends_all_here_and_nothing_elsewhere(ground, hull, role):
     assert not any(held(ground, user, name, hull["group"]) for name in there)
     assert {name: held(ground, user, name, elsewhere) for name in there} == there and len(there["kiopsPermission"]) == 2
     assert user in ground.members(elsewhere) and (user in ground.members(elsewhere, "owner")) == (role == "Manager")
+
+
+def test_a_value_without_a_time_is_no_request(ground, hull):
+    """Nobody has asked: it was written by hand (KB-C103), and is neither shown nor approved. A request beside it is one."""
+    ground.view.modify(ground.dn(hull["outsider"]), ("add", "kiopsRequest", hull["group"]))
+    ground.view.modify(ground.dn(hull["outsider"]), ("add", "kiopsRequest", f"{hull['group']}:soon"))
+    ground.view.modify(ground.dn(hull["outsider"]), ("add", "title", "Seen"))
+    eventually(lambda: ground.scim.get(f"/Users/{hull['outsider']}").json.get("title") == "Seen")
+    assert ground.scim.get(f"/Memberships/{hull['id']}").status == 404
+    assert ground.scim.patch(f"/Memberships/{hull['id']}", ("replace", "status", "active")).status in (404, 409)
+    assert not held(ground, hull["outsider"], "kiopsJoined", hull["group"])
+    ground.scim.post("/Memberships", body(hull["group"], hull["outsider"])).expect(201)
+    assert not held(ground, hull["outsider"], "kiopsRequest", hull["group"])
