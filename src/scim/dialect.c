@@ -141,11 +141,59 @@ static bool take_attr(const struct intake *in, const struct shape_key *key, cons
     return true;
 }
 
+static bool is_dotted(const struct intake *in, struct str name)
+{
+    size_t dot;
+    return in->dialect->dotted_keys && str_find(name, '.', &dot);
+}
+
+/* Not SCIM, but what is sent: "manager.value" as a name. What the attribute's own object says
+ * counts. */
+static bool take_sub(const struct intake *in, const struct scim_path *path, const json_t *sent,
+                     struct error *err)
+{
+    const struct shaping shaping = {.dialect = in->dialect, .base = in->context->base};
+    if (path->attr->mutability == SCIM_READ_ONLY || path->sub->mutability == SCIM_READ_ONLY)
+        return true;
+    OWNED_JSON json_t *whole = json_object(), *value = NULL;
+    shape_put(whole, path->sub->name, json_incref((json_t *)(uintptr_t)sent));
+    if (!shape_value(&shaping, path->attr, whole, &value, err))
+        return false;
+    if (!is_said(path->attr, whole, value))
+        return true;
+    json_t *holder = shape_holder(in->out, path->extension);
+    json_t *there = json_object_getn(holder, path->attr->name.at, path->attr->name.len);
+    if (!there)
+        shape_put(holder, path->attr->name, TAKE(value));
+    else if (json_is_object(there))
+        json_object_update_missing(there, value);
+    return true;
+}
+
 static bool unknown(const struct intake *in, void *member, struct error *err)
 {
     return in->dialect->ignore_unknown ||
            error_set(err, ERR_INVALID_SYNTAX, "a " STR_FMT " has no attribute \"%.60s\"",
                      STR_ARG(in->type->name), json_object_iter_key(member));
+}
+
+/* `schema`: whose URN the member stands under; NULL: the name says it. */
+static bool take_dotted(const struct intake *in, const struct scim_schema *schema, void *member,
+                        struct error *err)
+{
+    struct str name = shape_iter_name(member);
+    struct scim_path path;
+    struct error odd = ERROR_INIT;
+    if (!is_dotted(in, name))
+        return unknown(in, member, err);
+    struct str text = name;
+    if (schema)
+        text =
+            arena_fmt(in->context->arena, STR_FMT ":" STR_FMT, STR_ARG(schema->id), STR_ARG(name));
+    bool one = scim_path_parse(in->context->arena, in->type, text, &path, &odd) && path.attr &&
+               path.sub && !path.filter && !path.attr->multi;
+    return one ? take_sub(in, &path, json_object_iter_value(member), err)
+               : unknown(in, member, err);
 }
 
 /* The object under a schema's URN. */
@@ -158,13 +206,16 @@ static bool take_schema(const struct intake *in, const struct scim_schema *exten
     if (!json_is_object(sent))
         return error_set(err, ERR_INVALID_VALUE, STR_FMT " must be an object", STR_ARG(schema->id));
     json_t *members = shape_iterable(sent);
-    for (void *at = json_object_iter(members); at; at = json_object_iter_next(members, at)) {
-        struct shape_key key = {.kind = SHAPE_ATTR, .extension = extension};
-        key.attr = scim_attr_find(schema->attrs, schema->attr_count, shape_iter_name(at));
-        if (!(key.attr ? take_attr(in, &key, json_object_iter_value(at), err)
-                       : unknown(in, at, err)))
-            return false;
-    }
+    for (int dotted = 0; dotted <= 1; dotted++)
+        for (void *at = json_object_iter(members); at; at = json_object_iter_next(members, at)) {
+            struct shape_key key = {.kind = SHAPE_ATTR, .extension = extension};
+            if (is_dotted(in, shape_iter_name(at)) != (dotted == 1))
+                continue;
+            key.attr = scim_attr_find(schema->attrs, schema->attr_count, shape_iter_name(at));
+            if (!(key.attr ? take_attr(in, &key, json_object_iter_value(at), err)
+                           : take_dotted(in, schema, at, err)))
+                return false;
+        }
     return true;
 }
 
@@ -172,7 +223,8 @@ static bool take_member(const struct intake *in, void *member, bool flat, struct
 {
     const json_t *sent = json_object_iter_value(member);
     struct shape_key key = shape_key_find(in->context, shape_iter_name(member));
-    if ((key.kind == SHAPE_FLAT) != flat)
+    bool dotted = key.kind == SHAPE_UNKNOWN && is_dotted(in, shape_iter_name(member));
+    if ((key.kind == SHAPE_FLAT || dotted) != flat)
         return true;
     switch (key.kind) {
     case SHAPE_ATTR:
@@ -188,7 +240,7 @@ static bool take_member(const struct intake *in, void *member, bool flat, struct
     case SHAPE_UNKNOWN:
         break;
     }
-    return unknown(in, member, err);
+    return take_dotted(in, NULL, member, err);
 }
 
 bool scim_dialect_normalise(const struct scim_context *context, const json_t *body, json_t **out,

@@ -37,7 +37,8 @@ static int run_one(const struct scim_catalog *catalog, const json_t *one,
     OWNED_JSON json_t *before = json_copy_deep(body);
     OWNED_JSON json_t *normal = NULL;
     struct error err = ERROR_INIT;
-    struct scim_context in = fixture_context(NULL, catalog, type);
+    OWNED_ARENA struct arena *a = arena_new();
+    struct scim_context in = fixture_context(a, catalog, type);
     in.dialect = d;
     bool done = scim_dialect_normalise(&in, body, &normal, &err);
     assert_true(json_equal(before, body));
