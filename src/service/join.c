@@ -44,7 +44,7 @@ static enum step take_back_join(struct change *ch, struct error *err)
     struct directory_mods m;
     directory_mods_init(&m, ch->call->arena);
     directory_mods_one(&m, DIRECTORY_DELETE, "kiopsJoined", ch->new_joined);
-    if (operation_modify_person(ch, &m, NULL, err) == SENT_FAILED)
+    if (operation_take_back(ch, &m, err) == SENT_FAILED)
         return STEP_FAILED;
     error_set(err, ERR_NOT_FOUND, "the organization was deleted meanwhile");
     return STEP_FAILED;

@@ -148,6 +148,16 @@ enum sent operation_modify_person(struct change *ch, const struct directory_mods
     return sent;
 }
 
+enum sent operation_take_back(struct change *ch, const struct directory_mods *m, struct error *err)
+{
+    enum sent sent = operation_modify_person(ch, m, NULL, err);
+    if (sent != SENT_ABSENT)
+        return sent;
+    if (!change_look(ch, true, err))
+        return SENT_FAILED;
+    return ch->sight.has_user ? operation_modify_person(ch, m, NULL, err) : SENT_ABSENT;
+}
+
 /* A group that another program made may hold people only; its class wants a member, so where the
  * last one leaves, the placeholder comes in the same modify. */
 static bool modify_group(const struct service_call *c, const struct directory_target *t,

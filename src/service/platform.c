@@ -8,6 +8,26 @@ static enum step to_step(enum sent sent)
     return sent == SENT_FAILED ? STEP_FAILED : STEP_AGAIN;
 }
 
+/* 3 look: the DN that was added names nobody, or another name is theirs by now. */
+static enum step look_at_new_admin(struct change *ch, struct error *err)
+{
+    struct directory_mods m;
+    struct str added = ch->sight.person.dn;
+    if (!change_look(ch, true, err))
+        return STEP_FAILED;
+    if (ch->sight.has_user && str_eq(ch->sight.person.dn, added))
+        return STEP_DONE;
+    directory_mods_init(&m, ch->call->arena);
+    directory_mods_one(&m, DIRECTORY_DELETE, "member", added);
+    enum sent sent = operation_modify_admins(ch->call, &m, err); /* lost: gone already */
+    if (sent == SENT_FAILED)
+        return STEP_FAILED;
+    if (ch->sight.has_user || sent == SENT_UNKNOWN)
+        return STEP_AGAIN;
+    error_set(err, ERR_NOT_FOUND, "the user was deleted meanwhile");
+    return STEP_FAILED;
+}
+
 enum step operation_make_admin(struct change *ch, struct error *err)
 {
     const struct sight *g = &ch->sight;
@@ -25,7 +45,8 @@ enum step operation_make_admin(struct change *ch, struct error *err)
     if (g->in_platform)
         directory_mods_one(&m, DIRECTORY_DELETE, "member", g->person.dn);
     directory_mods_one(&m, DIRECTORY_ADD, "member", g->person.dn);
-    return to_step(operation_modify_platform(ch, &m, err));
+    enum step group = to_step(operation_modify_platform(ch, &m, err));
+    return group == STEP_DONE ? look_at_new_admin(ch, err) : group;
 }
 
 enum step operation_leave_platform(struct change *ch, struct error *err)

@@ -84,7 +84,7 @@ void operation_undo_promote(struct change *ch)
     directory_mods_init(&m, ch->call->arena);
     directory_mods_prove_there(&m, "kiopsJoined", ch->new_joined);
     directory_mods_one(&m, DIRECTORY_DELETE, "kiopsManager", ch->what.organization);
-    if (operation_modify_person(ch, &m, NULL, &ignored) == SENT_FAILED)
+    if (operation_take_back(ch, &m, &ignored) == SENT_FAILED)
         LOG_WARN("promotion_left_over", LOG_S("user", ch->what.subject),
                  LOG_C("reason", ignored.detail));
 }

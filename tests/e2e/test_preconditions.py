@@ -98,9 +98,9 @@ def patch_during(company, action, *operations, passing=0, path=None, **options):
     return answer
 
 
-def tool_during(company, action, *words):
+def tool_during(company, action, *words, passing=0):
     """The words of tests/tools/change.c for a change that has no HTTP door yet."""
-    trap = company.lab.proxy.before_request("modify", action=action)
+    trap = company.lab.proxy.before_request("modify", passing=passing, action=action)
     done = subprocess.run([f"{TOOLS}/change", str(company.lab.bridge.conf), *words], capture_output=True, text=True,
                           check=False)
     assert trap.sprung.is_set(), done.stdout + done.stderr
@@ -432,3 +432,42 @@ def test_one_refusal_refuses_all_before_the_first_write(company):
     assert answer.expect(409).rule == "KB-R07"
     assert len([name for name in company.lab.proxy.seen if name == "modify"]) == writes
     company.is_sound()
+
+
+# ---- what a first step wrote, and whom it was written to
+
+@pytest.mark.parametrize("becomes", ["deleted", "renamed"])
+def test_who_is_made_platform_admin_is_gone_between_the_two_steps(company, becomes):
+    """No DN stays in the platform group that names nobody."""
+    user = company.lab.user()["id"]
+    old, new = company.dn(user), f"uid=later{company.lab.number()}"
+
+    def meanwhile():
+        company.view.delete(old) if becomes == "deleted" else company.view.link.rename_s(old, new)
+
+    words = tool_during(company, meanwhile, "token:e2e", "make-admin", user, "-", passing=1)
+    admins = company.view.get(site.ADMINS)["member"]
+    try:
+        assert old not in admins, words
+        assert becomes == "deleted" or (words == "done" and company.dn(user) in admins), words
+        assert becomes == "renamed" or words.startswith("not_found"), words
+    finally:
+        if becomes == "renamed":
+            company.view.modify(site.ADMINS, ("delete", "member", company.dn(user)))
+            company.view.delete(company.dn(user))
+
+
+def undone_under_another_name(company, *operations):
+    """A first step that is taken back while its person is renamed: the second modify of the request meets what `first` has
+    made of the organization, the third one is the taking back."""
+    old, new = company.dn(company.member), f"uid=later{company.lab.number()}"
+    rename = company.lab.proxy.before_request("modify", passing=2, action=lambda: company.view.link.rename_s(old, new))
+    leave = lambda: company.view.modify(company.dn(company.group), ("delete", "member", old))  # noqa: E731
+    answer = patch_during(company, leave, *operations, passing=1)
+    assert rename.sprung.is_set(), answer.text
+    return answer
+
+
+def test_a_promotion_is_taken_back_from_who_is_renamed(company):
+    undone_under_another_name(company, ("add", MANAGERS, [{"value": company.member}])).expect(409)
+    assert not company.values(company.member, "kiopsManager")
