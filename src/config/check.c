@@ -226,10 +226,9 @@ const char *config_check_filter(struct str value)
 
 const char *config_check_adopt(struct str value)
 {
-    if (str_eq(value, STR("none")))
-        return NULL;
-    return value.len ? "taking over existing entries is not built yet; use \"none\""
-                     : "must be \"none\"";
+    return config_check_attribute(value)
+               ? "must be none, userName or an LDAP attribute, for example employeeNumber"
+               : NULL;
 }
 
 /* ---- together ---- */

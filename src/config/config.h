@@ -54,13 +54,14 @@ struct config_account {
 struct config_users {
     struct str base, create_in, filter, rdn;
     struct config_strings object_classes;
-    struct str adopt; /* "none" */
+    struct str adopt; /* "none", "userName" or an LDAP attribute */
 };
 
 struct config_organizations {
     struct str base, create_in, filter, rdn;
     struct config_strings object_classes;
     struct str member, owner, placeholder_dn;
+    bool adopt; /* by displayName */
 };
 
 struct config_directory {

@@ -43,6 +43,8 @@ static const struct config_word locks[] = {{"none", CONFIG_LOCK_NONE, NULL},
                                            {"attr", CONFIG_LOCK_ATTR, NULL},
                                            {0}};
 static const struct config_word directions[] = {{"both", false, NULL}, {"read", true, NULL}, {0}};
+static const struct config_word adopts[] = {
+    {"none", false, NULL}, {"displayName", true, NULL}, {0}};
 static const struct config_word profiles[] = {
     {"default", 0, NULL},      {"strict", 0, NULL},   {"entra", 0, NULL},
     {"entra-legacy", 0, NULL}, {"okta", 0, NULL},     {"onelogin", 0, NULL},
@@ -148,6 +150,7 @@ const struct config_key config_keys[] = {
      .check = config_check_name},
     {"directory.organizations.placeholder_dn", TEXT(REQUIRED),
      AT(directory.organizations.placeholder_dn), .check = config_check_dn},
+    {"directory.organizations.adopt", WORD("none", adopts), AT(directory.organizations.adopt)},
     {"directory.platform", GROUP},
     {"directory.platform.admins_dn", TEXT(REQUIRED), AT(directory.admins_dn),
      .check = config_check_dn},

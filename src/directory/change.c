@@ -268,6 +268,9 @@ static bool run(struct directory_conn *c, struct arena *a, struct change *change
     result->outcome = directory_outcome_of(&answer);
     result->last_value =
         result->outcome == DIRECTORY_LOST && answer.code == LDAP_OBJECT_CLASS_VIOLATION;
+    result->class_missing = result->outcome == DIRECTORY_REFUSED &&
+                            answer.code == LDAP_OBJECT_CLASS_VIOLATION &&
+                            change->operation == DIRECTORY_OP_MODIFY;
     change->met = answer.pre;
     return directory_outcome_report(&answer, result->outcome, err);
 }

@@ -220,7 +220,8 @@ struct directory_result {
         post_csn;       /* entryCSN by the read-entry controls; empty when the server gave none */
     struct str changed; /* modifyTimestamp after it, where a version does not hold the time */
     const struct directory_entry *post; /* with want_post: the entry after the change */
-    bool last_value; /* LOST: a class would lose the last value of what it must have */
+    bool last_value;    /* LOST: a class would lose the last value of what it must have */
+    bool class_missing; /* REFUSED: no class of the entry may have one of the attributes */
 };
 
 /* What must hold goes with the change (RFC 4528). A server without that is asked just before; a
@@ -284,6 +285,7 @@ struct directory_user {
     char version[17];            /* hex of the content hash, externalIds of all clients included */
     struct str marker;           /* request marker of the last own write (fault 25); empty */
     struct str asserted_name;    /* userName as last asserted: another one after a foreign rename */
+    bool asserted;               /* somebody did: externalId of a client, or content */
 };
 
 /* `owner` and `member` are filled only when the entry was read with them. */
@@ -299,6 +301,7 @@ struct directory_organization {
     instant_t created, modified;
     uint64_t content; /* hash of own attributes and externalIds: the own part of the version */
     struct str marker;
+    bool asserted; /* externalId of a client, or own attributes, by somebody */
 };
 
 struct directory_token {
@@ -334,6 +337,7 @@ struct directory_user_edit {
     const struct directory_user *before;
     const json_t *after;
     const struct directory_writer *writer;
+    bool adopts; /* says so in the entry also where nothing else differs */
 };
 
 struct directory_organization_edit {
@@ -341,6 +345,7 @@ struct directory_organization_edit {
     const struct directory_organization *before;
     const json_t *after;
     const struct directory_writer *writer;
+    bool adopts;
 };
 
 /* Does setting a password take the lock of an inactive account away? Then in this order: bar it,
@@ -389,6 +394,24 @@ MUST_CHECK bool directory_unmap_organization(const struct directory *d,
                                              const struct directory_organization_edit *edit,
                                              struct directory_mods *mods, struct str *new_rdn,
                                              struct error *err);
+/* ---- mapping_adopt.c: entries that are there and that nobody asserted (directory.users.adopt) */
+/* Ids alone: users who have a value of that attribute that a new entry (`attrs`, of
+ * directory_unmap_new_user()) would have. Matches nothing where there is none, or adopt is "none".
+ */
+struct directory_search directory_search_adoptable(const struct directory *d,
+                                                   const struct directory_mods *attrs);
+/* What a modify that takes an entry over asserts: nobody did meanwhile. A filter. */
+const char *directory_adopt_assertion(const struct directory_entry *e);
+/* New: the resource as posted, with what it does not mention as the entry has it. `posted` is what
+ * scim_resource_check() gave. */
+json_t *directory_adopted_user(const struct directory *d, struct arena *a,
+                               const struct directory_user *before, const json_t *posted);
+json_t *directory_adopted_organization(const struct directory_organization *before,
+                                       const json_t *posted);
+/* The attributes that `mods` changes as they were in `e`: undoes, under an assertion of the version
+ * that the modify left. */
+void directory_adopt_undo(const struct directory_entry *e, const struct directory_mods *mods,
+                          struct directory_mods *undo);
 /* externalId of that client, STR_NONE when it asserted none. `values` are "<client>:<value>". */
 struct str directory_external_id(const struct directory_values *values, struct str client);
 /* The table in force, as `kiops-bridge schema mapping` prints it. */

@@ -75,6 +75,7 @@ bool directory_map_organization(const struct directory *d, struct arena *a,
         .modified = mapping_instant(e, "modifyTimestamp"),
         .marker = asserted.marker,
     };
+    o.asserted = o.marker.len || o.external_ids.count;
     if (o.name.len == 0)
         return error_set(err, ERR_INTERNAL, "an entry of the organizations has no displayName");
     o.members =
@@ -191,7 +192,7 @@ bool directory_unmap_organization(const struct directory *d,
                             before->description.len ? before->description : STR_NONE, description);
     write_policy(&c, before, edit->after);
     mapping_changes_external_id(&c, edit->writer, edit->after);
-    if (c.count == 0)
+    if (c.count == 0 && !edit->adopts)
         return true;
     mapping_changes_class(&c, STR("kiopsOrganization"));
     mark(&c, edit->writer);

@@ -369,10 +369,30 @@ static bool build_groups(const struct building *b, struct error *err)
 
 /* ---- the face */
 
+/* cn and sn are filled in where nobody asserts them, and name nobody. */
+static bool adopts_by(const struct mapping_row *row, struct str ldap)
+{
+    return str_ieq(str_of(row->ldap), ldap) && !row->read_only && !row->no_equality &&
+           !str_ieq(ldap, STR("cn")) && !str_ieq(ldap, STR("sn"));
+}
+
+static bool check_adopt(const struct building *b, struct str adopt, struct error *err)
+{
+    bool fine = !adopt.len || str_eq(adopt, STR("none")) || str_eq(adopt, STR("userName"));
+    for (size_t i = 0; !fine && i < b->count; i++)
+        fine = adopts_by(&b->rows[i], adopt);
+    return fine || error_set(err, ERR_CONFIG,
+                             "directory.users.adopt: \"" STR_FMT
+                             "\" is not an attribute that the mapping writes and that tells people "
+                             "apart; use userName, mail or employeeNumber",
+                             STR_ARG(adopt));
+}
+
 static bool build(struct building *b, const struct config *config, struct error *err)
 {
     struct directory_mapping *m = b->m;
-    if (b->type && (!add_preset(b, config, err) || !add_configured(b, config, err)))
+    if (b->type && (!add_preset(b, config, err) || !add_configured(b, config, err) ||
+                    !check_adopt(b, config->directory.users.adopt, err)))
         return false;
     mapping_slots_build(m, b->rows, b->count);
     m->rows = b->rows;

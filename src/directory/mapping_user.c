@@ -82,6 +82,7 @@ bool directory_map_user(const struct directory *d, struct arena *a, const struct
     };
     directory_map_person(a, e, &out->person);
     out->person.applicant = applicant;
+    out->asserted = asserted.resource || out->person.external_ids.count;
     mapping_version(a, resource, &out->person.external_ids, out->version);
     out->modified = modified(e, &asserted, out->version);
     return true;
@@ -301,7 +302,7 @@ bool directory_unmap_user(const struct directory *d, const struct directory_user
     mapping_changes_external_id(&write.changes, edit->writer, edit->after);
     bool left = drop_old_name(&write, d, edit);
     foresee(&write, version);
-    if (!left && str_eq(str_of(version), str_of(edit->before->version)))
+    if (!left && !edit->adopts && str_eq(str_of(version), str_of(edit->before->version)))
         return true;
     mapping_changes_class(&write.changes, STR("kiopsUser"));
     if (!swap_asserted(&write, edit->writer, STR_NONE, err))

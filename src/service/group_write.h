@@ -43,3 +43,10 @@ bool group_write_name_taken(struct error *err); /* ERR_UNIQUENESS; false */
 MUST_CHECK bool group_write_name_unknown(const struct group_write *w, struct error *err);
 /* The same, and by the directory's own rule too. */
 MUST_CHECK bool group_write_name_free(const struct group_write *w, struct error *err);
+
+/* ---- organization_adopt.c: directory.organizations.adopt */
+/* Does the POST mean a group that is there (then w->id)? ERR_UNIQUENESS: several, or one that a
+ * client asserts already. */
+MUST_CHECK bool group_adopt_find(struct group_write *w, bool *there, struct error *err);
+/* Takes it over; who is in it stays, whom the POST names joins. */
+MUST_CHECK bool group_adopt(struct group_write *w, struct error *err);

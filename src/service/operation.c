@@ -132,6 +132,21 @@ static void note_write(struct change *ch, enum sent sent)
     ch->doubtful = ch->doubtful || sent == SENT_UNKNOWN;
 }
 
+/* Whom another program made has no class of ours until a modify gives something that needs it. */
+static bool modify_person(const struct change *ch, const struct directory_target *t,
+                          const struct directory_mods *m, struct directory_result *result,
+                          struct error *err)
+{
+    if (directory_modify(ch->call->conn, t, m, result, err))
+        return true;
+    if (!result->class_missing)
+        return false;
+    struct directory_mods more = *m;
+    directory_mods_one(&more, DIRECTORY_ADD, "objectClass", STR("kiopsUser"));
+    error_clear(err);
+    return directory_modify(ch->call->conn, t, &more, result, err);
+}
+
 enum sent operation_modify_person(struct change *ch, const struct directory_mods *m,
                                   const char *extra, struct error *err)
 {
@@ -140,7 +155,7 @@ enum sent operation_modify_person(struct change *ch, const struct directory_mods
     struct directory_target target = {
         .dn = ch->sight.person.dn, .id = ch->what.subject, .extra = extra, .want_post = true};
     struct directory_result result = {0};
-    bool answered = directory_modify(ch->call->conn, &target, m, &result, err);
+    bool answered = modify_person(ch, &target, m, &result, err);
     enum sent sent = judge_sent(ch->call, answered, &result, err);
     if (sent == SENT_DONE)
         operation_apply_user(ch->call, result.post);

@@ -107,8 +107,12 @@ static bool create_group(struct group_write *w, struct error *err)
         return false;
     json_keep(c->arena, w->after);
     group_write_take_sets(w, SCIM_DELTA_ADD);
-    if (!members_exist(c, &w->wishes, err) || !judge_people(w, err) ||
-        !group_write_name_unknown(w, err))
+    bool there = false;
+    if (!members_exist(c, &w->wishes, err) || !group_adopt_find(w, &there, err))
+        return false;
+    if (there)
+        return group_adopt(w, err);
+    if (!judge_people(w, err) || !group_write_name_unknown(w, err))
         return false;
     directory_mods_init(&w->mods, c->arena);
     const struct directory_organization_edit edit = {.after = w->after, .writer = &w->writer};

@@ -70,7 +70,8 @@ static bool make_after(struct group_write *w, struct error *err)
     json_keep(c->arena, w->after);
     if (!w->patch)
         group_write_take_sets(w, SCIM_DELTA_REPLACE);
-    const struct directory_organization_edit edit = {&w->entry, &w->before, w->after, &w->writer};
+    const struct directory_organization_edit edit = {
+        .entry = &w->entry, .before = &w->before, .after = w->after, .writer = &w->writer};
     return directory_unmap_organization(c->service->directory, &edit, &w->mods, &w->new_rdn, err);
 }
 

@@ -3,7 +3,7 @@
 #include "base/own.h"
 #include "service/user_write.h"
 
-static bool read_user(struct user_write *w, struct error *err)
+bool user_change_read(struct user_write *w, struct error *err)
 {
     const struct service_call *c = w->call;
     struct directory_search search = directory_search_user(c->service->directory, c->arena, w->id);
@@ -39,6 +39,11 @@ static bool make_after(struct user_write *w, struct error *err)
     json_t *after;
     if (!user_roles_show(w, before, err))
         return false;
+    if (w->posted) {
+        w->after = directory_adopted_user(c->service->directory, c->arena, &w->before, w->posted);
+        json_keep(c->arena, w->after);
+        return user_roles_take(w, before, w->after, err);
+    }
     if (w->patch && !scim_patch_apply(&c->scim, w->patch, before, &patched, err))
         return false;
     const struct scim_proposal asked = {.purpose = w->patch ? SCIM_FOR_PATCH : SCIM_FOR_REPLACE,
@@ -88,7 +93,7 @@ static enum step look_for_marker(struct user_write *w, struct error *err)
     error_clear(err);
     atomic_fetch_add(&w->call->service->unknown_outcomes, 1);
     w->doubtful = true;
-    if (!read_user(w, err))
+    if (!user_change_read(w, err))
         return STEP_FAILED;
     w->doubtful = false;
     if (!str_eq(w->before.marker, w->writer.marker))
@@ -126,6 +131,21 @@ static bool decide_platform(struct user_write *w, struct change *platform, struc
     return change_decide(platform, true, err);
 }
 
+/* slapo-unique (2.5) looks for another one of that name with the request's controls still on, where
+ * an assertion fails: of an entry that is not named by it, the exact old values say that nobody
+ * wrote in between. */
+static struct directory_target asserted_target(const struct user_write *w,
+                                               const struct directory_target *target,
+                                               const struct directory_mods *mods)
+{
+    struct directory_target out = *target;
+    struct str rdn = w->call->service->config->directory.users.rdn;
+    for (size_t i = 0; i < mods->count; i++)
+        if (str_ieq(str_of(mods->at[i].attr), rdn))
+            out.id = out.csn = STR_NONE;
+    return out;
+}
+
 static enum step modify_user(struct user_write *w, const struct directory_target *target,
                              const struct directory_mods *mods, struct error *err)
 {
@@ -133,7 +153,8 @@ static enum step modify_user(struct user_write *w, const struct directory_target
     struct directory_result result = {0};
     if (mods->count == 0)
         return STEP_DONE;
-    bool answered = directory_modify(c->conn, target, mods, &result, err);
+    const struct directory_target bound = asserted_target(w, target, mods);
+    bool answered = directory_modify(c->conn, &bound, mods, &result, err);
     enum step step = user_write_step(w, answered, &result, err);
     if (step == STEP_DONE)
         operation_apply_user(c, result.post);
@@ -250,11 +271,13 @@ static enum step write_user(struct user_write *w, struct error *err)
     /* Whoever may not learns nothing from how the rest is refused. After its first write a request
      * only goes forward. */
     if (!judge_kind(w, KIOPS_EDIT_USER, &rule, err) ||
-        (!w->wrote && !version_check(c, version_text(c->arena, w->before.version), err)) ||
+        (!w->wrote && !w->posted &&
+         !version_check(c, version_text(c->arena, w->before.version), err)) ||
         !make_after(w, err) || !judge_activity(w, &kind, &rule, err) || !user_roles_decide(w, err))
         return STEP_FAILED;
     directory_mods_init(&mods, c->arena);
-    const struct directory_user_edit edit = {&w->entry, &w->before, w->after, &w->writer};
+    const struct directory_user_edit edit = {
+        .entry = &w->entry, .before = &w->before, .after = w->after, .writer = &w->writer};
     if (!directory_unmap_user(c->service->directory, &edit, &mods, &new_rdn, err))
         return STEP_FAILED;
     struct str left = user_rename_left(w);
@@ -289,8 +312,8 @@ static enum step write_user(struct user_write *w, struct error *err)
     return step;
 }
 
-static enum service_status finish(struct user_write *w, enum step step, struct service_result *out,
-                                  struct error *err)
+enum service_status user_change_finish(struct user_write *w, enum step step,
+                                       struct service_result *out, struct error *err)
 {
     const struct service_call *c = w->call;
     if (step == STEP_AGAIN && w->failing)
@@ -319,6 +342,15 @@ static enum service_status finish(struct user_write *w, enum step step, struct s
     return answer_resource(c, REPLICA_USER, w->id, out, err);
 }
 
+enum step user_change_steps(struct user_write *w, struct error *err)
+{
+    enum step step = STEP_AGAIN;
+    for (int tries = 0; step == STEP_AGAIN && tries <= (w->wrote ? TRIES_AFTER : TRIES_BEFORE);
+         tries++)
+        step = user_change_read(w, err) ? write_user(w, err) : STEP_FAILED;
+    return step;
+}
+
 static enum service_status change_user(struct user_write *w, struct service_result *out,
                                        struct error *err)
 {
@@ -329,11 +361,7 @@ static enum service_status change_user(struct user_write *w, struct service_resu
         !user_write_may_know(c, KIOPS_EDIT_USER, w->id, err))
         return SERVICE_FAILED;
     w->writer = user_write_writer(c);
-    enum step step = STEP_AGAIN;
-    for (int tries = 0; step == STEP_AGAIN && tries <= (w->wrote ? TRIES_AFTER : TRIES_BEFORE);
-         tries++)
-        step = read_user(w, err) ? write_user(w, err) : STEP_FAILED;
-    return finish(w, step, out, err);
+    return user_change_finish(w, user_change_steps(w, err), out, err);
 }
 
 enum service_status service_user_replace(const struct service_call *c, struct str id,

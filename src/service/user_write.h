@@ -34,6 +34,7 @@ struct user_write {
     json_t *after;       /* checked; kept by the arena */
     struct str password; /* taken out of `after`; at NULL = none */
     struct directory_writer writer;
+    const char *rule; /* by which a new user is made */
     uint64_t intent;
     bool wrote;
     bool doubtful; /* an answer was lost, and nobody could look what became of it */
@@ -41,6 +42,7 @@ struct user_write {
     bool
         failing; /* the last try met no clear answer of the directory: what stopped it is no race */
     bool password_set;
+    json_t *posted; /* of a POST that takes an entry over: what it asks, checked; else NULL */
     struct str renamed_from; /* DN that groups may still name after this request's modrdn */
     struct user_roles roles; /* none, unless the token has write_roles */
 };
@@ -71,6 +73,23 @@ MUST_CHECK bool user_write_name_is_free(const struct service_call *c, struct str
 /* What an answer to a write of the entry means. */
 enum step user_write_step(struct user_write *w, bool answered, const struct directory_result *r,
                           struct error *err);
+
+/* ---- user_change.c: what user_adopt.c goes through, too */
+/* The entry as it is: entry, before. ERR_NOT_FOUND. */
+MUST_CHECK bool user_change_read(struct user_write *w, struct error *err);
+/* Read, decide, write, until done. */
+enum step user_change_steps(struct user_write *w, struct error *err);
+/* The outcome, what gives, and the answer. */
+enum service_status user_change_finish(struct user_write *w, enum step step,
+                                       struct service_result *out, struct error *err);
+
+/* ---- user_adopt.c: directory.users.adopt */
+/* Does the POST mean somebody who is there (then w->id, w->posted)? `attrs`: of the new entry.
+ * ERR_UNIQUENESS: several, or one whom somebody asserts already. */
+MUST_CHECK bool user_adopt_find(struct user_write *w, const struct directory_mods *attrs,
+                                json_t *posted, struct error *err);
+/* Takes over whom user_adopt_find() found. */
+enum service_status user_adopt(struct user_write *w, struct service_result *out, struct error *err);
 
 /* ---- user_roles.c: core `roles`
  * ------------------------------------------------------------------------------------------- */

@@ -137,21 +137,26 @@ static bool create_user(struct user_write *w, const json_t *body, struct error *
     const struct scim_proposal asked = {.purpose = SCIM_FOR_CREATE, .resource = body};
     struct kiops_change what = {.kind = KIOPS_CREATE_USER, .operation = -1};
     struct kiops_state state = {.now = clock_now()};
-    const char *rule;
     struct str dn;
     struct directory_mods attrs;
-    if (!user_write_judge(c, &what, &state, &rule, err) ||
+    if (!user_write_judge(c, &what, &state, &w->rule, err) ||
         !scim_resource_check(&c->scim, &asked, &w->after, err))
         return false;
     json_keep(c->arena, w->after);
     w->password = user_write_take_password(c, w->after);
+    json_t *posted = json_copy_deep(w->after);
+    json_keep(c->arena, posted);
     directory_mods_init(&attrs, c->arena);
     const struct directory_user_edit edit = {.after = w->after, .writer = &w->writer};
     if (!user_roles_take(w, NULL, w->after, err) || !user_roles_known(w, err) ||
         !user_write_check_manager(c, w->after, err) ||
         !directory_unmap_new_user(c->service->directory, &edit, &dn, &attrs, err) ||
-        (is_barred(w) && !directory_bar(NULL, &attrs, err)) || !access_confirm(c, STR_NONE, err) ||
-        !user_write_intend(w, KIOPS_CREATE_USER, rule, err))
+        !access_confirm(c, STR_NONE, err) || !user_adopt_find(w, &attrs, posted, err))
+        return false;
+    if (w->posted)
+        return true;
+    if ((is_barred(w) && !directory_bar(NULL, &attrs, err)) ||
+        !user_write_intend(w, KIOPS_CREATE_USER, w->rule, err))
         return false;
     return user_write_name_is_free(c, json_get_str(w->after, "userName"), STR_NONE, err) &&
            naming_claim(c, dn, json_get_str(w->after, "userName"), err) &&
@@ -168,6 +173,8 @@ enum service_status service_user_create(const struct service_call *c, const json
         return SERVICE_FAILED;
     w.writer = user_write_writer(c);
     bool done = create_user(&w, body, err);
+    if (done && w.posted)
+        return user_adopt(&w, out, err);
     if (w.intent && done)
         audit_made(c->service->audit, w.intent, w.entry.id);
     else if (w.intent)

@@ -52,15 +52,16 @@ def eventually(check, within=5.0):
 class Lab:
     """`proxied` puts a FaultProxy between the bridges and slapd. `users` and `organizations` are
     generated besides the sample; `extra` are LDIF texts that slapadd takes without a look
-    at the schema; `content` stands instead of the sample. The other settings are those of Slapd and Bridge."""
+    at the schema, `checked` such that it looks at; `content` stands instead of the sample. The other settings are those
+    of Slapd and Bridge."""
 
-    def __init__(self, folder, *, bridges=1, proxied=False, users=0, organizations=0, extra=(),
+    def __init__(self, folder, *, bridges=1, proxied=False, users=0, organizations=0, extra=(), checked=(),
                  durable=False, slapd=None, bridge=None, content=None):
         self.numbers, self.views, self.bridges, self.proxy = count(1), [], [], None
         self.slapd = new_directory(Path(folder) / "slapd", free_port(), durable=durable, **(slapd or {}))
         people = entries.generated(users, organizations)
         sample = (content or entries.sample)(self.slapd.passwords)
-        self.slapd.create(chain(sample, people, extra), *["-s"] * bool(extra))
+        self.slapd.create(chain(sample, people, checked, extra), *["-s"] * bool(extra))
         try:
             self.slapd.process.start()
             self.proxy = FaultProxy(self.slapd.place) if proxied else None

@@ -221,7 +221,7 @@ static inline struct fixture_written fixture_put(struct mapping_fixture *f,
     struct error err = ERROR_INIT;
     struct fixture_written out;
     struct directory_user before = fixture_map(f, e);
-    const struct directory_user_edit edit = {e, &before, after, w};
+    const struct directory_user_edit edit = {e, &before, after, w, false};
     directory_mods_init(&out.mods, f->arena);
     fixture_expect(directory_unmap_user(&f->directory, &edit, &out.mods, &out.new_rdn, &err), &err);
     entry_apply(f, e, &out.mods);

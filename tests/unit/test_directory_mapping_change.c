@@ -209,7 +209,7 @@ static void a_user_name_that_no_entry_can_have_is_refused(void **state)
         if (refused[i].dn)
             e.dn = str_of(refused[i].dn);
         struct directory_user before = fixture_map(f, &e);
-        struct directory_user_edit edit = {&e, &before, after, &writer_entra};
+        struct directory_user_edit edit = {&e, &before, after, &writer_entra, false};
         struct str rdn;
         directory_mods_init(&mods, f->arena);
         assert_false(directory_unmap_user(&f->directory, &edit, &mods, &rdn, &err));

@@ -98,7 +98,7 @@ static size_t put(struct arena *a, struct str *dn, const json_t *after)
     struct str rdn;
     struct directory_entry e = read_entry(a, *dn);
     struct directory_user before = read_user(a, &e);
-    const struct directory_user_edit edit = {&e, &before, after, &writer};
+    const struct directory_user_edit edit = {&e, &before, after, &writer, false};
     directory_mods_init(&mods, a);
     fixture_expect(directory_unmap_user(live.directory, &edit, &mods, &rdn, &err), &err);
     struct directory_target target = {.dn = e.dn, .id = e.id, .csn = e.csn, .new_rdn = rdn};

@@ -29,7 +29,8 @@ static struct fixture_written put(struct mapping_fixture *f, struct directory_en
     struct error err = ERROR_INIT;
     struct fixture_written out;
     struct directory_organization before = map(f, e);
-    const struct directory_organization_edit edit = {e, &before, fixture_value(f, resource), w};
+    const struct directory_organization_edit edit = {e, &before, fixture_value(f, resource), w,
+                                                     false};
     directory_mods_init(&out.mods, f->arena);
     fixture_expect(
         directory_unmap_organization(&f->directory, &edit, &out.mods, &out.new_rdn, &err), &err);

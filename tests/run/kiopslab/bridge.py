@@ -25,9 +25,9 @@ directory = {{
   bind_dn = "{bridge}";
   bind_password_file = "ldap.password";
   operator = {{ bind_dn = "{operator}"; bind_password_file = "operator.password"; }};
-  users = {{ base = "{people}"; create_in = "{people}"; }};
+  users = {{ base = "{people}"; create_in = "{people}"; {users} }};
   organizations = {{ base = "{organizations}"; create_in = "{organizations}";
-                    placeholder_dn = "{placeholder}"; }};
+                    placeholder_dn = "{placeholder}"; {organizations_more} }};
   platform = {{ admins_dn = "{admins}"; tokens_base = "{tokens}"; jobs_base = "{jobs}"; }};
 {directory}}};
 mapping = {{ schema_dir = "{repository}/scim-schema"; {mapping} }};
@@ -41,10 +41,10 @@ signup = {{ enabled = {signup}; container = "{pending}"; {signup_more} }};
 
 
 class Bridge:
-    """`directory`, `mapping`, `limits` and `scim` are settings for those groups, `auth` all of that group, `signup` settings that switch it on, `more` whole groups for the end."""
+    """`directory`, `users` and `organizations` in it, `mapping`, `limits` and `scim` are settings for those groups, `auth` all of that group, `signup` settings that switch it on, `more` whole groups for the end."""
 
     def __init__(self, home, port, binary, slapd, *, durable=False, uri=None, directory="",
-                 mapping="", limits="", scim="", auth="basic = true;", more="", signup=None,
+                 users="", organizations="", mapping="", limits="", scim="", auth="basic = true;", more="", signup=None,
                  prefix=()):
         self.home = Path(home)
         self.binary = str(Path(binary).resolve())
@@ -57,7 +57,7 @@ class Bridge:
             operator=site.OPERATOR, people=site.PEOPLE, organizations=site.ORGANIZATIONS,
             placeholder=site.PLACEHOLDER, admins=site.ADMINS, tokens=site.TOKENS, jobs=site.JOBS,
             repository=REPOSITORY, sync="batch" if durable else "none", directory=directory + slapd.settings,
-            mapping=mapping, limits=limits, scim=scim, auth=auth, more=more,
+            users=users, organizations_more=organizations, mapping=mapping, limits=limits, scim=scim, auth=auth, more=more,
             signup="false" if signup is None else "true", pending=site.PENDING, signup_more=signup or "")
         self.process = Process(
             name=self.home.name, argv=[*prefix, self.binary, "-c", str(self.conf), "serve"],
