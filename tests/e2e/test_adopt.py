@@ -244,6 +244,28 @@ def test_somebody_who_writes_in_between_loses_nothing(ground):
     assert trap.sprung.is_set() and (answer["id"], answer["title"], answer["nickName"]) == (uuid, "Meanwhile", "N")
 
 
+@pytest.mark.parametrize("mark", [("kiopsExternalId", "other:theirs"), ("kiopsResource", '{"v":1,"r":{"userName":"x"}}')])
+def test_who_is_asserted_a_moment_before_is_taken(ground, mark):
+    uid, dn, _ = ground.person()
+    theirs = [("add", "objectClass", "kiopsUser"), ("add", *mark)]
+    trap = ground.lab.proxy.before_request("modify", action=lambda: ground.view.modify(dn, *theirs))
+    assert ground.post(userName=uid, externalId="mine", title="Thief").expect(409)["scimType"] == "uniqueness"
+    entry = ground.view.get(dn)
+    assert trap.sprung.is_set() and "title" not in entry and "sample:mine" not in entry.get("kiopsExternalId", ())
+
+
+@pytest.mark.parametrize("mark", [("kiopsExternalId", "other:theirs"), ("kiopsResource", '{"v":1,"m":"theirs"}')])
+def test_a_group_that_is_asserted_a_moment_before_is_taken(ground, mark):
+    (name, dn, _), user = ground.group(), ground.lab.user()
+    theirs = [("add", "objectClass", "kiopsOrganization"), ("add", *mark)]
+    trap = ground.lab.proxy.before_request("modify", action=lambda: ground.view.modify(dn, *theirs))
+    body = {"schemas": [GROUP], "displayName": name, "externalId": "mine", "members": [{"value": user["id"]}]}
+    assert ground.client().post("/Groups", body).expect(409)["scimType"] == "uniqueness"
+    entry = ground.view.get(dn)
+    assert trap.sprung.is_set() and entry["member"] == [site.PLACEHOLDER]
+    assert "sample:mine" not in entry.get("kiopsExternalId", ())
+
+
 def test_of_two_clients_on_two_bridges_one_wins(ground):
     people = [ground.person() for _ in range(12)]
     answers = {}

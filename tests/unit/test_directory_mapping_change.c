@@ -237,7 +237,7 @@ static void an_entry_named_by_cn_is_renamed_by_its_formatted_name(void **state)
     const struct directory_user_edit edit = {
         &e, &before,
         fixture_value(f, "{'userName':'bob','name':{'formatted':'Bob K','familyName':'K'}}"),
-        &writer_entra};
+        &writer_entra, false};
     directory_mods_init(&w.mods, f->arena);
     assert_true(directory_unmap_user(&f->directory, &edit, &w.mods, &w.new_rdn, &err));
     assert_string_equal(sent(f, &w).at, "-uid: ann\n+uid: bob\n+objectClass: kiopsUser\n"
