@@ -131,21 +131,6 @@ static bool decide_platform(struct user_write *w, struct change *platform, struc
     return change_decide(platform, true, err);
 }
 
-/* slapo-unique (2.5) looks for another one of that name with the request's controls still on, where
- * an assertion fails: of an entry that is not named by it, the exact old values say that nobody
- * wrote in between. */
-static struct directory_target asserted_target(const struct user_write *w,
-                                               const struct directory_target *target,
-                                               const struct directory_mods *mods)
-{
-    struct directory_target out = *target;
-    struct str rdn = w->call->service->config->directory.users.rdn;
-    for (size_t i = 0; i < mods->count; i++)
-        if (str_ieq(str_of(mods->at[i].attr), rdn))
-            out.id = out.csn = STR_NONE;
-    return out;
-}
-
 static enum step modify_user(struct user_write *w, const struct directory_target *target,
                              const struct directory_mods *mods, struct error *err)
 {
@@ -153,8 +138,7 @@ static enum step modify_user(struct user_write *w, const struct directory_target
     struct directory_result result = {0};
     if (mods->count == 0)
         return STEP_DONE;
-    const struct directory_target bound = asserted_target(w, target, mods);
-    bool answered = directory_modify(c->conn, &bound, mods, &result, err);
+    bool answered = directory_modify(c->conn, target, mods, &result, err);
     enum step step = user_write_step(w, answered, &result, err);
     if (step == STEP_DONE)
         operation_apply_user(c, result.post);

@@ -94,7 +94,8 @@ enum step rename_end(const struct service_call *c, const struct directory_entry 
         return STEP_DONE;
     struct directory_writer writer = user_write_writer(c);
     writer.client = STR_NONE; /* nobody's externalId changes */
-    const struct directory_user_edit edit = {e, &u, u.resource, &writer};
+    const struct directory_user_edit edit = {
+        .entry = e, .before = &u, .after = u.resource, .writer = &writer};
     directory_mods_init(&mods, c->arena);
     if (!naming_move(c, left, e->dn, err) ||
         !directory_unmap_user(d, &edit, &mods, &new_rdn, err) ||

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from kiopslab import entries, site
 from lab import Lab, eventually
-from scim import GROUP, KIOPS_ORGANIZATION, KIOPS_USER, USER
+from scim import ENTERPRISE, GROUP, KIOPS_ORGANIZATION, KIOPS_USER, USER
 from world import auditlog, read_auditlog
 
 FOREIGN = 1000
@@ -79,7 +79,9 @@ class Ground:
 @pytest.fixture(scope="module")
 def ground(tmp_path_factory):
     folder = tmp_path_factory.mktemp("adopt")
-    made = Lab(folder, proxied=True, slapd=auditlog(folder), checked=[foreign(n) for n in range(FOREIGN)],
+    slapd = auditlog(folder)
+    slapd["overlays"] = f'unique_uri "serialize ldap:///{site.PEOPLE}?employeeNumber?sub"\n' + slapd["overlays"]
+    made = Lab(folder, proxied=True, slapd=slapd, checked=[foreign(n) for n in range(FOREIGN)],
                bridge={"users": 'adopt = "userName";', "organizations": 'adopt = "displayName";'})
     made.add_bridge(folder / "by-name", users='adopt = "userName";', organizations='adopt = "displayName";')
     made.add_bridge(folder / "by-mail", users='adopt = "mail";')
@@ -246,9 +248,8 @@ def test_somebody_who_writes_in_between_loses_nothing(ground):
 
 @pytest.mark.parametrize("mark", [("kiopsExternalId", "other:theirs"), ("kiopsResource", '{"v":1,"r":{"userName":"x"}}')])
 def test_who_is_asserted_a_moment_before_is_taken(ground, mark):
-    uid, dn, _ = ground.person()
-    theirs = [("add", "objectClass", "kiopsUser"), ("add", *mark)]
-    trap = ground.lab.proxy.before_request("modify", action=lambda: ground.view.modify(dn, *theirs))
+    uid, dn, _ = ground.person(objectClass=["inetOrgPerson", "kiopsUser"])
+    trap = ground.lab.proxy.before_request("modify", action=lambda: ground.view.modify(dn, ("add", *mark)))
     assert ground.post(userName=uid, externalId="mine", title="Thief").expect(409)["scimType"] == "uniqueness"
     entry = ground.view.get(dn)
     assert trap.sprung.is_set() and "title" not in entry and "sample:mine" not in entry.get("kiopsExternalId", ())
@@ -257,8 +258,8 @@ def test_who_is_asserted_a_moment_before_is_taken(ground, mark):
 @pytest.mark.parametrize("mark", [("kiopsExternalId", "other:theirs"), ("kiopsResource", '{"v":1,"m":"theirs"}')])
 def test_a_group_that_is_asserted_a_moment_before_is_taken(ground, mark):
     (name, dn, _), user = ground.group(), ground.lab.user()
-    theirs = [("add", "objectClass", "kiopsOrganization"), ("add", *mark)]
-    trap = ground.lab.proxy.before_request("modify", action=lambda: ground.view.modify(dn, *theirs))
+    ground.view.modify(dn, ("add", "objectClass", "kiopsOrganization"))
+    trap = ground.lab.proxy.before_request("modify", action=lambda: ground.view.modify(dn, ("add", *mark)))
     body = {"schemas": [GROUP], "displayName": name, "externalId": "mine", "members": [{"value": user["id"]}]}
     assert ground.client().post("/Groups", body).expect(409)["scimType"] == "uniqueness"
     entry = ground.view.get(dn)
@@ -295,6 +296,36 @@ def test_a_bulk_takes_over_too(ground):
     first, second = ground.client().post("/Bulk", body).expect(200)["Operations"]
     assert (first["status"], second["status"]) == ("201", "200") and first["location"].endswith(uuid)
     assert ground.client().get(f"/Users/{uuid}")["title"] == "T"
+
+
+# ---- what the directory itself keeps unique (slapo-unique)
+
+def numbered(number):
+    return {"schemas": [USER, ENTERPRISE], ENTERPRISE: {"employeeNumber": number}}
+
+
+def test_a_value_that_the_directory_keeps_unique_is_taken_over_and_changed(ground):
+    uid, dn, uuid = ground.person()
+    assert ground.post(userName=uid, externalId="e-7", **numbered(f"{uid}-1")).expect(201)["id"] == uuid
+    for number in (f"{uid}-2", f"{uid}-3"):
+        ground.client().patch(f"/Users/{uuid}", ("replace", f"{ENTERPRISE}:employeeNumber", number)).expect(200)
+        assert ground.view.get(dn)["employeeNumber"] == [number]
+
+
+def test_a_value_that_another_has_is_refused(ground):
+    (uid, dn, _), (other, _, uuid) = ground.person(), ground.person()
+    ground.post(userName=other, **numbered("taken")).expect(201)
+    before = ground.kept(dn)
+    ground.post(userName=uid, **numbered("taken")).expect(409)
+    assert ground.kept(dn) == before
+
+
+def test_a_change_beside_another_of_such_a_value_loses_nothing(ground):
+    uid, dn, uuid = ground.person()
+    ground.post(userName=uid, **numbered(f"{uid}-1")).expect(201)
+    trap = ground.lab.proxy.before_request("modify", action=lambda: ground.view.modify(dn, ("add", "title", "Meanwhile")))
+    answer = ground.client().patch(f"/Users/{uuid}", ("replace", f"{ENTERPRISE}:employeeNumber", f"{uid}-2")).expect(200)
+    assert trap.sprung.is_set() and answer["title"] == "Meanwhile" and ground.view.get(dn)["employeeNumber"] == [f"{uid}-2"]
 
 
 # ---- taken over by an attribute
