@@ -14,7 +14,8 @@
 
 #define READY_POLL_MS 50
 #define STATUS_MS 5000
-#define BEATS 4 /* in the time after which systemd takes us for dead */
+#define PROVE_MS 10000 /* between two tries to prove the access rules */
+#define BEATS 4        /* in the time after which systemd takes us for dead */
 
 struct process {
     struct config *config;
@@ -24,6 +25,7 @@ struct process {
     struct service *service;
     struct http_server *http;
     struct http_sockets sockets;
+    bool unproved; /* the directory was away when its access rules were to be tried */
 };
 
 /* What systemd holds open over a restart (kiops-bridge.socket). */
@@ -52,7 +54,8 @@ static bool start(struct process *p, struct error *err)
     };
     if (!take_sockets(&p->sockets, err) || !cli_catalog(p->config, &p->catalog, err) ||
         !directory_new(p->config, p->catalog, &p->directory, err) ||
-        !directory_prove_acl(p->directory, err) || !audit_open(&audit, &p->audit, err))
+        !directory_prove_acl(p->directory, &p->unproved, err) ||
+        !audit_open(&audit, &p->audit, err))
         return false;
     struct service_settings service = {p->config, p->catalog, p->directory, p->audit};
     return service_start(&service, &p->service, err) &&
@@ -99,19 +102,25 @@ static void tell_alive(const struct process *p)
         sd_notify(0, "WATCHDOG=1");
 }
 
-/* READY when the first refresh is complete; returns at TERM or INT. */
-static void wait_for_end(const struct process *p, const sigset_t *ends)
+/* READY when the first refresh is complete, and the access rules are proved that could not be at
+ * the start; returns at TERM or INT. false: they let somebody in. */
+static bool wait_for_end(struct process *p, const sigset_t *ends, struct error *err)
 {
     bool told = false;
     const int64_t beat = beat_ms();
-    int64_t next = clock_monotonic_ms();
+    int64_t next = clock_monotonic_ms(), prove_at = next;
     for (;;) {
         int64_t wait = clock_left_ms(next);
-        if (!told && wait > READY_POLL_MS)
+        if ((!told || p->unproved) && wait > READY_POLL_MS)
             wait = READY_POLL_MS;
         struct timespec until = {.tv_sec = wait / 1000, .tv_nsec = wait % 1000 * 1000000};
         if (sigtimedwait(ends, NULL, &until) > 0)
             break;
+        if (p->unproved && service_ready(p->service) && clock_left_ms(prove_at) == 0) {
+            if (!directory_prove_acl(p->directory, &p->unproved, err))
+                return false;
+            prove_at = clock_deadline_in(PROVE_MS);
+        }
         if (!told && service_ready(p->service)) {
             told = true;
             next = clock_monotonic_ms();
@@ -124,6 +133,7 @@ static void wait_for_end(const struct process *p, const sigset_t *ends)
         }
     }
     sd_notify(0, "STOPPING=1\nSTATUS=stopping: what runs is finished");
+    return true;
 }
 
 int cli_serve(const struct cli *c)
@@ -143,11 +153,9 @@ int cli_serve(const struct cli *c)
     pthread_sigmask(SIG_BLOCK, &ends, NULL);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a full audit file is 503 (EFBIG), not the end */
-    bool started = start(&p, &err);
-    if (started)
-        wait_for_end(&p, &ends);
-    else
+    bool fine = start(&p, &err) && wait_for_end(&p, &ends, &err);
+    if (!fine)
         cli_fail(&err);
     stop(&p);
-    return started ? CLI_OK : CLI_ERROR;
+    return fine ? CLI_OK : CLI_ERROR;
 }

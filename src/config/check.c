@@ -270,6 +270,16 @@ static void check_clear_text(const struct config_directory *d, config_say *say, 
         }
 }
 
+/* SASL EXTERNAL (RFC 4422 A): the server sees who is at the other end of a local socket. */
+static bool is_external(const struct config_directory *d)
+{
+    struct str rest;
+    for (size_t i = 0; i < d->uris.count; i++)
+        if (!uri_rest(d->uris.at[i], "ldapi://", &rest))
+            return false;
+    return d->uris.count > 0 && !d->service.bind_dn.len;
+}
+
 static bool listens_at(const struct config_server *s, struct str address)
 {
     for (size_t i = 0; address.len && i < s->listen.count; i++)
@@ -295,6 +305,13 @@ void config_check_together(const struct config *c, config_say *say, void *arg)
          {"server.tls.client_ca_file", "needs cert_file and key_file", 0}},
         {tls->cert_file.len && str_starts(c->server.public_url, STR("http://")),
          {"server.public_url", "begins with http://, but server.tls takes https:// alone", 1}},
+        {!d->service.bind_dn.len && !is_external(d),
+         {"directory.bind_dn", "must be given; \"\" is for a list of ldapi:// alone", 0}},
+        {d->service.bind_dn.len && !d->service.bind_password_file.len,
+         {"directory.bind_password_file", "must be given", 0}},
+        {is_external(d) && d->service.bind_password_file.len,
+         {"directory.bind_password_file",
+          "goes with a bind_dn; over ldapi:// without one no password is sent", 0}},
         {!d->operator_account.bind_dn.len != !d->operator_account.bind_password_file.len,
          {"directory.operator", "needs bind_dn and bind_password_file, or neither", 0}},
         {d->users.base.len && !is_below(d->users.create_in, d->users.base),

@@ -24,10 +24,7 @@
 static const struct config_word start_tls[] = {
     {"required", CONFIG_TLS_REQUIRED, NULL}, {"off", CONFIG_TLS_OFF, NULL}, {0}};
 static const struct config_word failovers[] = {
-    {"manual", CONFIG_FAILOVER_MANUAL, NULL},
-    {"auto", CONFIG_FAILOVER_AUTO,
-     "writing to the next server by itself is not built yet; use \"manual\""},
-    {0}};
+    {"manual", CONFIG_FAILOVER_MANUAL, NULL}, {"auto", CONFIG_FAILOVER_AUTO, NULL}, {0}};
 static const struct config_word presets[] = {
     {"openldap", CONFIG_OPENLDAP, NULL},
     {"389ds", CONFIG_389DS, NULL},
@@ -101,8 +98,8 @@ const struct config_key config_keys[] = {
     {"directory.uris", LIST(REQUIRED), AT(directory.uris), .check = config_check_uri, .min = 1},
     {"directory.start_tls", WORD("required", start_tls), AT(directory.start_tls)},
     {"directory.ca_file", PATH("/etc/ssl/certs/ca-certificates.crt"), AT(directory.ca_file)},
-    {"directory.bind_dn", TEXT(REQUIRED), AT(directory.service.bind_dn), .check = config_check_dn},
-    {"directory.bind_password_file", PATH(REQUIRED), AT(directory.service.bind_password_file)},
+    {"directory.bind_dn", TEXT(""), AT(directory.service.bind_dn), .check = config_check_dn},
+    {"directory.bind_password_file", PATH(""), AT(directory.service.bind_password_file)},
     {"directory.operator", GROUP},
     {"directory.operator.bind_dn", TEXT(""), AT(directory.operator_account.bind_dn),
      .check = config_check_dn},

@@ -171,7 +171,7 @@ static bool send_change(struct directory_conn *c, const struct change *change, i
 {
     struct directory_answer answer = {.operation = change->operation};
     for (bool fresh = false; !fresh;) {
-        if (!directory_conn_ready(c, deadline, &fresh, err))
+        if (!directory_conn_ready(c, deadline, &fresh, err) || !directory_conn_may_write(c, err))
             return false;
         answer.code = send_to(c->ld, change, msgid);
         if (answer.code == LDAP_SUCCESS)
@@ -267,6 +267,7 @@ static bool run(struct directory_conn *c, struct arena *a, struct change *change
         directory_conn_drop(c);
     }
     result->code = answer.code;
+    directory_saw(c->directory, result->post_csn);
     result->outcome = directory_outcome_of(&answer);
     result->last_value =
         result->outcome == DIRECTORY_LOST && answer.code == LDAP_OBJECT_CLASS_VIOLATION;

@@ -1,31 +1,19 @@
 /*
- * Connections: one server (the first of `uris`, for reads too: a precondition and what was read for
- * it must come from the same place), one handle per thread, every wait with a deadline.
+ * Connections: who binds where, one handle per thread. Whoever writes is bound to the server that
+ * is written to, for its reads too: a precondition and what was read for it come from the same
+ * place.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/time.h>
 #include <time.h>
 
 #include "base/log.h"
 #include "directory/internal.h"
 
-#define KEEPALIVE_IDLE_S 15
-#define KEEPALIVE_PROBES 3
-#define KEEPALIVE_INTERVAL_S 5
 #define REFUSED_BIND_PAUSE_MS 10000
 #define SECRET_MAX 8192
-#define ANSWER_MAX ((ber_len_t)64 << 20) /* one message: an entry with all its members */
-
-static struct timeval timeval_of(int64_t ms)
-{
-    return (struct timeval){.tv_sec = (time_t)(ms / 1000),
-                            .tv_usec = (suseconds_t)(ms % 1000 * 1000)};
-}
+#define RETURN_MS 2000 /* between two looks for the first server */
 
 static int64_t earlier(int64_t a, int64_t b)
 {
@@ -60,10 +48,11 @@ bool directory_new(const struct config *config, const struct scim_catalog *catal
     d->memory = memory;
     d->config = config;
     d->catalog = catalog;
-    d->uri = arena_cstr(memory, config->directory.uris.at[0]);
+    directory_servers_init(d);
     load_protected(d);
     buf_init(&d->password, SECRET_MAX);
-    if (!config_read_secret(config->directory.service.bind_password_file, &d->password, err) ||
+    struct str secret = config->directory.service.bind_password_file;
+    if ((config->directory.service.bind_dn.len && !config_read_secret(secret, &d->password, err)) ||
         !directory_mapping_new(config, catalog, &d->mapping, err)) {
         directory_free(d);
         return false;
@@ -78,6 +67,7 @@ void directory_free(struct directory *d)
         return;
     directory_mapping_free(d->mapping);
     own_secret_release(&d->password);
+    directory_servers_release(d);
     arena_free(d->memory);
 }
 
@@ -86,220 +76,123 @@ const struct config *directory_config(const struct directory *d)
     return d->config;
 }
 
-/* ---- one handle */
-
-static void handle_close(LDAP *ld)
-{
-    if (ld)
-        ldap_unbind_ext(ld, NULL, NULL);
-}
-
-/* libldap reads and writes with blocking calls: only a socket that never blocks keeps a deadline
- * when the peer stops in the middle of a message. */
-static bool never_block(LDAP *ld)
-{
-    int fd = -1;
-    if (ldap_get_option(ld, LDAP_OPT_DESC, &fd) != LDAP_OPT_SUCCESS || fd < 0)
-        return false;
-    int flags = fcntl(fd, F_GETFL);
-    return flags >= 0 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0;
-}
-
-/* A length that a hostile or broken server claims is allocated before the bytes come. */
-static bool limit_answers(LDAP *ld)
-{
-    Sockbuf *buffer = NULL;
-    ber_len_t max = ANSWER_MAX;
-    return ldap_get_option(ld, LDAP_OPT_SOCKBUF, &buffer) == LDAP_OPT_SUCCESS &&
-           ber_sockbuf_ctrl(buffer, LBER_SB_OPT_SET_MAX_INCOMING, &max) == 1;
-}
-
-/* libldap asks the kernel for each message's head and then for its body; with this layer (above the
- * socket, below TLS) one read takes all that has come. */
-static bool read_ahead(LDAP *ld)
-{
-    Sockbuf *buffer = NULL;
-    return ldap_get_option(ld, LDAP_OPT_SOCKBUF, &buffer) == LDAP_OPT_SUCCESS &&
-           ber_sockbuf_add_io(buffer, &ber_sockbuf_io_readahead, LBER_SBIOD_LEVEL_PROVIDER, NULL) ==
-               0;
-}
-
-static bool set_number(LDAP *ld, int option, int value)
-{
-    return ldap_set_option(ld, option, &value) == LDAP_OPT_SUCCESS;
-}
-
-static bool set_tls(const struct config_directory *config, LDAP *ld)
-{
-    OWNED_ARENA struct arena *a = arena_new();
-    const char *ca = arena_cstr(a, config->ca_file);
-    return set_number(ld, LDAP_OPT_X_TLS_REQUIRE_CERT, LDAP_OPT_X_TLS_DEMAND) &&
-           set_number(ld, LDAP_OPT_X_TLS_PROTOCOL_MIN, LDAP_OPT_X_TLS_PROTOCOL_TLS1_2) &&
-           (*ca == 0 || ldap_set_option(ld, LDAP_OPT_X_TLS_CACERTFILE, ca) == LDAP_OPT_SUCCESS) &&
-           set_number(ld, LDAP_OPT_X_TLS_NEWCTX, 0);
-}
-
-static bool wants_start_tls(const struct directory *d)
-{
-    return d->config->directory.start_tls == CONFIG_TLS_REQUIRED &&
-           strncmp(d->uri, "ldap://", 7) == 0;
-}
-
-static bool set_options(const struct directory *d, LDAP *ld, int64_t deadline)
-{
-    const struct config_directory *config = &d->config->directory;
-    struct timeval wait =
-        timeval_of(earlier(config->connect_timeout_ms, clock_left_ms(deadline) + 1));
-    bool tls = wants_start_tls(d) || strncmp(d->uri, "ldaps://", 8) == 0;
-    return set_number(ld, LDAP_OPT_PROTOCOL_VERSION, LDAP_VERSION3) &&
-           set_number(ld, LDAP_OPT_DEREF, LDAP_DEREF_NEVER) &&
-           ldap_set_option(ld, LDAP_OPT_REFERRALS, LDAP_OPT_OFF) == LDAP_OPT_SUCCESS &&
-           ldap_set_option(ld, LDAP_OPT_RESTART, LDAP_OPT_ON) == LDAP_OPT_SUCCESS &&
-           ldap_set_option(ld, LDAP_OPT_NETWORK_TIMEOUT, &wait) == LDAP_OPT_SUCCESS &&
-           set_number(ld, LDAP_OPT_X_KEEPALIVE_IDLE, KEEPALIVE_IDLE_S) &&
-           set_number(ld, LDAP_OPT_X_KEEPALIVE_PROBES, KEEPALIVE_PROBES) &&
-           set_number(ld, LDAP_OPT_X_KEEPALIVE_INTERVAL, KEEPALIVE_INTERVAL_S) &&
-           set_number(ld, LDAP_OPT_TCP_USER_TIMEOUT, config->operation_timeout_ms) &&
-           limit_answers(ld) && (!tls || set_tls(config, ld));
-}
-
-int directory_ldap_wait(LDAP *ld, int msgid, int all, int64_t deadline, LDAPMessage **out)
-{
-    struct timeval left = timeval_of(clock_left_ms(deadline));
-    int type = ldap_result(ld, msgid, all, &left, out);
-    if (type > 0)
-        return LDAP_SUCCESS;
-    return type == 0 ? LDAP_TIMEOUT : LDAP_SERVER_DOWN;
-}
-
-bool directory_ldap_room(LDAP *ld, int64_t deadline)
-{
-    int fd = -1;
-    if (ldap_get_option(ld, LDAP_OPT_DESC, &fd) != LDAP_OPT_SUCCESS || fd < 0)
-        return false;
-    struct pollfd socket = {.fd = fd, .events = POLLOUT};
-    int ready;
-    do
-        ready = poll(&socket, 1, (int)clock_left_ms(deadline));
-    while (ready < 0 && errno == EINTR);
-    return ready > 0 && !(socket.revents & (POLLERR | POLLHUP));
-}
-
-/* The code of a whole answer to `msgid`; `*diagnostic` (may be NULL) is the caller's to free with
- * ldap_memfree(). */
-static int answer_code(LDAP *ld, int msgid, int64_t deadline, char **diagnostic)
-{
-    LDAPMessage *message = NULL;
-    int code = directory_ldap_wait(ld, msgid, LDAP_MSG_ALL, deadline, &message);
-    if (code != LDAP_SUCCESS)
-        return code;
-    int failed = ldap_parse_result(ld, message, &code, NULL, diagnostic, NULL, NULL, 1);
-    return failed == LDAP_SUCCESS ? code : failed;
-}
-
-static int start_tls(LDAP *ld, int64_t deadline)
-{
-    int msgid = 0;
-    int code = ldap_start_tls(ld, NULL, NULL, &msgid);
-    if (code == LDAP_SUCCESS)
-        code = answer_code(ld, msgid, deadline, NULL);
-    if (code == LDAP_SUCCESS)
-        code = ldap_install_tls(ld);
-    return code == LDAP_SUCCESS && !never_block(ld) ? LDAP_CONNECT_ERROR : code;
-}
-
-/* Connected and encrypted as configured; nobody is bound yet. */
-static bool handle_open(const struct directory *d, int64_t deadline, LDAP **out, struct error *err)
-{
-    LDAP *ld = NULL;
-    int code = ldap_initialize(&ld, d->uri);
-    if (code == LDAP_SUCCESS && !set_options(d, ld, deadline))
-        code = LDAP_LOCAL_ERROR;
-    if (code == LDAP_SUCCESS)
-        code = ldap_connect(ld);
-    if (code == LDAP_SUCCESS && !(never_block(ld) && read_ahead(ld)))
-        code = LDAP_CONNECT_ERROR;
-    if (code == LDAP_SUCCESS && wants_start_tls(d))
-        code = start_tls(ld, deadline);
-    if (code == LDAP_SUCCESS) {
-        *out = ld;
-        return true;
-    }
-    char *why = NULL;
-    if (ld)
-        ldap_get_option(ld, LDAP_OPT_DIAGNOSTIC_MESSAGE, &why);
-    LOG_WARN("directory_unreachable", LOG_C("uri", d->uri), LOG_C("reason", ldap_err2string(code)),
-             LOG_C("diagnostic", why));
-    ldap_memfree(why);
-    handle_close(ld);
-    return error_set(err, ERR_UNAVAILABLE, "the directory cannot be reached");
-}
-
-static int handle_bind(LDAP *ld, const char *dn, struct str password, int64_t deadline)
-{
-    struct berval secret = directory_berval(password);
-    int msgid = 0;
-    int code = ldap_sasl_bind(ld, dn, LDAP_SASL_SIMPLE, &secret, NULL, NULL, &msgid);
-    if (code != LDAP_SUCCESS)
-        return code;
-    char *why = NULL;
-    code = answer_code(ld, msgid, deadline, &why);
-    if (code != LDAP_SUCCESS)
-        LOG_WARN("directory_bind_refused", LOG_C("dn", dn), LOG_I("code", code),
-                 LOG_C("reason", ldap_err2string(code)), LOG_C("diagnostic", why));
-    ldap_memfree(why);
-    return code;
-}
-
-/* ---- accounts */
+/* ---- who binds */
 
 /* A refusal by the server, unlike a broken connection, will not mend itself within a second. */
 static void pause_binds(struct directory *d, int code)
 {
-    if (code > 0 && code != LDAP_BUSY && code != LDAP_UNAVAILABLE)
+    if (code > 0 && !directory_is_away(code))
         atomic_store(&d->bind_again_at, clock_deadline_in(REFUSED_BIND_PAUSE_MS));
 }
 
-static bool bind_account(struct directory *d, enum directory_account account, LDAP *ld,
-                         int64_t deadline, struct error *err)
+static const char *refusal_of(enum directory_account account, int code)
 {
-    const struct config_directory *config = &d->config->directory;
-    bool operator_account = account == DIRECTORY_OPERATOR;
-    const struct config_account *who =
-        operator_account ? &config->operator_account : &config->service;
-    OWNED_ARENA struct arena *a = arena_new();
-    OWNED_SECRET struct buf operator_password;
-    buf_init(&operator_password, SECRET_MAX);
-    if (operator_account && !config_read_secret(who->bind_password_file, &operator_password, err))
-        return false;
-    struct str password = buf_view(operator_account ? &operator_password : &d->password);
-    int code = handle_bind(ld, arena_cstr(a, who->bind_dn), password, deadline);
+    if (code == LDAP_CONFIDENTIALITY_REQUIRED)
+        return "the directory wants an encrypted connection";
+    if (code == LDAP_STRONG_AUTH_REQUIRED)
+        return "the directory wants a stronger login of the bridge";
+    return account == DIRECTORY_OPERATOR ? "the directory refuses the operator's account: look at "
+                                           "directory.operator"
+                                         : "the directory refuses the bridge's account";
+}
+
+/* Opened and bound, or the LDAP code that says why not; `*bound` then tells how far it came. */
+static int enter(struct directory *d, size_t server, const struct directory_login *who,
+                 int64_t deadline, struct directory_link *link)
+{
+    link->asked = false;
+    int code = directory_link_open(d, server, deadline, &link->ld);
+    if (code != LDAP_SUCCESS)
+        return directory_is_away(code) ? code : LDAP_CONNECT_ERROR;
+    link->asked = true;
+    link->server = server;
+    code = directory_link_bind(link->ld, who, deadline);
     if (code == LDAP_SUCCESS)
-        return true;
-    if (!operator_account)
-        pause_binds(d, code);
-    return error_set(err, ERR_UNAVAILABLE,
-                     code <= 0          ? "the directory did not answer in time"
-                     : operator_account ? "the directory refuses the operator's account: "
-                                          "look at directory.operator"
-                                        : "the directory refuses the bridge's account");
+        return code;
+    directory_link_close(link->ld);
+    link->ld = NULL;
+    return code;
+}
+
+static bool report(struct directory *d, enum directory_account account,
+                   const struct directory_link *link, int code, struct error *err)
+{
+    bool waits = d->servers.count > 1 && directory_writes_wait(d) && account != DIRECTORY_SERVICE;
+    if (!directory_is_away(code)) {
+        if (account != DIRECTORY_OPERATOR)
+            pause_binds(d, code);
+        atomic_store(&d->refused, code);
+        return error_set(err, ERR_UNAVAILABLE, "%s", refusal_of(account, code));
+    }
+    return error_set(err, ERR_UNAVAILABLE, "%s%s",
+                     link->asked ? "the directory did not answer in time"
+                                 : "the directory cannot be reached",
+                     waits ? "; writes wait for the first server of the list" : "");
+}
+
+/* The servers that may be asked, the one in use first. */
+static bool connect_some(struct directory *d, const struct directory_login *who, int64_t deadline,
+                         struct directory_link *link, struct error *err)
+{
+    bool pinned = who->account != DIRECTORY_SERVICE && directory_writes_wait(d);
+    size_t first = pinned ? 0 : atomic_load(&d->servers.current), left_out = link->server;
+    size_t count = pinned ? 1 : d->servers.count;
+    int code = LDAP_UNAVAILABLE;
+    for (size_t k = 0; k < count; k++) {
+        size_t i = directory_host_nth(first, k);
+        if (link->elsewhere && i == left_out)
+            continue;
+        int64_t until = clock_deadline_in(clock_left_ms(deadline) / (int64_t)(count - k));
+        code = enter(d, i, who, until, link);
+        if (code == LDAP_SUCCESS && (i == first || directory_host_take(d, link, until)))
+            return true;
+        if (code != LDAP_SUCCESS && !directory_is_away(code))
+            break;
+        code = code == LDAP_SUCCESS ? LDAP_UNAVAILABLE : code;
+    }
+    return report(d, who->account, link, code, err);
 }
 
 bool directory_connect(struct directory *d, enum directory_account account, int64_t deadline,
-                       LDAP **out, struct error *err)
+                       struct directory_link *link, struct error *err)
 {
-    if (account == DIRECTORY_SERVICE && clock_left_ms(atomic_load(&d->bind_again_at)) > 0)
-        return error_set(err, ERR_UNAVAILABLE, "the directory refuses the bridge's account");
-    LDAP *ld = NULL;
-    if (!handle_open(d, deadline, &ld, err))
+    const struct config_directory *config = &d->config->directory;
+    bool is_operator = account == DIRECTORY_OPERATOR;
+    const struct config_account *name = is_operator ? &config->operator_account : &config->service;
+    if (!is_operator && clock_left_ms(atomic_load(&d->bind_again_at)) > 0)
+        return error_set(err, ERR_UNAVAILABLE, "%s", refusal_of(account, atomic_load(&d->refused)));
+    OWNED_ARENA struct arena *a = arena_new();
+    OWNED_SECRET struct buf password;
+    buf_init(&password, SECRET_MAX);
+    if (is_operator && !config_read_secret(name->bind_password_file, &password, err))
         return false;
-    if (!bind_account(d, account, ld, deadline, err)) {
-        handle_close(ld);
-        return false;
-    }
-    *out = ld;
-    return true;
+    struct directory_login who = {account, arena_cstr(a, name->bind_dn),
+                                  buf_view(is_operator ? &password : &d->password)};
+    return connect_some(d, &who, deadline, link, err);
 }
+
+/* The first server is looked for while another one is in use; the feed's thread. */
+void directory_return(struct directory *d)
+{
+    struct directory_servers *s = &d->servers;
+    if (!directory_writes_wait(d) || atomic_load(&s->current) == 0 || clock_left_ms(s->look_at) > 0)
+        return;
+    OWNED_ARENA struct arena *a = arena_new();
+    struct directory_login who = {DIRECTORY_SERVICE,
+                                  arena_cstr(a, d->config->directory.service.bind_dn),
+                                  buf_view(&d->password)};
+    struct directory_link link = {0};
+    int64_t began = clock_monotonic_ms();
+    int code = enter(d, 0, &who, clock_deadline_in(d->config->directory.connect_timeout_ms), &link);
+    int64_t took = clock_monotonic_ms() - began;
+    /* One that refuses the password counts the tries. */
+    bool refused = code != LDAP_SUCCESS && !directory_is_away(code);
+    s->look_at = clock_deadline_in(refused ? REFUSED_BIND_PAUSE_MS : RETURN_MS + 10 * took);
+    if (code == LDAP_SUCCESS && directory_host_take(d, &link, 0))
+        directory_link_close(link.ld);
+}
+
+/* ---- people */
 
 /* What a person can be told apart by: everything else is the directory's trouble. */
 static bool is_login_refusal(const struct directory *d, int code)
@@ -310,24 +203,38 @@ static bool is_login_refusal(const struct directory *d, int code)
            code == LDAP_INSUFFICIENT_ACCESS;
 }
 
+/* Where the server in use is away, the bridge's own account finds out which one is next. */
+static int enter_as_person(struct directory *d, const struct directory_login *who, int64_t deadline,
+                           struct directory_link *link)
+{
+    struct directory_link own = {0};
+    struct error why = ERROR_INIT;
+    size_t now = atomic_load(&d->servers.current);
+    bool others = d->servers.count > 1;
+    int code =
+        enter(d, now, who, clock_deadline_in(clock_left_ms(deadline) / (others ? 3 : 1)), link);
+    if (!others || code == LDAP_SUCCESS || !directory_is_away(code) ||
+        !directory_connect(d, DIRECTORY_SERVICE, deadline, &own, &why))
+        return code;
+    directory_link_close(own.ld);
+    return own.server == now ? code : enter(d, own.server, who, deadline, link);
+}
+
 bool directory_connect_person(struct directory *d, struct str dn, struct str password, LDAP **out,
                               struct error *err)
 {
     /* RFC 4513 5.1: an empty name or password binds as nobody, and succeeds. */
     if (dn.len == 0 || password.len == 0)
         return error_set(err, ERR_UNAUTHORIZED, "name or password is wrong");
-    int64_t deadline = clock_deadline_in(d->config->directory.operation_timeout_ms);
     OWNED_ARENA struct arena *a = arena_new();
-    LDAP *ld = NULL;
-    if (!handle_open(d, deadline, &ld, err))
-        return false;
-    int code = handle_bind(ld, arena_cstr(a, dn), password, deadline);
-    if (code == LDAP_SUCCESS) {
-        *out = ld;
+    struct directory_login who = {DIRECTORY_SERVICE, arena_cstr(a, dn), password};
+    struct directory_link link = {0};
+    int64_t deadline = clock_deadline_in(d->config->directory.operation_timeout_ms);
+    int code = enter_as_person(d, &who, deadline, &link);
+    *out = link.ld;
+    if (code == LDAP_SUCCESS)
         return true;
-    }
-    handle_close(ld);
-    if (is_login_refusal(d, code))
+    if (link.asked && is_login_refusal(d, code))
         return error_set(err, ERR_UNAUTHORIZED, "name or password is wrong");
     return error_set(err, ERR_UNAVAILABLE, "the directory could not check the password");
 }
@@ -338,7 +245,7 @@ bool directory_bind_person(struct directory *d, struct str dn, struct str passwo
     LDAP *ld = NULL;
     if (!directory_connect_person(d, dn, password, &ld, err))
         return false;
-    handle_close(ld);
+    directory_link_close(ld);
     return true;
 }
 
@@ -410,7 +317,7 @@ int64_t directory_conn_deadline(const struct directory_conn *c)
 
 void directory_conn_drop(struct directory_conn *c)
 {
-    handle_close(c->ld);
+    directory_link_close(c->ld);
     c->ld = NULL;
     c->ahead_count = 0;
 }
@@ -429,16 +336,44 @@ bool directory_conn_is_alive(const struct directory_conn *c)
     return poll(&socket, 1, 0) == 0;
 }
 
+/* Another server is in use meanwhile. */
+static bool has_moved(const struct directory_conn *c)
+{
+    bool pinned = c->account != DIRECTORY_SERVICE && directory_writes_wait(c->directory);
+    return !pinned && directory_is_left(c->directory, c->server);
+}
+
+bool directory_conn_elsewhere(struct directory_conn *c)
+{
+    directory_conn_drop(c);
+    c->elsewhere = c->account == DIRECTORY_SERVICE && c->directory->servers.count > 1;
+    return c->elsewhere;
+}
+
+bool directory_conn_may_write(const struct directory_conn *c, struct error *err)
+{
+    return c->server == 0 || !directory_writes_wait(c->directory) ||
+           error_set(err, ERR_UNAVAILABLE, "writes wait for the first server of the list");
+}
+
 bool directory_conn_ready(struct directory_conn *c, int64_t deadline, bool *fresh,
                           struct error *err)
 {
     if (clock_left_ms(deadline) == 0)
         return error_set(err, ERR_UNAVAILABLE, "there was no time left to ask the directory");
-    if (c->ld && c->ahead_count == 0 && !directory_conn_is_alive(c))
+    if (c->ld && c->ahead_count == 0 && (has_moved(c) || !directory_conn_is_alive(c)))
         directory_conn_drop(c);
     if (fresh)
         *fresh = c->ld == NULL;
-    return c->ld || directory_connect(c->directory, c->account, deadline, &c->ld, err);
+    if (c->ld)
+        return true;
+    struct directory_link link = {.server = c->server, .elsewhere = c->elsewhere};
+    c->elsewhere = false;
+    if (!directory_connect(c->directory, c->account, deadline, &link, err))
+        return false;
+    c->ld = link.ld;
+    c->server = link.server;
+    return true;
 }
 
 bool directory_ping(struct directory_conn *c, struct error *err)

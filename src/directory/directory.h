@@ -33,7 +33,9 @@ const struct config *directory_config(const struct directory *d);
 /* ---- connection.c
  * ------------------------------------------------------------------------------------------------
  */
-enum directory_account { DIRECTORY_SERVICE, DIRECTORY_OPERATOR };
+/* SERVICE reads, from whichever server is in use; WRITER and OPERATOR are bound to the one that is
+ * written to. */
+enum directory_account { DIRECTORY_SERVICE, DIRECTORY_WRITER, DIRECTORY_OPERATOR };
 
 /* Connects lazily, at the first use; never NULL. */
 struct directory_conn *directory_open(struct directory *d, enum directory_account account);
@@ -51,6 +53,14 @@ struct directory_figure {
     uint64_t count, failed, nanoseconds;
 };
 size_t directory_figures(const struct directory *d, struct directory_figure *out);
+/* servers.c: the server in use. */
+struct directory_server_figures {
+    const char *uri;
+    size_t number; /* in the list, from 0 */
+    uint64_t changes, went_back;
+    int64_t certificate_ends; /* seconds since 1970; 0 = it showed none */
+};
+void directory_server_figures(const struct directory *d, struct directory_server_figures *out);
 /* Binds as a person on a connection of its own. An empty password is refused before any bind
  * (ERR_UNAUTHORIZED). */
 MUST_CHECK bool directory_bind_person(struct directory *d, struct str dn, struct str password,
@@ -447,6 +457,7 @@ struct directory_event {
      * own (slapd plays back its session log), so nothing of another kind may go by it. */
     enum directory_feed_kind of;
     bool resumed;
+    bool back; /* FEED_REFRESH_BEGIN: the directory is older than it was; versions say nothing */
     int64_t as_of; /* FEED_LOST: monotonic ms at which all was known; 0 = until now, or never */
     struct directory_entry
         entry; /* id and csn filled; in the arena given to directory_feed_next() */
@@ -504,6 +515,7 @@ struct directory_inspection {
 MUST_CHECK bool directory_inspect(struct directory *d, struct arena *a,
                                   struct directory_inspection *out, struct error *err);
 /* DESIGN 3.4: a throw-away person binds and tries to write what only the bridge may; the person is
- * taken away again. ERR_CONFIG when a try succeeds, naming the attribute. Where none can be made or
- * the directory is away: a warning in the log, and true. */
-MUST_CHECK bool directory_prove_acl(struct directory *d, struct error *err);
+ * taken away again. ERR_CONFIG when a try succeeds, naming the attribute, and when the directory
+ * takes no bind in clear text. Where none can be made or the directory is away: a warning in the
+ * log, and true; `*away` then tells that it is to be tried again. */
+MUST_CHECK bool directory_prove_acl(struct directory *d, bool *away, struct error *err);

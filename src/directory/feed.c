@@ -131,8 +131,10 @@ int64_t directory_feed_retry(int64_t *delay)
 void directory_feed_next(struct directory_feed *f, struct arena *a, int wait_ms,
                          struct directory_event *out)
 {
+    directory_return(f->directory);
     if (f->poll) {
         directory_poll_next(f->poll, a, wait_ms, out);
+        directory_saw(f->directory, out->entry.csn);
         return;
     }
     directory_persist_next(f->persist, a, wait_ms, out);

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <ldap.h>
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "base/own.h"
@@ -25,19 +26,38 @@ enum directory_operation {
 };
 #define DIRECTORY_OPERATIONS (DIRECTORY_OP_SEARCH + 1)
 
+struct directory_host {
+    const char *uri;
+    _Atomic int64_t certificate_ends; /* seconds since 1970; 0 = none was shown */
+};
+
+#define DIRECTORY_SIDS 16
+struct directory_servers { /* as listed: the first is the one that all bridges write to */
+    struct directory_host *at;
+    size_t count;
+    atomic_size_t current; /* that reads come from; written to as well with write_failover = auto */
+    int64_t look_at;       /* monotonic ms: the next look for the first; the feed's thread */
+    atomic_uint_fast64_t changes, went_back;
+    pthread_mutex_t
+        lock; /* of what follows: the newest entryCSN seen, by the server that made it */
+    char newest[DIRECTORY_SIDS][40];
+    size_t newest_count;
+};
+
 struct directory {
     const struct config *config;
     const struct scim_catalog *catalog;
     struct directory_mapping *mapping;
     struct buf password; /* of the service account; the operator's is read when it is used */
     struct arena *memory;
-    const char *uri; /* the one server that all bridges write to: the first of the list */
+    struct directory_servers servers;
     const struct str *protected_keys;
     size_t protected_count;
     struct str signup_key; /* of signup.container; empty: no sign-up */
     /* Monotonic ms: a refused bind of the service account is not tried again before this, by any
      * thread, so that a changed password does not lock the account. */
     _Atomic int64_t bind_again_at;
+    atomic_int refused; /* the LDAP code of the last such refusal */
     struct {
         atomic_uint_fast64_t count, nanoseconds, failed;
     } times[DIRECTORY_OPERATIONS];
@@ -46,7 +66,9 @@ struct directory {
 struct directory_conn {
     struct directory *directory;
     enum directory_account account;
-    LDAP *ld; /* NULL = not connected */
+    LDAP *ld;       /* NULL = not connected */
+    size_t server;  /* that it is, or was, connected to */
+    bool elsewhere; /* the next connection is to be another one */
     int64_t deadline;
     struct asked_ahead {
         const struct directory_search *search;
@@ -82,14 +104,61 @@ MUST_CHECK bool directory_mapping_new(const struct config *config,
                                       struct directory_mapping **out, struct error *err);
 void directory_mapping_free(struct directory_mapping *m);
 
+/* ---- resolve.c */
+/* Can the host's name be looked up by then? */
+bool directory_resolve(const char *uri, int64_t deadline);
+
+/* ---- link.c: LDAP codes; what went wrong is in the log */
+struct directory_login {
+    enum directory_account account; /* which servers may be asked */
+    const char *dn; /* empty: SASL EXTERNAL, who the server sees at the other end of ldapi:// */
+    struct str password;
+};
+/* Connected and encrypted as configured; nobody is bound yet. */
+int directory_link_open(struct directory *d, size_t server, int64_t deadline, LDAP **out);
+int directory_link_bind(LDAP *ld, const struct directory_login *who, int64_t deadline);
+void directory_link_close(LDAP *ld);
+
+/* ---- servers.c */
+struct directory_link {
+    LDAP *ld;
+    size_t server;
+    bool elsewhere; /* asked for: any but `server`, for this once */
+    bool asked;     /* it came as far as the bind */
+};
+void directory_servers_init(struct directory *d);
+void directory_servers_release(struct directory *d);
+/* The order in which servers are tried: `first`, then the others as listed. */
+size_t directory_host_nth(size_t first, size_t k);
+bool directory_is_left(const struct directory *d, size_t server);
+/* write_failover = manual: nobody but the first is written to. */
+bool directory_writes_wait(const struct directory *d);
+/* The next server may do better. */
+bool directory_is_away(int code);
+/* Text that holds entryCSNs: of an entry, or a cookie. */
+void directory_saw(struct directory *d, struct str text);
+enum directory_age { DIRECTORY_AGE_SAME, DIRECTORY_AGE_BEHIND, DIRECTORY_AGE_UNKNOWN };
+enum directory_age directory_age_of(struct directory *d, LDAP *ld, int64_t deadline);
+/* The server in use is older than what was seen of it: logged, counted, and followed from now on.
+ */
+bool directory_went_back(struct directory *d, LDAP *ld, int64_t deadline);
+/* Puts it to use. false: it may not stand in, and is closed. */
+bool directory_host_take(struct directory *d, struct directory_link *link, int64_t deadline);
+
 /* ---- connection.c */
 /* Connected and bound as the account: clear of anything half-done. Errors: ERR_UNAVAILABLE. */
 MUST_CHECK bool directory_connect(struct directory *d, enum directory_account account,
-                                  int64_t deadline, LDAP **out, struct error *err);
+                                  int64_t deadline, struct directory_link *link, struct error *err);
+/* Looks for the first server from time to time, while another one is in use. */
+void directory_return(struct directory *d);
 /* Bound as a person; the handle is the caller's to unbind. Errors: ERR_UNAUTHORIZED,
  * ERR_UNAVAILABLE. */
 MUST_CHECK bool directory_connect_person(struct directory *d, struct str dn, struct str password,
                                          LDAP **out, struct error *err);
+/* The server does not answer as it should: drops the connection; true when the next one will be to
+ * another server (for reads, and where there is one). */
+bool directory_conn_elsewhere(struct directory_conn *c);
+MUST_CHECK bool directory_conn_may_write(const struct directory_conn *c, struct error *err);
 /* The deadline of a call that starts now. */
 int64_t directory_conn_deadline(const struct directory_conn *c);
 /* Connects when need be. `*fresh` (may be NULL): this connection was made just now. */

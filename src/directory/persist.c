@@ -26,6 +26,8 @@ struct directory_persist {
     struct directory *directory;
     struct arena *memory;
     LDAP *ld; /* NULL = not connected */
+    size_t server;
+    bool back; /* the server is older than what it told before */
     int wake;
     struct source sources[DIRECTORY_SOURCES];
     size_t count;    /* of sources */
@@ -136,8 +138,15 @@ static bool connect_all(struct directory_persist *f)
     struct error err = ERROR_INIT;
     const struct config_directory *config = &f->directory->config->directory;
     int64_t deadline = clock_deadline_in(config->operation_timeout_ms);
-    if (!directory_connect(f->directory, DIRECTORY_SERVICE, deadline, &f->ld, &err))
+    struct directory_link link = {0};
+    if (!directory_connect(f->directory, DIRECTORY_SERVICE, deadline, &link, &err))
         return false;
+    f->ld = link.ld;
+    f->back = directory_went_back(f->directory, f->ld, deadline);
+    /* A cookie is of the server that gave it. */
+    if (f->back || link.server != f->server)
+        forget(f);
+    f->server = link.server;
     f->resuming = can_resume(f);
     if (!f->resuming)
         forget(f);
@@ -195,8 +204,9 @@ static enum heard next_message(struct directory_persist *f, int64_t until, LDAPM
 
 /* ---- events */
 
-static void keep_cookie(struct source *s, struct str cookie)
+static void keep_cookie(struct directory_persist *f, struct source *s, struct str cookie)
 {
+    directory_saw(f->directory, cookie);
     if (cookie.len == 0)
         return;
     buf_clear(&s->cookie);
@@ -226,7 +236,7 @@ static enum step phase_over(struct directory_persist *f, struct source *s,
     if (!sync->done)
         return STEP_NONE;
     s->refreshed = true;
-    keep_cookie(s, sync->cookie);
+    keep_cookie(f, s, sync->cookie);
     for (size_t i = 0; i < f->count; i++)
         if (!f->sources[i].refreshed)
             return STEP_NONE;
@@ -255,7 +265,7 @@ static enum step event_of(struct directory_persist *f, struct source *s,
     out->entry = sync->entry;
     /* A cookie in the middle of a refresh would skip what the refresh has not named yet. */
     if (s->refreshed)
-        keep_cookie(s, sync->cookie);
+        keep_cookie(f, s, sync->cookie);
     switch (sync->kind) {
     case SYNC_ENTRY:
         out->kind = s->kind;
@@ -350,10 +360,15 @@ void directory_persist_next(struct directory_persist *f, struct arena *a, int wa
     for (;;) {
         if (take_gone(f, a, out))
             return;
+        if (f->ld && directory_is_left(f->directory, f->server)) {
+            lose(f);
+            return;
+        }
         if (!f->ld) {
             bool connected = reconnect(f, until);
             if (!connected || !f->resuming) {
                 out->kind = connected ? FEED_REFRESH_BEGIN : FEED_LOST;
+                out->back = connected && f->back;
                 return;
             }
         }

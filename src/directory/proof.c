@@ -214,7 +214,7 @@ bool proof_begin(struct proof *p, struct directory *d, struct arena *a, struct e
 {
     uint64_t secret[2];
     struct error why = ERROR_INIT;
-    *p = (struct proof){.d = d, .a = a, .bridge = directory_open(d, DIRECTORY_SERVICE)};
+    *p = (struct proof){.d = d, .a = a, .bridge = directory_open(d, DIRECTORY_WRITER)};
     hash_random(secret, sizeof secret);
     p->password = arena_fmt(a, "%016llx%016llx", (unsigned long long)secret[0],
                             (unsigned long long)secret[1]);

@@ -85,22 +85,34 @@ static bool prove(struct proof *p, struct buf *open, bool *tried, struct error *
     return !*tried || proof_as_person(p, open, err);
 }
 
-bool directory_prove_acl(struct directory *d, struct error *err)
+static bool takes_no_password(const struct directory *d)
+{
+    int code = atomic_load(&d->refused);
+    return code == LDAP_CONFIDENTIALITY_REQUIRED || code == LDAP_STRONG_AUTH_REQUIRED;
+}
+
+bool directory_prove_acl(struct directory *d, bool *away, struct error *err)
 {
     OWNED_ARENA struct arena *a = arena_new();
     OWNED_BUF struct buf open;
     struct proof p;
     struct error why = ERROR_INIT;
     bool tried = false;
+    *away = false;
     buf_init(&open, 4096);
     if (!d->config->directory.writes) {
         LOG_WARN("acl_unproved", LOG_C("reason", "directory.writes is false"));
         return true;
     }
-    bool proved = proof_begin(&p, d, a, &why) && prove(&p, &open, &tried, &why);
+    *away = !proof_begin(&p, d, a, &why) || !prove(&p, &open, &tried, &why);
     proof_end(&p);
-    if (!proved)
-        LOG_WARN("acl_unproved", LOG_C("reason", why.detail));
+    if (*away && takes_no_password(d))
+        return error_set(err, ERR_CONFIG,
+                         "%s: set directory.start_tls to \"required\", or use ldaps://",
+                         why.detail);
+    if (*away)
+        LOG_WARN("acl_unproved", LOG_C("reason", why.detail),
+                 LOG_C("next", "tried when it is back"));
     else if (!tried)
         LOG_WARN("acl_unproved",
                  LOG_C("reason", "no person could be made to try; run kiops-bridge check"));

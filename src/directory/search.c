@@ -326,6 +326,12 @@ static bool run(struct batch *b, struct directory_answer *answer)
     return true;
 }
 
+/* Another server may take it: a read may go there at once. */
+static bool is_refused(int code)
+{
+    return code == LDAP_BUSY || code == LDAP_UNAVAILABLE;
+}
+
 static bool asks_nothing(struct directory_searches s)
 {
     for (size_t i = 0; i < s.count; i++)
@@ -346,7 +352,7 @@ bool directory_find_all(struct directory_conn *c, struct arena *a, struct direct
         memset(out, 0, s.count * sizeof *out);
         return true;
     }
-    for (bool fresh = false; !fresh;) {
+    for (bool fresh = false, elsewhere = false; !fresh;) {
         if (!directory_conn_ready(c, b.deadline, &fresh, err))
             return false;
         int64_t began = directory_now_ns();
@@ -358,7 +364,9 @@ bool directory_find_all(struct directory_conn *c, struct arena *a, struct direct
         }
         /* Answers still on their way must not meet the next request. */
         directory_conn_drop(c);
-        if (answer.code != LDAP_SERVER_DOWN)
+        if (is_refused(answer.code) && !elsewhere && directory_conn_elsewhere(c))
+            elsewhere = true, fresh = false;
+        else if (answer.code != LDAP_SERVER_DOWN)
             break;
     }
     return directory_outcome_report(&answer, DIRECTORY_UNAVAILABLE, err);

@@ -76,6 +76,36 @@ static void write_ldap(const struct service_figures *f, struct buf *out)
     }
 }
 
+/* Names come from the directory, where others may have written them. */
+static void write_label(struct buf *out, struct str name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.at[i];
+        if (c == '"' || c == '\\')
+            buf_char(out, '\\');
+        buf_char(out, c == '\n' ? ' ' : c);
+    }
+}
+
+static void write_server(const struct directory_server_figures *d, struct buf *out)
+{
+    head(out, "ldap_server", "gauge",
+         "The directory server in use, by its place in directory.uris; not 0: the first is away.");
+    buf_fmt(out, "kiops_ldap_server{uri=\"");
+    write_label(out, str_of(d->uri));
+    buf_fmt(out, "\"} %zu\n", d->number);
+    one(out, "ldap_server_changes_total", "counter",
+        "Times that another server was taken into use.", d->changes);
+    one(out, "ldap_went_back_total", "counter",
+        "Times that the directory was older than before: restored from a backup.", d->went_back);
+    if (d->certificate_ends == 0)
+        return;
+    head(out, "ldap_certificate_days", "gauge",
+         "Whole days until the certificate of the directory server in use ends.");
+    buf_fmt(out, "kiops_ldap_certificate_days %lld\n",
+            (long long)((d->certificate_ends - clock_now() / 1000000) / 86400));
+}
+
 static void write_service(const struct service *s, struct buf *out)
 {
     struct service_figures f = {0};
@@ -99,6 +129,7 @@ static void write_service(const struct service *s, struct buf *out)
     one(out, "signups_expired_total", "counter", "Applicants removed after signup.keep_days.",
         f.signups_expired);
     write_ldap(&f, out);
+    write_server(&f.server, out);
     head(out, "refused_total", "counter", "Changes refused, by rule.");
     for (size_t rule = 1; rule < sizeof(f.refused_by_rule) / sizeof(*f.refused_by_rule); rule++) {
         if (f.refused_by_rule[rule])
@@ -128,17 +159,6 @@ static void write_replica(const struct service *s, struct buf *out)
     int64_t waits = n.oldest_request == INSTANT_NONE ? 0 : clock_now() - n.oldest_request;
     one(out, "pending_oldest_seconds", "gauge", "Age of the oldest request that waits; 0: none.",
         waits > 0 ? (uint64_t)waits / 1000000 : 0);
-}
-
-/* Names come from the directory, where others may have written them. */
-static void write_label(struct buf *out, struct str name)
-{
-    for (size_t i = 0; i < name.len; i++) {
-        char c = name.at[i];
-        if (c == '"' || c == '\\')
-            buf_char(out, '\\');
-        buf_char(out, c == '\n' ? ' ' : c);
-    }
 }
 
 static void write_instants(const struct replica_token_use *tokens, size_t n, bool of_use,

@@ -6,9 +6,9 @@
 
 #include "base/own.h"
 
-bool apply_is_older(struct str csn, struct str known)
+bool apply_is_older(const struct replica *r, struct str csn, struct str known)
 {
-    return csn.len && known.len && str_cmp(csn, known) < 0;
+    return !r->rewound && csn.len && known.len && str_cmp(csn, known) < 0;
 }
 
 static void set_sets_csn(struct organization *o, struct str csn)
@@ -39,8 +39,8 @@ static void claim_dn(struct replica *r, struct user *u)
     if (rec->applicant)
         return;
     struct user *other = store_user_of_dn(r, record_dn_key(rec), hash);
-    if (other &&
-        apply_is_older(record_field(rec, FIELD_CSN), record_field(user_record(other), FIELD_CSN)))
+    if (other && apply_is_older(r, record_field(rec, FIELD_CSN),
+                                record_field(user_record(other), FIELD_CSN)))
         return;
     if (other)
         disclaim_dn(r, other);
@@ -145,7 +145,7 @@ void replica_apply_user(struct replica *r, const struct directory_user *source)
     struct str csn = source->person.csn;
     replica_write(r);
     struct user *u = store_user(r, source->person.id);
-    bool known = u && (apply_is_older(csn, record_field(user_record(u), FIELD_CSN)) ||
+    bool known = u && (apply_is_older(r, csn, record_field(user_record(u), FIELD_CSN)) ||
                        ((u->holds_dn || rec->applicant) && record_same(user_record(u), rec)));
     bool barred = !u && tombstone_bars(r, source->person.id, csn);
     if (u)
@@ -235,7 +235,7 @@ void replica_apply_organization(struct replica *r, const struct directory_organi
     }
     replica_write(r);
     struct organization *o = store_organization(r, source->id);
-    bool stale = o ? apply_is_older(source->csn, record_field(organization_record(o), FIELD_CSN))
+    bool stale = o ? apply_is_older(r, source->csn, record_field(organization_record(o), FIELD_CSN))
                    : tombstone_bars(r, source->id, source->csn);
     if (stale)
         free(rec);
@@ -245,7 +245,7 @@ void replica_apply_organization(struct replica *r, const struct directory_organi
         o = organization_insert(r, rec);
     if (o && !stale)
         o->managed = source->managed;
-    if (o && with_sets && !apply_is_older(source->csn, str_of(o->sets_csn))) {
+    if (o && with_sets && !apply_is_older(r, source->csn, str_of(o->sets_csn))) {
         links_replace(r, o, &members, &owners);
         o->placeholder_owner = source->has_placeholder_owner;
         set_sets_csn(o, source->csn);
@@ -274,7 +274,7 @@ static void change_set(struct replica *r, struct organization *o, const struct d
 static void touch(struct replica *r, struct organization *o, struct str csn, instant_t modified)
 {
     struct record *old = organization_record(o);
-    if (apply_is_older(csn, record_field(old, FIELD_CSN)))
+    if (apply_is_older(r, csn, record_field(old, FIELD_CSN)))
         return;
     organization_replace(r, o, record_touched(old, csn, modified));
 }
@@ -313,13 +313,84 @@ void replica_apply_platform(struct replica *r, struct str csn,
     replica_write(r);
     p.seen = r->refresh;
     struct platform old = r->platform;
-    bool stale = apply_is_older(csn, old.csn);
+    bool stale = apply_is_older(r, csn, old.csn);
     if (stale)
         r->platform.seen = r->refresh;
     else
         r->platform = p;
     replica_unlock(r);
     arena_free(stale ? p.arena : old.arena);
+}
+
+static struct directory_values copy_values(struct arena *a, const struct directory_values *from)
+{
+    struct str *values = ARENA_ARRAY(a, struct str, from->count);
+    for (size_t i = 0; i < from->count; i++)
+        values[i] = arena_str(a, from->at[i]);
+    return (struct directory_values){values, from->count};
+}
+
+struct directory_token token_copy(struct arena *a, const struct directory_token *t)
+{
+    return (struct directory_token){
+        .name = arena_str(a, t->name),
+        .hash = arena_str(a, t->hash),
+        .client = arena_str(a, t->client),
+        .role = arena_str(a, t->role),
+        .access = arena_str(a, t->access),
+        .profile = arena_str(a, t->profile),
+        .push_mode = arena_str(a, t->push_mode),
+        .csn = arena_str(a, t->csn),
+        .dn = arena_str(a, t->dn),
+        .id = arena_str(a, t->id),
+        .organizations = copy_values(a, &t->organizations),
+        .options = copy_values(a, &t->options),
+        .expires = t->expires,
+    };
+}
+
+static size_t token_place(const struct replica *r, struct str id)
+{
+    size_t i = 0;
+    while (i < r->token_count && !str_eq(r->tokens[i]->facts.id, id))
+        i++;
+    return i;
+}
+
+static void token_drop(struct replica *r, size_t place)
+{
+    struct token *t = r->tokens[place];
+    r->tokens[place] = r->tokens[--r->token_count];
+    tombstone_put(r, t->facts.id, t->facts.csn);
+    arena_free(t->arena);
+}
+
+void replica_apply_token(struct replica *r, const struct directory_token *source)
+{
+    struct arena *a = arena_new();
+    struct token *t = ARENA_NEW(a, struct token);
+    *t = (struct token){.arena = a, .facts = token_copy(a, source), .used = INSTANT_NONE};
+    replica_write(r);
+    t->seen = r->refresh;
+    size_t place = token_place(r, source->id);
+    struct token *old = place < r->token_count ? r->tokens[place] : NULL;
+    bool drop = old ? apply_is_older(r, source->csn, old->facts.csn)
+                    : tombstone_bars(r, source->id, source->csn);
+    if (!drop && !old) {
+        r->tokens = GROW(r->tokens, r->token_count, r->token_cap);
+        r->token_count++;
+    }
+    if (!drop && old)
+        atomic_store(&t->used, atomic_load(&old->used));
+    if (!drop)
+        r->tokens[place] = t;
+    else if (old)
+        old->seen = r->refresh;
+    replica_unlock(r);
+    if (drop)
+        arena_free(a);
+    else if (old)
+        arena_free(old->arena);
 }
 
 /* Under the write lock. */
@@ -381,7 +452,15 @@ void replica_refresh_begin(struct replica *r)
     replica_write(r);
     r->refresh = (r->refresh + 1) & INT32_MAX;
     r->refreshing = true;
+    r->rewound = false;
     r->bulk = !atomic_load(&r->ready);
+    replica_unlock(r);
+}
+
+void replica_refresh_rewound(struct replica *r)
+{
+    replica_write(r);
+    r->rewound = true;
     replica_unlock(r);
 }
 
@@ -434,7 +513,7 @@ void replica_refresh_end(struct replica *r)
     order_sort(&r->organizations);
     for (size_t i = 0; i < r->organizations.count; i++)
         links_sort(r->organizations.at[i]->node);
-    r->bulk = r->refreshing = false;
+    r->bulk = r->refreshing = r->rewound = false;
     atomic_store(&r->ready, true);
     replica_unlock(r);
 }

@@ -55,7 +55,7 @@ void replica_apply_token(struct replica *r, const struct directory_token *source
     t->seen = r->refresh;
     size_t place = token_place(r, source->id);
     struct token *old = place < r->token_count ? r->tokens[place] : NULL;
-    bool drop = old ? apply_is_older(source->csn, old->facts.csn)
+    bool drop = old ? apply_is_older(r, source->csn, old->facts.csn)
                     : tombstone_bars(r, source->id, source->csn);
     if (!drop && !old) {
         r->tokens = GROW(r->tokens, r->token_count, r->token_cap);

@@ -227,7 +227,7 @@ struct platform {
 
 struct directory_token token_copy(struct arena *a, const struct directory_token *t);
 /* entryCSNs compare as text; without one, what comes later counts. */
-bool apply_is_older(struct str csn, struct str known);
+bool apply_is_older(const struct replica *r, struct str csn, struct str known);
 /* Of the token with that id, or token_count. Under a lock. */
 size_t token_place(const struct replica *r, struct str id);
 void token_drop(struct replica *r, size_t place); /* under the write lock */
@@ -287,7 +287,8 @@ struct replica {
     struct index tombstone_id;
     uint32_t refresh; /* number of the refresh under way or done last */
     bool refreshing;
-    bool bulk;                       /* first load: sorted once, at its end */
+    bool rewound; /* this refresh is of a directory that went back: older is not late */
+    bool bulk;    /* first load: sorted once, at its end */
     struct replica_arrival *arrived; /* after the first load; for who asks */
     size_t arrived_count, arrived_cap;
     bool notes_arrivals;

@@ -47,6 +47,9 @@ void replica_apply_left(struct replica *r, enum directory_feed_kind kind, struct
 /* Full refresh: what no event names between begin and end is gone. Never begun on a partial read.
  * Lists are in order from the end of the first one on: nothing is served before. */
 void replica_refresh_begin(struct replica *r);
+/* Until its end: the directory is older than it was (restored), so what is older than what is known
+ * counts. */
+void replica_refresh_rewound(struct replica *r);
 void replica_refresh_end(struct replica *r);
 
 /* An own change of an organization's sets, applied without re-reading 10,000 members: only when

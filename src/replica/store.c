@@ -345,7 +345,7 @@ bool tombstone_bars(const struct replica *r, struct str id, struct str csn)
 {
     const struct tombstone *t = tombstone_of(r, id);
     int64_t age = t ? clock_monotonic_ms() - t->at : TOMBSTONE_MS;
-    if (age >= TOMBSTONE_MS)
+    if (age >= TOMBSTONE_MS || r->rewound)
         return false;
     if (csn.len && t->csn[0])
         return str_cmp(csn, str_of(t->csn)) <= 0;

@@ -309,6 +309,8 @@ static void apply(struct feeding *f, const struct directory_event *ev)
         f->refreshing = true;
         f->delivered = false;
         replica_refresh_begin(f->s->replica);
+        if (ev->back)
+            replica_refresh_rewound(f->s->replica);
         break;
     case FEED_LIVE:
         f->delivered = true;

@@ -47,7 +47,8 @@ struct service {
 
 /* ---- workers.c: threads with a connection each and a bounded queue
  * ------------------------------- */
-struct worker_pool *workers_start(struct directory *d, unsigned threads, size_t queue);
+struct worker_pool *workers_start(struct directory *d, enum directory_account account,
+                                  unsigned threads, size_t queue);
 void workers_stop(struct worker_pool *p); /* runs what is queued, then ends the threads */
 /* A key always goes to the same thread; the empty key to the one with the shortest queue. */
 MUST_CHECK bool workers_submit(struct worker_pool *p, struct str key,

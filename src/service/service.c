@@ -57,9 +57,11 @@ bool service_start(const struct service_settings *settings, struct service **out
         return false;
     }
     s->signins = signins_new();
-    s->writers = workers_start(s->directory, config->server.writers, config->server.write_queue);
-    s->readers = workers_start(s->directory, READERS, READ_QUEUE);
-    s->scanners = workers_start(s->directory, config->server.threads, READ_QUEUE);
+    s->writers = workers_start(s->directory, DIRECTORY_WRITER, config->server.writers,
+                               config->server.write_queue);
+    s->readers = workers_start(s->directory, DIRECTORY_SERVICE, READERS, READ_QUEUE);
+    s->scanners =
+        workers_start(s->directory, DIRECTORY_SERVICE, config->server.threads, READ_QUEUE);
     s->feed = directory_feed_new(s->directory);
     if (pthread_create(&s->feed_thread, NULL, service_feed_thread, s) != 0) {
         error_set(err, ERR_CONFIG, "cannot start a thread: raise the limit on processes");
@@ -175,6 +177,7 @@ void service_figures(const struct service *s, struct service_figures *out)
     };
     notices_figures(s->notices, &out->notices);
     out->ldap_count = directory_figures(s->directory, out->ldap);
+    directory_server_figures(s->directory, &out->server);
     for (size_t i = 0; i < sizeof out->refused_by_rule / sizeof *out->refused_by_rule; i++)
         out->refused_by_rule[i] = atomic_load(&s->refused_by_rule[i]);
 }

@@ -269,6 +269,7 @@ struct service_figures {
         lost_races, feed_events, signups, signups_dropped, signups_expired;
     struct directory_figure ldap[DIRECTORY_FIGURES];
     size_t ldap_count;
+    struct directory_server_figures server; /* the one in use */
     struct service_notice_figures notices;
 };
 void service_figures(const struct service *s, struct service_figures *out);

@@ -93,7 +93,8 @@ static void *must(void *memory)
     return memory;
 }
 
-struct worker_pool *workers_start(struct directory *d, unsigned threads, size_t queue)
+struct worker_pool *workers_start(struct directory *d, enum directory_account account,
+                                  unsigned threads, size_t queue)
 {
     struct worker_pool *p = must(calloc(1, sizeof *p));
     p->at = must(calloc(threads, sizeof *p->at));
@@ -104,7 +105,7 @@ struct worker_pool *workers_start(struct directory *d, unsigned threads, size_t 
         pthread_mutex_init(&w->lock, NULL);
         pthread_cond_init(&w->wake, NULL);
         w->last = &w->first;
-        w->conn = directory_open(d, DIRECTORY_SERVICE);
+        w->conn = directory_open(d, account);
         struct worker_start *start = must(malloc(sizeof *start));
         *start = (struct worker_start){p, w};
         if (pthread_create(&w->thread, NULL, work, start) != 0)

@@ -19,11 +19,11 @@ class Authority:
         self.certificate, self.key = self.home / "ca.pem", self.home / "ca.key"
         openssl("req", "-x509", *ec(), "-nodes", "-days", 10, "-subj", f"/CN={name}", "-keyout", self.key, "-out", self.certificate)
 
-    def issue(self, name, *, use="serverAuth", begins=None, ends=None, common_name=NAME):
-        """(certificate, key); `begins`, `ends`: YYYYMMDDHHMMSSZ, by default for three days from now."""
+    def issue(self, name, *, use="serverAuth", begins=None, ends=None, common_name=NAME, alternative=None):
+        """(certificate, key); `begins`, `ends`: YYYYMMDDHHMMSSZ, by default for three days from now; `alternative`: 'IP:127.0.0.1'."""
         certificate, key, request, extra = (self.home / f"{name}.{end}" for end in ("pem", "key", "csr", "ext"))
         openssl("req", *ec(), "-nodes", "-subj", f"/CN={common_name}", "-keyout", key, "-out", request)
-        extra.write_text(f"subjectAltName=DNS:{common_name}\nextendedKeyUsage={use}\nbasicConstraints=CA:FALSE\n")
+        extra.write_text(f"subjectAltName={alternative or 'DNS:' + common_name}\nextendedKeyUsage={use}\nbasicConstraints=CA:FALSE\n")
         if ends is None:
             openssl("x509", "-req", "-in", request, "-CA", self.certificate, "-CAkey", self.key, "-CAcreateserial", "-days", 3,
                     "-extfile", extra, "-out", certificate)

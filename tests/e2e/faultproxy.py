@@ -7,6 +7,7 @@ It knows where an LDAP message ends and what operation it is, and nothing else:
     proxy.sliced = True                    # answers arrive byte by byte
     proxy.stall(), proxy.resume()          # half-open: nothing is forwarded, nothing is closed
     proxy.refusing = True                  # new connections are reset
+    proxy.codes = {"search": 51}           # such requests are answered with that result, and not forwarded
     proxy.reset()                          # every open connection gets a RST
     proxy.lose_answer("add")               # the next answer of an add never arrives: connection reset
     proxy.cut_request("modify", passing=2) # two pass, the third is not forwarded: connection reset
@@ -47,6 +48,16 @@ def operation(message, names):
     return names.get(message[behind_id], "other")
 
 
+def result(request, code):
+    """The answer to a request: no entries, that code."""
+    _, content = ber_end(request, 0)
+    behind_id, _ = ber_end(request, content)
+    tags = {name: tag for tag, name in ANSWERS.items()}
+    body = bytes((0x0A, 1, code, 4, 0, 4, 0))
+    parts = request[content:behind_id] + bytes((tags[operation(request, REQUESTS)], len(body))) + body
+    return bytes((0x30, len(parts))) + parts
+
+
 class Trap:
     """Springs at the first message of `names` after `passing` others of them."""
 
@@ -70,6 +81,7 @@ class FaultProxy:
     def __init__(self, target):
         self.target = target
         self.latency, self.feed_lag, self.sliced, self.refusing = 0.0, 0.0, False, False
+        self.codes = {}
         self.seen, self.traps, self.pairs = [], {"request": [], "answer": []}, []
         self.flowing, self.lock = threading.Event(), threading.Lock()
         self.flowing.set()
@@ -144,7 +156,10 @@ class FaultProxy:
                 is_feed = is_feed or direction == "answer" and operation(message, ANSWERS) == "intermediate"
                 if is_feed:
                     time.sleep(self.feed_lag)
-                if not self.forward(message, sink, direction):
+                code = direction == "request" and self.codes.get(operation(message, REQUESTS))
+                if code:
+                    source.sendall(result(message, code))
+                elif not self.forward(message, sink, direction):
                     break
         except OSError:
             pass

@@ -79,3 +79,12 @@ def test_reset_and_refused_connections_are_seen_at_once(ground, proxy, through):
     proxy.refusing = True
     with pytest.raises(ldap.SERVER_DOWN):
         View(proxy.uri, site.ROOT, ground.slapd.passwords.root)
+
+
+def test_a_result_that_nobody_gave(proxy, through):
+    proxy.codes = {"search": 51}
+    with pytest.raises(ldap.BUSY):
+        through.get(site.PEOPLE)
+    assert proxy.seen == ["bind"]
+    proxy.codes = {}
+    assert through.get(site.PEOPLE)

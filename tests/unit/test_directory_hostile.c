@@ -140,7 +140,8 @@ static void run_all(bool sliced)
     for (size_t i = 0; i < sizeof scripts / sizeof scripts[0]; i++) {
         int port = 0;
         pid_t server = start_server(&scripts[i], sliced, &port);
-        place.directory->uri = arena_fmt(place.memory, "ldap://127.0.0.1:%d", port).at;
+        place.directory->servers.at[0].uri =
+            arena_fmt(place.memory, "ldap://127.0.0.1:%d", port).at;
         ask(place.directory, &scripts[i]);
         kill(server, SIGKILL);
         waitpid(server, NULL, 0);

@@ -10,7 +10,8 @@ static void start(const char *scheme, const char *name)
     setenv("MINI_SLAPD_TLS", name, 1);
     setenv("MINI_SLAPD_SCHEME", scheme, 1);
     slapd_prepare(&slapd);
-    slapd.directory->uri = arena_fmt(slapd.memory, "%s://127.0.0.1:%s", scheme, slapd.port).at;
+    slapd.directory->servers.at[0].uri =
+        arena_fmt(slapd.memory, "%s://127.0.0.1:%s", scheme, slapd.port).at;
     slapd.config.directory.start_tls = CONFIG_TLS_REQUIRED;
     slapd.config.directory.ca_file = arena_fmt(slapd.memory, "%s/ca.pem", slapd.dir);
     slapd_launch(&slapd);

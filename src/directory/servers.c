@@ -1,0 +1,217 @@
+/*
+ * Which server of the list is in use, and whether another one may stand in for it: only one that is
+ * not behind what was seen already. Else an own write would be undone in memory, and who is known
+ * taken for deleted.
+ */
+#include <string.h>
+
+#include "base/log.h"
+#include "directory/internal.h"
+
+#define CSN_CHARS 40 /* 20260101000000.000000Z#000000#001#000000 */
+#define SID_AT 30
+
+void directory_servers_init(struct directory *d)
+{
+    const struct config_strings *uris = &d->config->directory.uris;
+    d->servers.count = uris->count;
+    d->servers.at = ARENA_ARRAY(d->memory, struct directory_host, uris->count);
+    for (size_t i = 0; i < uris->count; i++)
+        d->servers.at[i].uri = arena_cstr(d->memory, uris->at[i]);
+    pthread_mutex_init(&d->servers.lock, NULL);
+}
+
+void directory_servers_release(struct directory *d)
+{
+    pthread_mutex_destroy(&d->servers.lock);
+}
+
+size_t directory_host_nth(size_t first, size_t k)
+{
+    if (k == 0)
+        return first;
+    return k <= first ? k - 1 : k;
+}
+
+bool directory_writes_wait(const struct directory *d)
+{
+    return d->config->directory.write_failover != CONFIG_FAILOVER_AUTO;
+}
+
+bool directory_is_left(const struct directory *d, size_t server)
+{
+    return atomic_load(&d->servers.current) != server;
+}
+
+bool directory_is_away(int code)
+{
+    return code < 0 || code == LDAP_BUSY || code == LDAP_UNAVAILABLE ||
+           code == LDAP_UNWILLING_TO_PERFORM;
+}
+
+/* ---- what was seen: the newest change of each server that changes were made at */
+
+static void note(struct directory_servers *s, const char *csn)
+{
+    size_t i = 0;
+    while (i < s->newest_count && memcmp(s->newest[i] + SID_AT, csn + SID_AT, 3) != 0)
+        i++;
+    if (i == DIRECTORY_SIDS || (i < s->newest_count && memcmp(s->newest[i], csn, CSN_CHARS) >= 0))
+        return;
+    if (i == s->newest_count)
+        s->newest_count++;
+    memcpy(s->newest[i], csn, CSN_CHARS);
+}
+
+static bool is_csn(struct str text, size_t at)
+{
+    return text.len - at >= CSN_CHARS && text.at[at + 14] == '.' && text.at[at + 21] == 'Z' &&
+           text.at[at + 22] == '#' && text.at[at + 29] == '#' && text.at[at + 33] == '#';
+}
+
+void directory_saw(struct directory *d, struct str text)
+{
+    if (text.len < CSN_CHARS)
+        return;
+    pthread_mutex_lock(&d->servers.lock);
+    for (size_t at = 0; at + CSN_CHARS <= text.len; at++)
+        if (is_csn(text, at))
+            note(&d->servers, text.at + at);
+    pthread_mutex_unlock(&d->servers.lock);
+}
+
+/* ---- how new a server is */
+
+/* The values of one attribute of one entry, joined with blanks; empty = none. */
+static struct str read_values(LDAP *ld, struct arena *a, const char *base, const char *name,
+                              int64_t deadline)
+{
+    const char *const names[] = {name, NULL};
+    LDAPMessage *answer = NULL;
+    OWNED_BUF struct buf text;
+    int msgid = 0;
+    buf_init(&text, 65536);
+    if (ldap_search_ext(ld, base, LDAP_SCOPE_BASE, "(objectClass=*)", directory_attr_names(names),
+                        0, NULL, NULL, NULL, 0, &msgid) != LDAP_SUCCESS ||
+        directory_ldap_wait(ld, msgid, LDAP_MSG_ALL, deadline, &answer) != LDAP_SUCCESS)
+        return STR_NONE;
+    LDAPMessage *first = ldap_first_entry(ld, answer);
+    struct berval **values = first ? ldap_get_values_len(ld, first, name) : NULL;
+    for (size_t i = 0; values && values[i]; i++)
+        buf_fmt(&text, "%.*s\n", (int)values[i]->bv_len, values[i]->bv_val);
+    ldap_value_free_len(values);
+    ldap_msgfree(answer);
+    return arena_str(a, buf_view(&text));
+}
+
+static struct str suffix_of(const struct directory *d, LDAP *ld, struct arena *a, int64_t deadline)
+{
+    struct str all = read_values(ld, a, "", "namingContexts", deadline), best = STR_NONE;
+    struct str base = directory_dn_key(a, d->config->directory.users.base);
+    for (size_t end; str_find(all, '\n', &end); all = str_sub(all, end + 1, all.len)) {
+        struct str one = str_sub(all, 0, end);
+        if (one.len > best.len && str_ends(base, directory_dn_key(a, one)))
+            best = one;
+    }
+    return best;
+}
+
+/* The caller holds the lock. */
+static bool has_all(const struct directory_servers *s, struct str context)
+{
+    for (size_t i = 0; i < s->newest_count; i++) {
+        bool there = false;
+        for (size_t at = 0; !there && at + CSN_CHARS <= context.len; at++)
+            there = is_csn(context, at) &&
+                    memcmp(context.at + at + SID_AT, s->newest[i] + SID_AT, 3) == 0 &&
+                    memcmp(context.at + at, s->newest[i], CSN_CHARS) >= 0;
+        if (!there)
+            return false;
+    }
+    return true;
+}
+
+enum directory_age directory_age_of(struct directory *d, LDAP *ld, int64_t deadline)
+{
+    OWNED_ARENA struct arena *a = arena_new();
+    struct directory_servers *s = &d->servers;
+    pthread_mutex_lock(&s->lock);
+    bool nothing = s->newest_count == 0;
+    pthread_mutex_unlock(&s->lock);
+    if (nothing)
+        return DIRECTORY_AGE_SAME;
+    struct str suffix = suffix_of(d, ld, a, deadline);
+    struct str context = read_values(ld, a, arena_cstr(a, suffix), "contextCSN", deadline);
+    if (!suffix.len || !context.len)
+        return DIRECTORY_AGE_UNKNOWN;
+    pthread_mutex_lock(&s->lock);
+    bool all = has_all(s, context);
+    pthread_mutex_unlock(&s->lock);
+    return all ? DIRECTORY_AGE_SAME : DIRECTORY_AGE_BEHIND;
+}
+
+bool directory_went_back(struct directory *d, LDAP *ld, int64_t deadline)
+{
+    if (directory_age_of(d, ld, deadline) != DIRECTORY_AGE_BEHIND)
+        return false;
+    LOG_ERROR("directory_went_back",
+              LOG_C("reason",
+                    "its newest change is older than what it told before: restored from a "
+                    "backup? The bridge follows it: what was changed since is gone"));
+    pthread_mutex_lock(&d->servers.lock);
+    d->servers.newest_count = 0;
+    pthread_mutex_unlock(&d->servers.lock);
+    atomic_fetch_add(&d->servers.went_back, 1);
+    return true;
+}
+
+/* ---- the one in use */
+
+static bool may_stand_in(struct directory *d, const struct directory_link *link, int64_t deadline)
+{
+    /* The first is what all follow; with `auto` the list is said to be one directory. */
+    if (link->server == 0 || !directory_writes_wait(d))
+        return true;
+    enum directory_age age = directory_age_of(d, link->ld, deadline);
+    if (age == DIRECTORY_AGE_SAME)
+        return true;
+    LOG_WARN("directory_not_used", LOG_C("uri", d->servers.at[link->server].uri),
+             LOG_C("reason", age == DIRECTORY_AGE_BEHIND
+                                 ? "it is behind what the bridge has seen"
+                                 : "contextCSN cannot be read: it may be behind"));
+    return false;
+}
+
+bool directory_host_take(struct directory *d, struct directory_link *link, int64_t deadline)
+{
+    if (!may_stand_in(d, link, deadline)) {
+        directory_link_close(link->ld);
+        link->ld = NULL;
+        link->asked = false;
+        return false;
+    }
+    if (link->elsewhere)
+        return true;
+    size_t before = atomic_exchange(&d->servers.current, link->server);
+    if (before != link->server) {
+        atomic_fetch_add(&d->servers.changes, 1);
+        LOG_WARN("directory_server", LOG_C("uri", d->servers.at[link->server].uri),
+                 LOG_C("before", d->servers.at[before].uri),
+                 LOG_C("writes", link->server == 0          ? "yes"
+                                 : directory_writes_wait(d) ? "wait for the first"
+                                                            : "yes, by write_failover"));
+    }
+    return true;
+}
+
+void directory_server_figures(const struct directory *d, struct directory_server_figures *out)
+{
+    size_t now = atomic_load(&d->servers.current);
+    *out = (struct directory_server_figures){
+        .uri = d->servers.at[now].uri,
+        .number = now,
+        .changes = atomic_load(&d->servers.changes),
+        .went_back = atomic_load(&d->servers.went_back),
+        .certificate_ends = atomic_load(&d->servers.at[now].certificate_ends),
+    };
+}
