@@ -12,7 +12,7 @@ SYSCONFDIR ?= /etc
 # Debian 12. The first list builds and runs, the second one is for the tests, the third for `make deb` and `make deb-try`.
 DEPS := gcc libc6-dev libldap-dev libcurl4-openssl-dev libjansson-dev libconfig-dev libmicrohttpd-dev libgnutls28-dev libjose-dev libsodium-dev \
         libunistring-dev libsystemd-dev uthash-dev slapd slapd-contrib ldap-utils curl python3
-DEPS_CHECK := libcmocka-dev python3-ldap python3-cryptography python3-pytest python3-pytest-xdist python3-hypothesis nginx-light openssl systemd man-db clang-14 \
+DEPS_CHECK := libcmocka-dev python3-ldap python3-cryptography python3-pytest python3-pytest-xdist python3-hypothesis libfaketime nginx-light openssl systemd man-db clang-14 \
         clang-format-14 clang-tidy-14 libclang-rt-14-dev
 DEPS_DEB := dpkg-dev debootstrap systemd-container
 
