@@ -10,32 +10,24 @@ static struct private_slapd place;
 static atomic_bool released;
 static atomic_int asked;
 
-/* In the place of the C library's, for libldap too. */
+/* In the place of the C library's. Nobody connects: what is found does not matter. */
 int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
                 struct addrinfo **out)
 {
-    static struct sockaddr_in loopback = {.sin_family = AF_INET};
-    static struct addrinfo found = {.ai_family = AF_INET,
-                                    .ai_socktype = SOCK_STREAM,
-                                    .ai_addrlen = sizeof loopback,
-                                    .ai_addr = (struct sockaddr *)&loopback};
-    int64_t port = 0;
+    (void)service;
     (void)hints;
     atomic_fetch_add(&asked, 1);
     while (strncmp(node, "hangs", 5) == 0 && !atomic_load(&released))
         usleep(1000);
     if (strncmp(node, "nobody", 6) == 0)
         return EAI_NONAME;
-    loopback.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (service && str_to_i64(str_of(service), &port))
-        loopback.sin_port = htons((uint16_t)port);
-    *out = &found;
+    *out = calloc(1, sizeof **out);
     return 0;
 }
 
 void freeaddrinfo(struct addrinfo *found)
 {
-    (void)found;
+    free(found);
 }
 
 static int before_all(void **state)
