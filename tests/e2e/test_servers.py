@@ -121,9 +121,11 @@ def test_reads_go_on_at_the_next_server_and_writes_wait_for_the_first(whole, how
     lab.person("mina").get("/Users?count=0").expect(200)
     refused = unavailable(lambda: set_name(lab, user, "Not yet"))
     assert "; writes wait for the first server" in refused["detail"], "who writes does not even look at another one"
+    size = len(lab.bridge.process.log_text())
     lab.slapd.process.send(signal.SIGCONT)
     lab.slapd.process.start()
     whole.reads_from(0)
+    eventually(lambda: "event=feed_live " in log_since(lab.bridge, size), within=10)  # the feed has come along
     set_name(lab, user, "At last").expect(200)
     live(lab)
 
