@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "directory/internal.h"
 
 /* slapd closes a session with more than 1,000 requests waiting; this is far enough to fill a
@@ -332,6 +333,15 @@ static bool is_refused(int code)
     return code == LDAP_BUSY || code == LDAP_UNAVAILABLE;
 }
 
+static void hint_at_limits(const struct directory *d, int code)
+{
+    if (code == LDAP_SIZELIMIT_EXCEEDED || code == LDAP_TIMELIMIT_EXCEEDED ||
+        code == LDAP_ADMINLIMIT_EXCEEDED)
+        LOG_WARN("directory_limit", LOG_S("account", d->config->directory.service.bind_dn),
+                 LOG_C("next", "raise the server's limits for it; slapd: limits dn.exact=... "
+                               "size=unlimited time=unlimited"));
+}
+
 static bool asks_nothing(struct directory_searches s)
 {
     for (size_t i = 0; i < s.count; i++)
@@ -369,6 +379,7 @@ bool directory_find_all(struct directory_conn *c, struct arena *a, struct direct
         else if (answer.code != LDAP_SERVER_DOWN)
             break;
     }
+    hint_at_limits(c->directory, answer.code);
     return directory_outcome_report(&answer, DIRECTORY_UNAVAILABLE, err);
 }
 

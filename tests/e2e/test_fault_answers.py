@@ -45,7 +45,7 @@ def test_15_a_limit_of_the_server_is_no_absence(ground, proxy, code):
     unavailable(lambda: ground.scim.get("/Users/00000000-0000-4000-8000-000000000000"))
     unavailable(lambda: ground.scim.patch(f"/Users/{user['id']}", ("replace", "displayName", "Unread")))
     proxy.reset()  # the feed begins again, and cannot
-    eventually(lambda: "limit" in ground.bridge.process.log_text())
+    eventually(lambda: "limits dn.exact" in ground.bridge.process.log_text())
     assert ground.scim.get("/Users", count=0)["totalResults"] == total + 1, "nothing is taken for deleted"
     proxy.codes = {}
     live(ground)
