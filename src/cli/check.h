@@ -8,7 +8,7 @@
 #pragma once
 
 #include "cli/cli.h"
-#include "directory/directory.h"
+#include "directory/findings.h"
 #include "service/impact.h"
 
 /* New: an array of {code, severity, text, why, apply: {as, text}}. */

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "cli/cli.h"
+#include "directory/findings.h"
 #include "http/http.h"
 #include "replica/replica.h"
 #include "service/service.h"

@@ -87,7 +87,7 @@ bool directory_inspect(struct directory *d, struct arena *a, struct directory_in
     struct inspection in = {.d = d,
                             .config = &d->config->directory,
                             .a = a,
-                            .conn = directory_open(d, DIRECTORY_SERVICE),
+                            .conn = directory_open(d, DIRECTORY_WRITER),
                             .facts = json_object()};
     json_keep(a, in.facts);
     bool ok = inspect_all(&in, err);

@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "directory/findings.h"
 #include "directory/mapping.h"
 
 struct inspection {

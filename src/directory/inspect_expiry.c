@@ -35,8 +35,8 @@ static void inspect_certificate(struct inspection *in, instant_t now)
         return;
     inspect_find(in, severity_of(end - now), "certificate-ends",
                  arena_fmt(in->a, "the certificate of %s " STR_FMT " (" STR_FMT "): renew it",
-                           in->d->servers.at[atomic_load(&in->d->servers.current)].uri,
-                           STR_ARG(when(in->a, end - now)), STR_ARG(clock_rfc3339(end, time))),
+                           in->d->servers.at[0].uri, STR_ARG(when(in->a, end - now)),
+                           STR_ARG(clock_rfc3339(end, time))),
                  "the bridge takes no server without a valid one: every request would be 503");
 }
 

@@ -39,7 +39,7 @@ static void find_providers(struct inspection *in, const struct directory_attr *i
                            "several servers take writes" STR_FMT
                            "%s: every bridge must write to the same one, which is the first of "
                            "directory.uris here: %s",
-                           STR_ARG(list), list.len ? ")" : "", in->d->uri),
+                           STR_ARG(list), list.len ? ")" : "", in->d->servers.at[0].uri),
                  "two providers written at once lose changes; no load balancer in between");
 }
 
@@ -59,6 +59,7 @@ void inspect_replication(struct inspection *in)
                      arena_fmt(in->a,
                                "%s is a consumer and takes no writes: put its provider%s" STR_FMT
                                " first in directory.uris",
-                               in->d->uri, provider.len ? ", " : "", STR_ARG(provider)),
+                               in->d->servers.at[0].uri, provider.len ? ", " : "",
+                               STR_ARG(provider)),
                      "the bridge reads and writes the first server of the list");
 }

@@ -128,15 +128,15 @@ static void try_rename(struct rights *r)
 static void try_operator(struct rights *r)
 {
     struct error why = ERROR_INIT;
-    LDAP *ld = NULL;
+    struct directory_link link = {0};
     int64_t deadline = clock_deadline_in(r->in->config->operation_timeout_ms);
     if (!r->in->config->operator_account.bind_dn.len)
         return;
-    if (directory_connect(r->in->d, DIRECTORY_OPERATOR, deadline, &ld, &why)) {
-        int code = proof_token(&r->p, ld);
+    if (directory_connect(r->in->d, DIRECTORY_OPERATOR, deadline, &link, &why)) {
+        int code = proof_token(&r->p, link.ld);
         if (code == LDAP_INSUFFICIENT_ACCESS || code == LDAP_NO_SUCH_OBJECT)
             lack(&r->operator_lacks, "new tokens", "");
-        ldap_unbind_ext(ld, NULL, NULL);
+        directory_link_close(link.ld);
     } else if (why.kind != ERR_CONFIG) {
         inspect_find(r->in, DIRECTORY_MISSING, "operator-refused",
                      arena_fmt(r->in->a, "%s", why.detail), "no token can be made");
@@ -319,7 +319,7 @@ static void find_unmade(struct rights *r)
                      arena_fmt(a,
                                "%s refers writes to " STR_FMT ": put that server first in "
                                "directory.uris",
-                               r->in->d->uri, STR_ARG(r->p.referral)),
+                               r->in->d->servers.at[0].uri, STR_ARG(r->p.referral)),
                      "the bridge reads and writes the first server of the list");
         return;
     }

@@ -1,6 +1,7 @@
 /* The proof of the access rules (DESIGN 3.4): a throw-away person binds and tries to write what
  * only the bridge may, and to read what nobody else may. */
 #include "base/log.h"
+#include "directory/findings.h"
 #include "directory/proof.h"
 
 static const struct {
