@@ -246,6 +246,27 @@ static bool look(struct wish *w, json_t **before, struct error *err)
     return *before && version_check(c, text.version, err);
 }
 
+/* A join that was cut off is in no view, and still waits for whoever decides: approved again, it is
+ * finished (DESIGN 3.3). */
+static bool look_cut_off(const struct wish *w, json_t **before, struct error *err)
+{
+    const struct service_call *c = w->call;
+    struct replica_membership m = replica_membership(c->service->replica, w->organization, w->user);
+    bool decides =
+        c->actor.role == KIOPS_PLATFORM_ADMIN || kiops_actor_manages(&c->actor, w->organization);
+    if (err->kind != ERR_NOT_FOUND || !decides || m.member || !m.joined)
+        return false;
+    error_clear(err);
+    *before = json_object();
+    json_put(*before, "schemas", json_pack("[s]", SCIM_URN_MEMBERSHIP));
+    json_put_str(*before, "id", w->id);
+    json_put(*before, "organization",
+             json_pack("{s:s%}", "value", w->organization.at, w->organization.len));
+    json_put(*before, "user", json_pack("{s:s%}", "value", w->user.at, w->user.len));
+    json_put_str(*before, "status", STR("pending"));
+    return version_check(c, STR_NONE, err);
+}
+
 static bool make_after(const struct wish *w, const struct membership_edit *edit,
                        const json_t *before, json_t **after, struct error *err)
 {
@@ -300,7 +321,8 @@ static enum service_status change(struct wish *w, const struct membership_edit *
     OWNED_JSON json_t *before = NULL;
     if (!c->conn)
         return SERVICE_NEEDS_DIRECTORY;
-    if (!access_may_write(c, err) || !service_readable(c->service, err) || !look(w, &before, err) ||
+    if (!access_may_write(c, err) || !service_readable(c->service, err) ||
+        (!look(w, &before, err) && !look_cut_off(w, &before, err)) ||
         !read_edit(w, edit, before, err))
         return SERVICE_FAILED;
     plan_init(&w->plan, c);
