@@ -160,10 +160,30 @@ static bool judge_remove(struct explaining *x, struct error *err)
     return allowed && removals.status != KIOPS_REFUSED;
 }
 
+/* KB-R05: whom a Manager does not see is not there, whatever is asked of the record. */
+static bool sees_subject(struct explaining *x, struct error *err)
+{
+    const struct kiops_actor *a = &x->call.actor;
+    struct standing s;
+    if (a->role != KIOPS_MANAGER || !a->can_write || str_ieq(a->id, x->subject.user.person.id))
+        return true;
+    if (!standing_read(&x->call, x->subject.entry, &s, err))
+        return false;
+    for (size_t i = 0; i < s.count; i++) {
+        const struct standing_place *p = &s.places[i];
+        if ((p->member || operation_latest(&p->requests) != INSTANT_NONE) &&
+            kiops_actor_manages(a, p->id))
+            return true;
+    }
+    x->verdict = (struct kiops_verdict){
+        .status = KIOPS_REFUSED, .kind = ERR_NOT_FOUND, .rule = "KB-R05", .text = "no such user"};
+    return false;
+}
+
 static bool judge_deactivate(struct explaining *x, struct error *err)
 {
     const struct directory_values *joined = &x->subject.user.person.joined;
-    if (!judge_kind(x, KIOPS_EDIT_USER, err))
+    if (!sees_subject(x, err) || !judge_kind(x, KIOPS_EDIT_USER, err))
         return false;
     if (x->call.actor.kind == KIOPS_ACTOR_PERSON &&
         operation_values_of(x->call.arena, joined, STR("platform")).count &&
@@ -176,7 +196,7 @@ static bool judge_delete(struct explaining *x, struct error *err)
 {
     struct change *parts;
     size_t n;
-    if (!judge_kind(x, KIOPS_DELETE_USER, err))
+    if (!sees_subject(x, err) || !judge_kind(x, KIOPS_DELETE_USER, err))
         return false;
     struct kiops_verdict whole = x->verdict;
     if (!user_delete_parts(&x->call, &x->subject.user.person, &parts, &n, err))
