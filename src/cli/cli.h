@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "config/config.h"
+#include "directory/directory.h"
 #include "scim/scim.h"
 
 #ifndef KIOPS_VERSION
@@ -61,6 +62,17 @@ struct cli_options {
  * false at the end. A missing value is usage:
  * `*value` has at NULL. */
 bool cli_next(struct cli_options *o, struct str *name, struct str *value);
+
+/* A directory to read from, with one connection. */
+struct cli_ground {
+    struct scim_catalog *catalog;
+    struct directory *directory;
+    struct directory_conn *conn;
+};
+/* Errors: ERR_CONFIG. Whatever came of it, cli_ground_close() ends it. */
+MUST_CHECK bool cli_ground_open(const struct config *config, struct cli_ground *out,
+                                struct error *err);
+void cli_ground_close(struct cli_ground *g);
 
 /* catalog.c */
 /* The shipped schemas and the resource types that are served, from mapping.schema_dir; users

@@ -29,6 +29,23 @@ struct config *cli_config(const struct cli *c)
     return config;
 }
 
+bool cli_ground_open(const struct config *config, struct cli_ground *out, struct error *err)
+{
+    *out = (struct cli_ground){0};
+    if (!cli_catalog(config, &out->catalog, err) ||
+        !directory_new(config, out->catalog, &out->directory, err))
+        return false;
+    out->conn = directory_open(out->directory, DIRECTORY_SERVICE);
+    return true;
+}
+
+void cli_ground_close(struct cli_ground *g)
+{
+    directory_close(g->conn);
+    directory_free(g->directory);
+    scim_catalog_free(g->catalog);
+}
+
 struct str cli_operator(void)
 {
     const struct passwd *user = getpwuid(getuid());

@@ -119,19 +119,19 @@ static int explain(const struct cli *c, const struct config *config, const struc
 {
     struct error err = ERROR_INIT;
     OWNED_ARENA struct arena *a = arena_new();
-    struct scim_catalog *catalog = NULL;
-    struct explain_ground g = {.config = config, .arena = a};
+    struct cli_ground ground;
     int status = CLI_ERROR;
-    if (cli_catalog(config, &catalog, &err) && directory_new(config, catalog, &g.directory, &err)) {
-        g.catalog = catalog;
-        g.conn = directory_open(g.directory, DIRECTORY_SERVICE);
+    if (cli_ground_open(config, &ground, &err)) {
+        struct explain_ground g = {.config = config,
+                                   .arena = a,
+                                   .catalog = ground.catalog,
+                                   .directory = ground.directory,
+                                   .conn = ground.conn};
         status = (o->user.len ? explain_user : explain_change)(c, &g, o, &err);
     } else {
         cli_fail(&err);
     }
-    directory_close(g.conn);
-    directory_free(g.directory);
-    scim_catalog_free(catalog);
+    cli_ground_close(&ground);
     return status;
 }
 

@@ -101,25 +101,17 @@ static int print(const struct cli *c, const struct cli_review *v, bool csv)
 
 static int review(const struct cli *c, const struct config *config, const struct options *o)
 {
-    struct scim_catalog *catalog = NULL;
-    struct directory *directory = NULL;
-    struct directory_conn *conn = NULL;
+    struct cli_ground g;
     struct service_review read;
     struct cli_review found = {.read = &read, .now = clock_now(), .older_days = o->older_days};
     struct error err = ERROR_INIT;
     OWNED_ARENA struct arena *a = arena_new();
-    bool ok =
-        cli_catalog(config, &catalog, &err) && directory_new(config, catalog, &directory, &err);
-    if (ok) {
-        conn = directory_open(directory, DIRECTORY_SERVICE);
-        ok = service_review_read(directory, conn, a, &read, &err) &&
-             audit_read_touched(config->audit.dir, found.now - QUARTER_DAYS * DAY_US, a,
-                                &found.touched, &err);
-    }
+    bool ok = cli_ground_open(config, &g, &err) &&
+              service_review_read(g.directory, g.conn, a, &read, &err) &&
+              audit_read_touched(config->audit.dir, found.now - QUARTER_DAYS * DAY_US, a,
+                                 &found.touched, &err);
     int status = ok ? print(c, &found, o->csv) : cli_fail(&err);
-    directory_close(conn);
-    directory_free(directory);
-    scim_catalog_free(catalog);
+    cli_ground_close(&g);
     return status;
 }
 
