@@ -338,11 +338,11 @@ def test_who_takes_a_name_finishes_the_rename_that_gave_it_up(company):
     company.is_sound()
 
 
-@pytest.mark.parametrize("back", [False, True])
-def test_a_rename_after_one_that_was_cut_off(company, back):
+@pytest.mark.parametrize("to", ["new", "old", "third"])
+def test_a_rename_after_one_that_was_cut_off(company, to):
     """Repeated, or to another name or back: the groups follow all the way."""
     name, new = cut_off(company, company.first)
-    wanted = name if back else new
+    wanted = {"new": new, "old": name, "third": f"third{company.lab.number()}"}[to]
     company.lab.scim.patch(f"/Users/{company.first}", ("replace", "userName", wanted)).expect(200)
     assert company.view.by_id(company.first)[1]["uid"] == [wanted]
     assert fold(company.dn(company.first)) in company.picture().managers(company.group)
