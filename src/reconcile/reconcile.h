@@ -1,0 +1,174 @@
+/*
+ * Reconciliation: a job reads, makes a plan, shows it, and with --apply makes what it says.
+ *
+ *   job kind (drift.c, pull.c, ...) -> plan.c -> guard.c -> report.c, or apply.c with journal.c
+ *
+ * Owns:    a plan and all it points to lie in the arena of its run; JSON values are kept by it.
+ * Threads: one caller; the connection is its own.
+ * Errors:  ERR_UNAVAILABLE from a kind: it could not read to the end (exit 4); no plan is made of a
+ *          part. What rules or state forbid is no error, but a line.
+ * Source:  DESIGN 8, INTERFACES 2 to 4.
+ */
+#pragma once
+
+#include <jansson.h>
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "config/config.h"
+#include "kiops/kiops.h"
+#include "service/service.h"
+
+/* ---- plan.c: what is to be done ---- */
+
+enum reconcile_state {
+    RECONCILE_PLANNED,
+    RECONCILE_REFUSED,  /* by rule: `code` is KB-R.. */
+    RECONCILE_CONFLICT, /* in the data: nobody but a person can tell */
+    RECONCILE_REPORTED, /* found, and the job is to leave it so */
+};
+
+/* How a planned line is made: by one modify that carries its own precondition, or as the SCIM
+ * request that it stands for (several steps, with a replica of its own: reconcile_apply() starts
+ * one when a plan has such a line). */
+enum reconcile_means { RECONCILE_NOTHING, RECONCILE_MODIFY, RECONCILE_WRITE };
+
+struct reconcile_write {
+    enum replica_kind resource;
+    enum scim_verb verb;
+    struct str id;       /* not of a POST */
+    struct str if_match; /* version that it was planned on; empty = none */
+    json_t *body;        /* POST, PUT: resource; PATCH: PatchOp message; NULL: DELETE */
+    struct str made_of;  /* of a POST: its key in the plan, for ... */
+    struct str needs;    /* ... a line that says "${KEY}" where the new id goes (id and body) */
+};
+
+struct reconcile_line {
+    enum reconcile_state state;
+    enum kiops_change_kind kind; /* what the rules judge, and guards count */
+    const char *code;            /* KB-C.. found, or KB-R.. that refused; "" = an ordinary change */
+    struct str subject, subject_name; /* user id; may be empty */
+    struct str organization, organization_name;
+    struct str attribute;       /* SCIM path, or LDAP attribute, of an edit */
+    struct str text;            /* why, in one sentence; evidence that a person reads */
+    struct str before, after;   /* texts of what changes; empty = nothing */
+    struct str by;              /* modifiersName of who did it, with ... */
+    struct str at;              /* ... modifyTimestamp, RFC 3339 */
+    enum reconcile_means means; /* of a planned line */
+    struct service_mend mend;   /* RECONCILE_MODIFY */
+    struct reconcile_write write; /* RECONCILE_WRITE */
+};
+
+struct reconcile_population { /* guards measure shares of these */
+    size_t users, active;     /* that the job manages */
+    size_t managers, permissions;
+    size_t scope;             /* entries in the directory that are in scope (users) */
+    size_t source;            /* resources that the source has; 0 = has none of its own */
+};
+
+struct reconcile_plan {
+    struct arena *arena;
+    const struct config_job *job;
+    struct reconcile_line *at;
+    size_t count, cap;
+    struct reconcile_population population;
+    /* Members of an organization, for the guard of removals; 0 = unknown. */
+    size_t (*members_of)(const struct reconcile_plan *p, struct str organization);
+    void *members;
+};
+
+void reconcile_plan_init(struct reconcile_plan *p, struct arena *a, const struct config_job *job);
+/* Zeroed but for `code`, which is "". Valid until the next one. */
+struct reconcile_line *reconcile_plan_add(struct reconcile_plan *p, enum reconcile_state state,
+                                          enum kiops_change_kind kind);
+/* First what takes away, then what edits, then what gives; within these by organization, subject,
+ * attribute: the same findings always make the same plan. */
+void reconcile_plan_sort(struct reconcile_plan *p);
+size_t reconcile_plan_count(const struct reconcile_plan *p, enum reconcile_state state);
+/* '+' gives, '-' takes away, '~' edits, '!' refused, '?' conflict, '*' reported. */
+char reconcile_symbol(const struct reconcile_line *l);
+/* Saved plans: JSON with the digest of what the configuration says of job and directory. */
+json_t *reconcile_plan_json(const struct reconcile_plan *p); /* new */
+/* ERR_CONFLICT: another configuration, job or form. */
+MUST_CHECK bool reconcile_plan_load(struct reconcile_plan *p, const struct config *config,
+                                    const json_t *doc, struct error *err);
+struct str reconcile_config_digest(struct arena *a, const struct config *config,
+                                   const struct config_job *job);
+
+/* ---- a run ---- */
+struct reconcile_run {
+    const struct config *config;
+    const struct config_job *job;
+    const struct scim_catalog *catalog;
+    struct directory *directory;
+    struct directory_conn *conn;
+    struct audit *audit; /* kind "reconcile"; NULL = nothing will be written */
+    struct arena *arena;
+    struct kiops_actor actor; /* the job's principal, as the directory has it now */
+    struct str id;            /* of the run: "<job>-<time>-<random>" */
+};
+
+/* A kind of job: makes the plan. It judges each planned line (service_mend_judge(), or
+ * service_explain_change() for a write) and turns what is refused into RECONCILE_REFUSED. */
+typedef bool reconcile_make(const struct reconcile_run *r, struct reconcile_plan *out,
+                            struct error *err);
+reconcile_make reconcile_drift; /* drift.c */
+reconcile_make reconcile_pull;  /* pull.c: NULL in the table of kinds until it is built */
+
+/* ---- guard.c: how much at once. Pure. ---- */
+enum reconcile_guard {
+    GUARD_DEACTIVATE,
+    GUARD_DELETE,
+    GUARD_REMOVE_MEMBER, /* of one organization */
+    GUARD_DEMOTE,
+    GUARD_GRANT_MANAGER,
+    GUARD_GRANT_ADMIN,
+    GUARD_GRANT_PERMISSION,
+    GUARD_SCOPE_SHRINK,
+    GUARD_SOURCE_SHRINK,
+    GUARD_BUDGET_24H_DEACTIVATE,
+    GUARD_BUDGET_24H_DELETE,
+    GUARD_BUDGET_7D_DEACTIVATE,
+    GUARD_BUDGET_7D_DELETE,
+};
+#define RECONCILE_GUARDS (GUARD_BUDGET_7D_DELETE + 1)
+const char *reconcile_guard_name(enum reconcile_guard g); /* "budget_24h.delete" */
+bool reconcile_guard_parse(struct str name, enum reconcile_guard *out);
+
+/* What earlier runs did: kept in the job's entry. */
+struct reconcile_spent {
+    instant_t at;
+    uint32_t deactivate, delete_;
+};
+#define RECONCILE_SPENT_MAX 512
+struct reconcile_history {
+    struct reconcile_spent spent[RECONCILE_SPENT_MAX]; /* oldest first, of the last 7 days */
+    size_t spent_count;
+    size_t scope, source; /* of the last run that was not stopped; 0 = there was none */
+};
+/* --release NAME=N: N instead of what the configuration says; -1 = not released. */
+struct reconcile_release {
+    int64_t at[RECONCILE_GUARDS];
+};
+struct reconcile_trip {
+    enum reconcile_guard guard;
+    struct str organization; /* of GUARD_REMOVE_MEMBER */
+    size_t wanted, allowed, population;
+};
+struct reconcile_trips {
+    struct reconcile_trip *at;
+    size_t count, cap;
+};
+/* The guards that do not let the plan pass, in the order of the enum. */
+void reconcile_guard_check(const struct reconcile_plan *p, const struct config_guards *limits,
+                           const struct reconcile_history *h, const struct reconcile_release *r,
+                           instant_t now, struct reconcile_trips *out);
+/* What an application of the plan adds to the history. */
+void reconcile_guard_spend(const struct reconcile_plan *p, instant_t now,
+                           struct reconcile_history *h);
+
+/* ---- report.c ---- */
+void reconcile_report_text(const struct reconcile_plan *p, struct buf *out);
+void reconcile_report_ldif(const struct reconcile_plan *p, struct buf *out);
