@@ -343,6 +343,9 @@ void config_check_together(const struct config *c, config_say *say, void *arg)
         {c->scim.default_page > c->scim.max_page,
          {"scim.default_page", "must not be above scim.max_page", 0}},
     };
+    const char *jobs = config_jobs_wrong(c);
+    if (jobs)
+        say(arg, &(struct config_finding){"jobs", jobs, false});
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (rows[i].wrong)
             say(arg, &rows[i].finding);

@@ -138,6 +138,46 @@ struct config_signup {
     int64_t keep_days;
 };
 
+/* How much one run may do. -1 in a job = as `guards` says; config_load() fills it in. */
+struct config_guard {
+    int64_t percent, count; /* 0 = none may pass */
+};
+
+struct config_budget {
+    int64_t deactivate, delete_;
+};
+
+struct config_guards {
+    int64_t minimum_population; /* below it only `count` counts */
+    struct config_guard deactivate, delete_, remove_member, demote;
+    struct config_guard grant_manager, grant_admin; /* count alone */
+    struct config_guard grant_permission;
+    struct config_guard scope_shrink, source_shrink; /* percent alone */
+    struct config_budget budget_24h, budget_7d;
+};
+
+enum config_job_kind { CONFIG_JOB_DRIFT, CONFIG_JOB_PULL, CONFIG_JOB_PUSH, CONFIG_JOB_CSV };
+enum config_winner { CONFIG_LDAP_WINS, CONFIG_ASSERTED_WINS };
+enum config_repair { CONFIG_REPORT, CONFIG_ENFORCE, CONFIG_ADOPT };
+enum config_paging { CONFIG_PAGING_AUTO, CONFIG_PAGING_INDEX, CONFIG_PAGING_CURSOR };
+
+struct config_job {
+    struct str name; /* letters, digits, '-' and '_' */
+    enum config_job_kind kind;
+    struct str as; /* "token:NAME" */
+    enum config_winner attributes;
+    enum config_repair roles, dangling;
+    struct str url, file, token_file, filter, ca_file;
+    enum config_paging paging;
+    struct config_strings match;
+    bool groups;
+    int64_t delete_after_days;
+    unsigned rate_per_s; /* 0 = as fast as it goes */
+    int timeout_s;
+    struct str journal_dir;
+    struct config_guards guards;
+};
+
 struct config_audit {
     struct str dir;
     enum config_sync sync;
@@ -161,6 +201,9 @@ struct config {
     struct config_signup signup;
     struct config_audit audit;
     struct config_log log;
+    struct config_guards guards;
+    const struct config_job *jobs;
+    size_t job_count;
     struct str path;          /* of the file */
     const struct str *places; /* config_place() */
     void *memory;
@@ -173,6 +216,7 @@ void config_free(struct config *c);
 /* New: every key in force by its path, for a report. Names of secret files, no secret: user,
  * password and query are cut out of addresses. */
 json_t *config_json(const struct config *c);
+const struct config_job *config_job(const struct config *c, struct str name); /* NULL */
 /* https, or clear text that leaves no host: what keys may be fetched from. */
 bool config_url_is_safe(struct str url);
 /* Reads a secret file: mode 0400 or 0600, at most 4 KB, one newline at its end cut. Wipe `out`

@@ -19,6 +19,9 @@
 #ifndef KIOPS_SHARE /* the Makefile's PREFIX */
 #define KIOPS_SHARE "/usr/share/kiops-bridge"
 #endif
+#define JOB(member)                                                                                \
+    .offset = offsetof(struct config_job, member), .size = sizeof(((struct config_job *)0)->member)
+
 #define ANY_COUNT INT64_C(1000000000)
 
 static const struct config_word start_tls[] = {
@@ -56,25 +59,70 @@ static const struct config_word levels[] = {{"error", LOG_LEVEL_ERROR, NULL},
                                             {0}};
 static const struct config_word formats[] = {{"kv", false, NULL}, {"json", true, NULL}, {0}};
 static const struct config_word job_kinds[] = {
-    {"drift", 0, NULL}, {"pull", 0, NULL}, {"push", 0, NULL}, {"csv", 0, NULL}, {0}};
-static const struct config_word winners[] = {{"ldap", 0, NULL}, {"asserted", 0, NULL}, {0}};
+    {"drift", CONFIG_JOB_DRIFT, NULL},
+    {"pull", CONFIG_JOB_PULL, "reading remote SCIM systems is not built yet; use \"drift\""},
+    {"push", CONFIG_JOB_PUSH, "writing remote SCIM systems is not built yet; use \"drift\""},
+    {"csv", CONFIG_JOB_CSV, "reading CSV files is not built yet; use \"drift\""},
+    {0}};
+static const struct config_word winners[] = {
+    {"ldap", CONFIG_LDAP_WINS, NULL}, {"asserted", CONFIG_ASSERTED_WINS, NULL}, {0}};
 static const struct config_word repairs[] = {
-    {"enforce", 0, NULL}, {"adopt", 0, NULL}, {"report", 0, NULL}, {0}};
-static const struct config_word pagings[] = {
-    {"auto", 0, NULL}, {"index", 0, NULL}, {"cursor", 0, NULL}, {0}};
+    {"enforce", CONFIG_ENFORCE, NULL},
+    {"adopt", CONFIG_ADOPT, "taking over what stands on one side is not built yet; use \"report\""},
+    {"report", CONFIG_REPORT, NULL},
+    {0}};
+static const struct config_word pagings[] = {{"auto", CONFIG_PAGING_AUTO, NULL},
+                                             {"index", CONFIG_PAGING_INDEX, NULL},
+                                             {"cursor", CONFIG_PAGING_CURSOR, NULL},
+                                             {0}};
 
 #define NO_PAGE "signing in on the page is not built yet; leave it out"
-#define NO_JOBS "reconciliation jobs are not built yet; leave them out"
 
-/* A group of guard figures and of a budget. */
-#define PERCENT(key, fallback)                                                                     \
+/* The figures of the guards, for all jobs and again for one: `low` is -1 there, "as for all". */
+#define FIGURE(key, place, fallback, high)                                                         \
     {                                                                                              \
-        key, NUMBER(fallback, 0, 100)                                                              \
+        key, NUMBER(fallback, 0, high), place                                                      \
     }
-#define COUNT(key, fallback)                                                                       \
-    {                                                                                              \
-        key, NUMBER(fallback, 0, ANY_COUNT)                                                        \
-    }
+#define GUARDS(prefix, AT_GUARDS, OR)                                                              \
+    {prefix, GROUP},                                                                               \
+        FIGURE(prefix ".minimum_population", AT_GUARDS(minimum_population), OR(10), ANY_COUNT),    \
+        {prefix ".deactivate", GROUP},                                                             \
+        FIGURE(prefix ".deactivate.percent", AT_GUARDS(deactivate.percent), OR(5), 100),           \
+        FIGURE(prefix ".deactivate.count", AT_GUARDS(deactivate.count), OR(50), ANY_COUNT),        \
+        {prefix ".delete", GROUP},                                                                 \
+        FIGURE(prefix ".delete.percent", AT_GUARDS(delete_.percent), OR(2), 100),                  \
+        FIGURE(prefix ".delete.count", AT_GUARDS(delete_.count), OR(20), ANY_COUNT),               \
+        {prefix ".remove_member", GROUP},                                                          \
+        FIGURE(prefix ".remove_member.percent", AT_GUARDS(remove_member.percent), OR(20), 100),    \
+        FIGURE(prefix ".remove_member.count", AT_GUARDS(remove_member.count), OR(200), ANY_COUNT), \
+        {prefix ".demote", GROUP},                                                                 \
+        FIGURE(prefix ".demote.percent", AT_GUARDS(demote.percent), OR(10), 100),                  \
+        FIGURE(prefix ".demote.count", AT_GUARDS(demote.count), OR(5), ANY_COUNT),                 \
+        {prefix ".grant_manager", GROUP},                                                          \
+        FIGURE(prefix ".grant_manager.count", AT_GUARDS(grant_manager.count), OR(5), ANY_COUNT),   \
+        {prefix ".grant_admin", GROUP},                                                            \
+        FIGURE(prefix ".grant_admin.count", AT_GUARDS(grant_admin.count), OR(0), ANY_COUNT),       \
+        {prefix ".grant_permission", GROUP},                                                       \
+        FIGURE(prefix ".grant_permission.percent", AT_GUARDS(grant_permission.percent), OR(10),    \
+               100),                                                                               \
+        FIGURE(prefix ".grant_permission.count", AT_GUARDS(grant_permission.count), OR(100),       \
+               ANY_COUNT),                                                                         \
+        {prefix ".scope_shrink", GROUP},                                                           \
+        FIGURE(prefix ".scope_shrink.percent", AT_GUARDS(scope_shrink.percent), OR(5), 100),       \
+        {prefix ".source_shrink", GROUP},                                                          \
+        FIGURE(prefix ".source_shrink.percent", AT_GUARDS(source_shrink.percent), OR(10), 100),    \
+        {prefix ".budget_24h", GROUP},                                                             \
+        FIGURE(prefix ".budget_24h.deactivate", AT_GUARDS(budget_24h.deactivate), OR(100),         \
+               ANY_COUNT),                                                                         \
+        FIGURE(prefix ".budget_24h.delete", AT_GUARDS(budget_24h.delete_), OR(40), ANY_COUNT),     \
+        {prefix ".budget_7d", GROUP},                                                              \
+        FIGURE(prefix ".budget_7d.deactivate", AT_GUARDS(budget_7d.deactivate), OR(300),           \
+               ANY_COUNT),                                                                         \
+        FIGURE(prefix ".budget_7d.delete", AT_GUARDS(budget_7d.delete_), OR(100), ANY_COUNT)
+#define OF_ALL(member) AT(guards.member)
+#define OF_JOB(member) JOB(guards.member)
+#define GIVEN(fallback) (fallback)
+#define AS_ALL(fallback) (-1)
 
 const struct config_key config_keys[] = {
     {"server", GROUP},
@@ -238,57 +286,29 @@ const struct config_key config_keys[] = {
     {"log.level", WORD("info", levels), AT(log.level)},
     {"log.format", WORD("kv", formats), AT(log.json)},
 
-    {"guards", GROUP},
-    {"guards.minimum_population", NUMBER(10, 0, ANY_COUNT)},
-    {"guards.deactivate", GROUP},
-    PERCENT("guards.deactivate.percent", 5),
-    COUNT("guards.deactivate.count", 50),
-    {"guards.delete", GROUP},
-    PERCENT("guards.delete.percent", 2),
-    COUNT("guards.delete.count", 20),
-    {"guards.remove_member", GROUP},
-    PERCENT("guards.remove_member.percent", 20),
-    COUNT("guards.remove_member.count", 200),
-    {"guards.demote", GROUP},
-    PERCENT("guards.demote.percent", 10),
-    COUNT("guards.demote.count", 5),
-    {"guards.grant_manager", GROUP},
-    COUNT("guards.grant_manager.count", 5),
-    {"guards.grant_admin", GROUP},
-    COUNT("guards.grant_admin.count", 0),
-    {"guards.grant_permission", GROUP},
-    PERCENT("guards.grant_permission.percent", 10),
-    COUNT("guards.grant_permission.count", 100),
-    {"guards.scope_shrink", GROUP},
-    PERCENT("guards.scope_shrink.percent", 5),
-    {"guards.source_shrink", GROUP},
-    PERCENT("guards.source_shrink.percent", 10),
-    {"guards.budget_24h", GROUP},
-    COUNT("guards.budget_24h.deactivate", 100),
-    COUNT("guards.budget_24h.delete", 40),
-    {"guards.budget_7d", GROUP},
-    COUNT("guards.budget_7d.deactivate", 300),
-    COUNT("guards.budget_7d.delete", 100),
+    GUARDS("guards", OF_ALL, GIVEN),
 
-    {"jobs", .type = CONFIG_GROUPS, .later = NO_JOBS},
-    {"jobs[].name", TEXT(REQUIRED), .check = config_check_some},
-    {"jobs[].kind", WORD(REQUIRED, job_kinds)},
-    {"jobs[].as", TEXT(REQUIRED), .check = config_check_some},
-    {"jobs[].attributes", WORD("ldap", winners)},
-    {"jobs[].roles", WORD("report", repairs)},
-    {"jobs[].dangling", WORD("report", repairs)},
-    {"jobs[].url", TEXT("")},
-    {"jobs[].file", PATH("")},
-    {"jobs[].token_file", PATH("")},
-    {"jobs[].filter", TEXT("")},
-    {"jobs[].paging", WORD("auto", pagings)},
-    {"jobs[].match", LIST("")},
-    {"jobs[].groups", BOOL(true)},
-    {"jobs[].delete_after_days", NUMBER(30, 0, 3650)},
-    {"jobs[].rate_per_s", NUMBER(50, 0, 100000)},
-    {"jobs[].timeout_s", NUMBER(30, 1, 3600)},
-    {"jobs[].ca_file", PATH("")},
-    {"jobs[].journal_dir", PATH("/var/lib/kiops-bridge/runs")},
+    {"jobs", .type = CONFIG_GROUPS, AT(jobs), .element_size = sizeof(struct config_job),
+     .count_offset = offsetof(struct config, job_count)},
+    {"jobs[].name", TEXT(REQUIRED), JOB(name), .check = config_check_job},
+    {"jobs[].kind", WORD(REQUIRED, job_kinds), JOB(kind)},
+    {"jobs[].as", TEXT(REQUIRED), JOB(as), .check = config_check_principal},
+    {"jobs[].attributes", WORD("ldap", winners), JOB(attributes)},
+    {"jobs[].roles", WORD("report", repairs), JOB(roles)},
+    {"jobs[].dangling", WORD("report", repairs), JOB(dangling)},
+    {"jobs[].url", TEXT(""), JOB(url)},
+    {"jobs[].file", PATH(""), JOB(file)},
+    {"jobs[].token_file", PATH(""), JOB(token_file)},
+    {"jobs[].filter", TEXT(""), JOB(filter)},
+    {"jobs[].paging", WORD("auto", pagings), JOB(paging)},
+    {"jobs[].match", LIST(""), JOB(match)},
+    {"jobs[].groups", BOOL(true), JOB(groups)},
+    {"jobs[].delete_after_days", NUMBER(30, 0, 3650), JOB(delete_after_days)},
+    {"jobs[].rate_per_s", NUMBER(50, 0, 100000), JOB(rate_per_s)},
+    {"jobs[].timeout_s", NUMBER(30, 1, 3600), JOB(timeout_s)},
+    {"jobs[].ca_file", PATH(""), JOB(ca_file)},
+    {"jobs[].journal_dir", PATH("/var/lib/kiops-bridge/runs"), JOB(journal_dir)},
+    GUARDS("jobs[].guards", OF_JOB, AS_ALL),
 };
 
 const size_t config_key_count = sizeof config_keys / sizeof *config_keys;

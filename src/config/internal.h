@@ -50,8 +50,13 @@ extern const size_t config_key_count;
 config_check config_check_address, config_check_metrics, config_check_public_url, config_check_ip,
     config_check_uri, config_check_dn, config_check_filter, config_check_name,
     config_check_attribute, config_check_adopt, config_check_some, config_check_url,
-    config_check_algorithm;
+    config_check_algorithm, config_check_job, config_check_principal;
 bool config_uri_is_private(struct str uri); /* no clear text on a network: TLS, socket, loopback */
+
+/* jobs.c: figures that a job does not give are those of all. */
+void config_jobs_derive(struct config *c);
+/* What is wrong with the jobs as a whole; NULL. */
+const char *config_jobs_wrong(const struct config *c);
 
 /* What single values cannot tell. `say` is called for each finding. */
 struct config_finding {

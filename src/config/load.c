@@ -406,6 +406,7 @@ static void derive(const struct load *l)
         d->organizations.create_in = d->organizations.base;
     if (str_ends(c->server.public_url, STR("/")))
         c->server.public_url.len--;
+    config_jobs_derive(c);
 }
 
 static bool read_file(struct load *l)
