@@ -84,6 +84,7 @@ bool directory_map_user(const struct directory *d, struct arena *a, const struct
     out->person.applicant = applicant;
     out->asserted = asserted.resource || out->person.external_ids.count;
     mapping_version(a, resource, &out->person.external_ids, out->version);
+    out->as_asserted = str_eq(asserted.hash, str_of(out->version));
     out->modified = modified(e, &asserted, out->version);
     return true;
 }
