@@ -108,6 +108,7 @@ enum kiops_change_kind {
     KIOPS_SEE_ORGANIZATION,
     KIOPS_CREATE_TOKEN, /* no HTTP door (KB-R17): the operator's alone; here for the audit record */
     KIOPS_REVOKE_TOKEN,
+    KIOPS_RELEASE_GUARD,  /* of a reconciliation; as the two before */
     KIOPS_SIGN_UP,        /* a stranger becomes an applicant, who then REQUESTs */
     KIOPS_EXPIRE_SIGN_UP, /* an applicant whom nobody has approved goes */
 };

@@ -5,6 +5,7 @@
 #define USER "user"
 #define ORGANIZATION "organization"
 #define AUTH "auth"
+#define AUDIT "audit"
 
 static const char users_are_admins[] =
     "Only a PlatformAdmin creates, edits and deletes user records. Ask a PlatformAdmin.";
@@ -19,6 +20,8 @@ static const char promoting_is_admins[] =
     "Only a PlatformAdmin grants Manager. Ask a PlatformAdmin to promote this member.";
 static const char tokens_are_operators[] =
     "Tokens are made and revoked on the command line alone. Use `kiops-bridge token`.";
+static const char guards_are_operators[] =
+    "Guards are released on the command line alone. Use `kiops-bridge reconcile`.";
 
 static const char signing_up_is_strangers[] =
     "Signing up is for who has no account. Ask to join with the one you have.";
@@ -202,6 +205,12 @@ static const struct kiops_right rights[KIOPS_CHANGES] = {
                             .rule = "KB-R17",
                             .denied = tokens_are_operators,
                             .decide = kiops_decide_always},
+    [KIOPS_RELEASE_GUARD] = {.name = "release_guard",
+                             .category = AUDIT,
+                             .who = KIOPS_WHO_OPERATOR,
+                             .rule = "KB-R17",
+                             .denied = guards_are_operators,
+                             .decide = kiops_decide_always},
     [KIOPS_SIGN_UP] = {.name = "sign_up",
                        .category = USER,
                        .who = KIOPS_WHO_STRANGER,

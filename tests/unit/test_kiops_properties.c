@@ -119,7 +119,7 @@ static bool absent_organization_is_changed(const struct tried *t)
            !ONE_OF(t->kind, KIOPS_CREATE_USER, KIOPS_EDIT_USER, KIOPS_DEACTIVATE, KIOPS_REACTIVATE,
                    KIOPS_DELETE_USER, KIOPS_CREATE_ORGANIZATION, KIOPS_MAKE_ADMIN,
                    KIOPS_UNMAKE_ADMIN, KIOPS_LIST_USERS, KIOPS_CREATE_TOKEN, KIOPS_REVOKE_TOKEN,
-                   KIOPS_EXPIRE_SIGN_UP);
+                   KIOPS_RELEASE_GUARD, KIOPS_EXPIRE_SIGN_UP);
 }
 
 static bool absent_user_is_changed(const struct tried *t)
@@ -127,7 +127,7 @@ static bool absent_user_is_changed(const struct tried *t)
     return granted(t) && !has(t, EXISTS) && !has(t, SELF) && !has(t, IN) && !has(t, PEND) &&
            !ONE_OF(t->kind, KIOPS_CREATE_USER, KIOPS_CREATE_ORGANIZATION, KIOPS_EDIT_ORGANIZATION,
                    KIOPS_DELETE_ORGANIZATION, KIOPS_LIST_USERS, KIOPS_SEE_ORGANIZATION,
-                   KIOPS_CREATE_TOKEN, KIOPS_REVOKE_TOKEN, KIOPS_SIGN_UP);
+                   KIOPS_CREATE_TOKEN, KIOPS_REVOKE_TOKEN, KIOPS_RELEASE_GUARD, KIOPS_SIGN_UP);
 }
 
 static bool applicant_is_taken_for_a_user(const struct tried *t)

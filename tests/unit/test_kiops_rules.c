@@ -123,6 +123,8 @@ static const struct row people[] = {
     {T_ADMIN, KIOPS_CREATE_TOKEN, 0, NO403, "KB-R17"},
     {MEMBER, KIOPS_REVOKE_TOKEN, 0, NO403, "KB-R09"},
     {OPERATOR, KIOPS_REVOKE_TOKEN, 0, OK, "KB-R17"},
+    {MEMBER, KIOPS_RELEASE_GUARD, 0, NO403, "KB-R09"},
+    {OPERATOR, KIOPS_RELEASE_GUARD, 0, OK, "KB-R17"},
 };
 
 static const struct row organizations[] = {
