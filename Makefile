@@ -188,7 +188,7 @@ install: ## program, pages, units, schemas, LDAP texts, examples; DESTDIR, PREFI
 	for page in conf/man/*.[0-9]; do s=$${page##*.}; install -d $(DESTDIR)$(SHARE)/man/man$$s; \
 	$(FILLED) $$page >$(DESTDIR)$(SHARE)/man/man$$s/$${page##*/} || exit 1; done
 	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(PREFIX)/lib/sysusers.d $(DESTDIR)$(PREFIX)/lib/tmpfiles.d
-	for unit in service socket; do $(FILLED) systemd/kiops-bridge.$$unit >$(DESTDIR)$(UNITDIR)/kiops-bridge.$$unit || exit 1; done
+	for unit in systemd/*.service systemd/*.socket systemd/*.timer; do $(FILLED) $$unit >$(DESTDIR)$(UNITDIR)/$${unit#systemd/} || exit 1; done
 	install -m 0644 systemd/kiops-bridge.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/kiops-bridge.conf
 	$(FILLED) systemd/kiops-bridge.tmpfiles >$(DESTDIR)$(PREFIX)/lib/tmpfiles.d/kiops-bridge.conf
 	install -d -m 0750 $(DESTDIR)$(SYSCONFDIR)/kiops-bridge # a configuration that is there stays

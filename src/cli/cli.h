@@ -25,7 +25,10 @@ enum cli_exit {
     CLI_OK = 0,
     CLI_ERROR = 1,
     CLI_FINDINGS = 2,
+    CLI_GUARD = 3,
+    CLI_INCOMPLETE = 4,
     CLI_REFUSED = 5,
+    CLI_RUNNING = 6,
     CLI_USAGE = 64,
 };
 
@@ -44,6 +47,9 @@ int cli_token(const struct cli *c);
 int cli_audit(const struct cli *c);
 int cli_review(const struct cli *c);
 int cli_explain(const struct cli *c);
+int cli_reconcile(const struct cli *c);
+int cli_runs(const struct cli *c);
+int cli_undo(const struct cli *c);
 
 /* common.c */
 int cli_usage(const char *what);       /* prints to stderr what is wrong and where help is */

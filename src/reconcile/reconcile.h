@@ -12,6 +12,7 @@
 #pragma once
 
 #include <jansson.h>
+#include <stdatomic.h>
 
 #include "base/arena.h"
 #include "base/clock.h"
@@ -19,6 +20,7 @@
 #include "base/text.h"
 #include "config/config.h"
 #include "kiops/kiops.h"
+#include "service/mend.h"
 #include "service/service.h"
 
 /* ---- plan.c: what is to be done ---- */
@@ -58,14 +60,16 @@ struct reconcile_line {
     struct str at;              /* ... modifyTimestamp, RFC 3339 */
     enum reconcile_means means; /* of a planned line */
     struct service_mend mend;   /* RECONCILE_MODIFY */
+    struct str then; /* version that later lines of the same entry were planned on: mend.csn; of an
+                        undo, the one before */
     struct reconcile_write write; /* RECONCILE_WRITE */
 };
 
 struct reconcile_population { /* guards measure shares of these */
     size_t users, active;     /* that the job manages */
     size_t managers, permissions;
-    size_t scope;             /* entries in the directory that are in scope (users) */
-    size_t source;            /* resources that the source has; 0 = has none of its own */
+    size_t scope;  /* entries in the directory that are in scope (users) */
+    size_t source; /* resources that the source has; 0 = has none of its own */
 };
 
 struct reconcile_plan {
@@ -75,8 +79,8 @@ struct reconcile_plan {
     size_t count, cap;
     struct reconcile_population population;
     /* Members of an organization, for the guard of removals; 0 = unknown. */
-    size_t (*members_of)(const struct reconcile_plan *p, struct str organization);
-    void *members;
+    size_t (*members_of)(const void *members, struct str organization);
+    const void *members;
 };
 
 void reconcile_plan_init(struct reconcile_plan *p, struct arena *a, const struct config_job *job);
@@ -89,33 +93,33 @@ void reconcile_plan_sort(struct reconcile_plan *p);
 size_t reconcile_plan_count(const struct reconcile_plan *p, enum reconcile_state state);
 /* '+' gives, '-' takes away, '~' edits, '!' refused, '?' conflict, '*' reported. */
 char reconcile_symbol(const struct reconcile_line *l);
-/* Saved plans: JSON with the digest of what the configuration says of job and directory. */
-json_t *reconcile_plan_json(const struct reconcile_plan *p); /* new */
+/* New. With the digest of the configuration that it holds for. */
+json_t *reconcile_plan_json(const struct reconcile_plan *p, const struct config *config);
 /* ERR_CONFLICT: another configuration, job or form. */
 MUST_CHECK bool reconcile_plan_load(struct reconcile_plan *p, const struct config *config,
                                     const json_t *doc, struct error *err);
 struct str reconcile_config_digest(struct arena *a, const struct config *config,
                                    const struct config_job *job);
 
+/* One line as JSON (new), and back; the same form in plans, journals and --json. */
+json_t *reconcile_line_json(const struct reconcile_line *l);
+MUST_CHECK bool reconcile_line_load(struct reconcile_plan *p, const json_t *doc, struct error *err);
+
 /* ---- a run ---- */
 struct reconcile_run {
-    const struct config *config;
     const struct config_job *job;
     const struct scim_catalog *catalog;
-    struct directory *directory;
-    struct directory_conn *conn;
-    struct audit *audit; /* kind "reconcile"; NULL = nothing will be written */
-    struct arena *arena;
-    struct kiops_actor actor; /* the job's principal, as the directory has it now */
-    struct str id;            /* of the run: "<job>-<time>-<random>" */
+    struct mend_ground ground; /* configuration, directory, connection, arena, who acts, run id */
 };
+/* "<job>-<time>-<random>" */
+struct str reconcile_run_id(struct arena *a, const struct config_job *job);
 
 /* A kind of job: makes the plan. It judges each planned line (service_mend_judge(), or
  * service_explain_change() for a write) and turns what is refused into RECONCILE_REFUSED. */
 typedef bool reconcile_make(const struct reconcile_run *r, struct reconcile_plan *out,
                             struct error *err);
 reconcile_make reconcile_drift; /* drift.c */
-reconcile_make reconcile_pull;  /* pull.c: NULL in the table of kinds until it is built */
+/* reconcile_make reconcile_pull: pull.c; cli/reconcile.c has the table of kinds. */
 
 /* ---- guard.c: how much at once. Pure. ---- */
 enum reconcile_guard {
@@ -144,6 +148,7 @@ struct reconcile_spent {
 };
 #define RECONCILE_SPENT_MAX 512
 struct reconcile_history {
+    uint64_t serial;                                   /* of the last run that wrote it */
     struct reconcile_spent spent[RECONCILE_SPENT_MAX]; /* oldest first, of the last 7 days */
     size_t spent_count;
     size_t scope, source; /* of the last run that was not stopped; 0 = there was none */
@@ -161,14 +166,81 @@ struct reconcile_trips {
     struct reconcile_trip *at;
     size_t count, cap;
 };
+struct reconcile_limits {
+    const struct config_guards *guards;
+    const struct reconcile_history *history;
+    const struct reconcile_release *release;
+    instant_t now;
+};
 /* The guards that do not let the plan pass, in the order of the enum. */
-void reconcile_guard_check(const struct reconcile_plan *p, const struct config_guards *limits,
-                           const struct reconcile_history *h, const struct reconcile_release *r,
-                           instant_t now, struct reconcile_trips *out);
+void reconcile_guard_check(const struct reconcile_plan *p, const struct reconcile_limits *limits,
+                           struct reconcile_trips *out);
 /* What an application of the plan adds to the history. */
 void reconcile_guard_spend(const struct reconcile_plan *p, instant_t now,
                            struct reconcile_history *h);
 
+/* The history as the job's entry keeps it. Odd text is as none. */
+void reconcile_history_read(struct str text, struct reconcile_history *out);
+struct str reconcile_history_write(struct arena *a, const struct reconcile_history *h);
+
+/* ---- lease.c: one run of a job at a time, whatever the host ---- */
+struct reconcile_lease {
+    const struct reconcile_run *run;
+    struct service_job entry; /* as it is now */
+    instant_t until;
+};
+enum reconcile_leased { LEASE_HELD, LEASE_BUSY, LEASE_FAILED };
+/* BUSY: `err` says who holds it and since when it lapses. */
+enum reconcile_leased reconcile_lease_take(const struct reconcile_run *r,
+                                           struct reconcile_lease *out, struct error *err);
+/* Still ours? Renewed when half of its time is over. */
+enum reconcile_leased reconcile_lease_check(struct reconcile_lease *l, struct error *err);
+MUST_CHECK bool reconcile_lease_state(struct reconcile_lease *l, struct str state,
+                                      struct error *err);
+void reconcile_lease_release(struct reconcile_lease *l);
+
+/* ---- journal.c: what a run does, on disk before it is done ---- */
+struct reconcile_journal;
+/* journal_dir/<run>.jsonl. ERR_CONFIG: cannot be made. */
+MUST_CHECK bool reconcile_journal_open(const struct reconcile_run *r, size_t lines,
+                                       struct reconcile_journal **out, struct error *err);
+MUST_CHECK bool reconcile_journal_begin(struct reconcile_journal *j, size_t line,
+                                        const struct reconcile_line *l, struct error *err);
+void reconcile_journal_end(struct reconcile_journal *j, size_t line, const char *outcome,
+                           const struct mend_result *r);
+void reconcile_journal_close(struct reconcile_journal *j, const char *how); /* NULL is fine */
+struct reconcile_past {
+    struct str id, job, began, how; /* how: empty = broken off */
+    size_t lines, done, begun;
+};
+/* Runs whose journals lie in `dir`, oldest first. */
+MUST_CHECK bool reconcile_journal_list(struct str dir, struct arena *a, struct reconcile_past **out,
+                                       size_t *count, struct error *err);
+/* The plan that takes back what a run did, last line first. Refused lines of it say why. */
+MUST_CHECK bool reconcile_journal_undo(struct str dir, struct str run, struct reconcile_plan *out,
+                                       struct error *err);
+/* Of whom? The job's name; ERR_NOT_FOUND. */
+MUST_CHECK bool reconcile_journal_job(struct str dir, struct str run, struct arena *a,
+                                      struct str *job, struct error *err);
+
+/* ---- apply.c ---- */
+struct reconcile_apply {
+    struct reconcile_lease *lease;
+    unsigned rate;           /* changes a second; 0 = as fast as it goes */
+    const atomic_bool *stop; /* between changes; NULL = nobody stops it */
+    void (*progress)(void *arg, size_t done, size_t of);
+    void *arg;
+};
+struct reconcile_applied {
+    size_t done, moved, refused; /* lines; their state in the plan says it, too */
+    bool stopped, broken, lost_lease;
+};
+/* Makes the planned lines. One that moved becomes RECONCILE_CONFLICT, a refused one
+ * RECONCILE_REFUSED; false: it could not go on, and `err` says why. */
+MUST_CHECK bool reconcile_apply(const struct reconcile_run *r, struct reconcile_plan *p,
+                                const struct reconcile_apply *how, struct reconcile_applied *out,
+                                struct error *err);
+
 /* ---- report.c ---- */
-void reconcile_report_text(const struct reconcile_plan *p, struct buf *out);
+void reconcile_line_text(const struct reconcile_line *l, struct buf *out); /* no newline */
 void reconcile_report_ldif(const struct reconcile_plan *p, struct buf *out);

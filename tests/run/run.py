@@ -104,11 +104,16 @@ def start_first(settings, process):
     process.start()
 
 
+JOBS = """jobs = ( { name = "drift"; kind = "drift"; as = "token:run"; attributes = "asserted"; roles = "enforce";
+           dangling = "enforce"; journal_dir = "runs"; } );
+"""
+
+
 def start_bridges(settings, slapd, binary):
     bridges = []
     for n in range(settings.bridges):
         bridge = Bridge(settings.folder / f"bridge-{n + 1}", settings.port + n, binary, slapd,
-                        durable=settings.durable, signup="")
+                        durable=settings.durable, signup="", more=JOBS)
         bridge.create()
         if n == 0:
             token = bridge.new_token("run", "--role", "PlatformAdmin", "--client", site.CLIENT)

@@ -1,0 +1,340 @@
+/*
+ * Journal: journal_dir/<run>.jsonl, a JSON line each:
+ *   {"run":..,"job":..,"as":..,"began":..,"lines":N}
+ *   {"begin":I,"at":..,"line":{the line, with what it deletes and adds}}     on disk before it is
+ * sent
+ *   {"end":I,"at":..,"outcome":"done","was":version,"is":version}
+ *   {"over":"finished"|"stopped"|"failed","at":..}                          missing: broken off
+ */
+#include "reconcile/reconcile.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "base/json.h"
+#include "base/own.h"
+
+#define LINE_MAX_BYTES ((size_t)64 << 20)
+#define DEPTH 64
+
+struct reconcile_journal {
+    int fd;
+};
+
+/* ---- writing */
+
+static bool unwritable(struct str dir, struct error *err)
+{
+    return error_set(err, ERR_CONFIG,
+                     "the journal cannot be written to " STR_FMT
+                     " (%s); nothing is changed without one",
+                     STR_ARG(str_sub(dir, 0, 200)), strerrordesc_np(errno));
+}
+
+static bool write_line(const struct reconcile_journal *j, json_t *taken, bool wait)
+{
+    OWNED_JSON json_t *o = taken;
+    OWNED_BUF struct buf out;
+    char at[CLOCK_TEXT_MAX];
+    json_put_str(o, "at", clock_rfc3339(clock_now(), at));
+    buf_init(&out, LINE_MAX_BYTES);
+    json_write(o, &out);
+    buf_char(&out, '\n');
+    for (size_t done = 0; done < out.len;) {
+        ssize_t n = write(j->fd, out.at + done, out.len - done);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        done += (size_t)n;
+    }
+    return !wait || fdatasync(j->fd) == 0;
+}
+
+static bool make_path(struct str dir, struct str run, char out[PATH_MAX])
+{
+    int n = snprintf(out, PATH_MAX, STR_FMT "/" STR_FMT ".jsonl", STR_ARG(dir), STR_ARG(run));
+    return n > 0 && n < PATH_MAX;
+}
+
+/* The name is on disk too. */
+static bool sync_dir(struct str dir, struct arena *a)
+{
+    OWNED_FD int fd = open(arena_cstr(a, dir), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd >= 0 && fsync(fd) == 0;
+}
+
+bool reconcile_journal_open(const struct reconcile_run *r, size_t lines,
+                            struct reconcile_journal **out, struct error *err)
+{
+    struct arena *a = r->ground.arena;
+    struct str dir = r->job->journal_dir;
+    struct reconcile_journal *j = ARENA_NEW(a, struct reconcile_journal);
+    char path[PATH_MAX];
+    (void)mkdir(arena_cstr(a, dir), 0700);
+    errno = ENAMETOOLONG;
+    j->fd = make_path(dir, r->ground.run, path)
+                ? open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600)
+                : -1;
+    if (j->fd < 0)
+        return unwritable(dir, err);
+    json_t *o = json_object();
+    json_put_str(o, "run", r->ground.run);
+    json_put_str(o, "job", r->job->name);
+    json_put_str(o, "as", r->job->as);
+    json_put(o, "lines", json_integer((json_int_t)lines));
+    if (!write_line(j, o, true) || !sync_dir(dir, a)) {
+        unwritable(dir, err);
+        close(j->fd);
+        return false;
+    }
+    *out = j;
+    return true;
+}
+
+bool reconcile_journal_begin(struct reconcile_journal *j, size_t line,
+                             const struct reconcile_line *l, struct error *err)
+{
+    json_t *o = json_object();
+    json_put(o, "begin", json_integer((json_int_t)line));
+    json_put(o, "line", reconcile_line_json(l));
+    return write_line(j, o, true) || unwritable(STR("journal_dir"), err);
+}
+
+void reconcile_journal_end(struct reconcile_journal *j, size_t line, const char *outcome,
+                           const struct mend_result *r)
+{
+    json_t *o = json_object();
+    json_put(o, "end", json_integer((json_int_t)line));
+    json_put_str(o, "outcome", str_of(outcome));
+    json_put_str(o, "was", r->pre_csn);
+    json_put_str(o, "is", r->post_csn);
+    (void)write_line(j, o, false);
+}
+
+void reconcile_journal_close(struct reconcile_journal *j, const char *how)
+{
+    if (!j)
+        return;
+    json_t *o = json_object();
+    json_put_str(o, "over", str_of(how));
+    (void)write_line(j, o, true);
+    close(j->fd);
+}
+
+/* ---- reading */
+
+typedef bool take_line(void *arg, const json_t *line);
+
+/* A last line that was cut off by a crash is no line. */
+static bool read_lines(struct str dir, struct str run, take_line *take, void *arg,
+                       struct error *err)
+{
+    char path[PATH_MAX], *text = NULL;
+    size_t cap = 0;
+    FILE *f = make_path(dir, run, path) ? fopen(path, "re") : NULL;
+    if (!f)
+        return error_set(err, ERR_NOT_FOUND,
+                         "there is no journal of run " STR_FMT " here; see kiops-bridge runs",
+                         STR_ARG(str_sub(run, 0, 100)));
+    bool fine = true;
+    for (ssize_t n; fine && (n = getline(&text, &cap, f)) > 0;) {
+        struct error odd = ERROR_INIT;
+        if (text[n - 1] != '\n')
+            break;
+        OWNED_JSON json_t *line = json_load_strict((struct str){text, (size_t)n - 1},
+                                                   (struct json_limits){.depth = DEPTH}, &odd);
+        fine = line && take(arg, line);
+    }
+    free(text);
+    fclose(f);
+    return fine || error_set(err, ERR_CONFLICT, "the journal of run " STR_FMT " cannot be read",
+                             STR_ARG(str_sub(run, 0, 100)));
+}
+
+struct past {
+    struct arena *arena;
+    struct reconcile_past *out;
+};
+
+static bool take_past(void *arg, const json_t *line)
+{
+    const struct past *p = arg;
+    struct reconcile_past *out = p->out;
+    if (json_object_get(line, "run")) {
+        out->job = arena_str(p->arena, json_get_str(line, "job"));
+        out->began = arena_str(p->arena, json_get_str(line, "at"));
+        out->lines = (size_t)json_integer_value(json_object_get(line, "lines"));
+    }
+    out->begun += json_object_get(line, "begin") != NULL;
+    out->done += str_eq(json_get_str(line, "outcome"), STR("done"));
+    if (json_object_get(line, "over"))
+        out->how = arena_str(p->arena, json_get_str(line, "over"));
+    return true;
+}
+
+static int by_time(const void *a, const void *b)
+{
+    const struct reconcile_past *x = a, *y = b;
+    int order = str_cmp(x->began, y->began);
+    return order ? order : str_cmp(x->id, y->id);
+}
+
+bool reconcile_journal_list(struct str dir, struct arena *a, struct reconcile_past **out,
+                            size_t *count, struct error *err)
+{
+    size_t cap = 0;
+    *out = NULL;
+    *count = 0;
+    DIR *d = opendir(arena_cstr(a, dir));
+    if (!d)
+        return errno == ENOENT ||
+               error_set(err, ERR_CONFIG, "the journals in " STR_FMT " cannot be read: %s",
+                         STR_ARG(str_sub(dir, 0, 200)), strerrordesc_np(errno));
+    for (const struct dirent *e; (e = readdir(d));) {
+        struct str name = str_of(e->d_name);
+        struct error odd = ERROR_INIT;
+        if (!str_ends(name, STR(".jsonl")))
+            continue;
+        *out = arena_grow(a, *out, sizeof **out, *count, &cap);
+        struct reconcile_past *p = &(*out)[*count];
+        *p = (struct reconcile_past){
+            .id = arena_str(a, str_sub(name, 0, name.len - (sizeof ".jsonl" - 1)))};
+        struct past past = {a, p};
+        *count += read_lines(dir, p->id, take_past, &past, &odd) && p->job.len;
+    }
+    closedir(d);
+    if (*count)
+        qsort(*out, *count, sizeof **out, by_time);
+    return true;
+}
+
+bool reconcile_journal_job(struct str dir, struct str run, struct arena *a, struct str *job,
+                           struct error *err)
+{
+    struct reconcile_past p = {0};
+    struct past past = {a, &p};
+    size_t ignored;
+    if (str_find(run, '/', &ignored))
+        return error_set(err, ERR_NOT_FOUND, "that is no run; see kiops-bridge runs");
+    if (!read_lines(dir, run, take_past, &past, err))
+        return false;
+    *job = p.job;
+    return true;
+}
+
+/* ---- undoing */
+
+struct made {
+    json_int_t line;
+    struct str was, is; /* versions; `is` empty: no outcome was written */
+    bool done, over;
+};
+
+struct undoing {
+    struct reconcile_plan *plan;
+    struct made *made;
+    size_t count, cap;
+};
+
+static bool take_undo(void *arg, const json_t *line)
+{
+    struct undoing *u = arg;
+    struct arena *a = u->plan->arena;
+    struct error odd = ERROR_INIT;
+    if (json_object_get(line, "begin")) {
+        u->made = arena_grow(a, u->made, sizeof *u->made, u->count, &u->cap);
+        u->made[u->count++] =
+            (struct made){.line = json_integer_value(json_object_get(line, "begin"))};
+        return reconcile_line_load(u->plan, json_object_get(line, "line"), &odd);
+    }
+    if (!json_object_get(line, "end") || !u->count)
+        return true;
+    struct made *m = &u->made[u->count - 1];
+    m->over = true;
+    m->done = str_eq(json_get_str(line, "outcome"), STR("done"));
+    m->was = arena_str(a, json_get_str(line, "was"));
+    m->is = arena_str(a, json_get_str(line, "is"));
+    return true;
+}
+
+static enum kiops_change_kind opposite(enum kiops_change_kind kind)
+{
+    static const enum kiops_change_kind pairs[][2] = {{KIOPS_REMOVE, KIOPS_ADD},
+                                                      {KIOPS_DEMOTE, KIOPS_PROMOTE},
+                                                      {KIOPS_REVOKE, KIOPS_GRANT},
+                                                      {KIOPS_UNMAKE_ADMIN, KIOPS_MAKE_ADMIN},
+                                                      {KIOPS_DEACTIVATE, KIOPS_REACTIVATE},
+                                                      {KIOPS_DELETE_USER, KIOPS_CREATE_USER},
+                                                      {KIOPS_REJECT, KIOPS_REQUEST}};
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
+        if (kind == pairs[i][0] || kind == pairs[i][1])
+            return kind == pairs[i][0] ? pairs[i][1] : pairs[i][0];
+    return kind;
+}
+
+static bool can_turn_round(const struct reconcile_line *l)
+{
+    const struct directory_mods *mods = &l->mend.mods;
+    for (size_t i = 0; i < mods->count; i++)
+        if (mods->at[i].op == DIRECTORY_REPLACE || !mods->at[i].count)
+            return false;
+    return true;
+}
+
+static void turn_round(struct reconcile_line *l, const struct made *m)
+{
+    struct directory_mods *mods = &l->mend.mods;
+    struct str before = l->before;
+    l->kind = opposite(l->kind);
+    l->before = l->after;
+    l->after = before;
+    l->text = STR("takes back what the run did");
+    l->by = l->at = STR_NONE;
+    l->mend.person = l->mend.person_csn = l->mend.manages = STR_NONE;
+    for (size_t i = 0, k = mods->count; i < k; i++, k--) {
+        struct directory_mod low = mods->at[i], high = mods->at[k - 1];
+        mods->at[i] = high;
+        mods->at[k - 1] = low;
+    }
+    for (size_t i = 0; i < mods->count; i++)
+        mods->at[i].op = mods->at[i].op == DIRECTORY_ADD ? DIRECTORY_DELETE : DIRECTORY_ADD;
+    if (l->mend.csn.len) {
+        l->mend.csn = m->is;
+        l->then = m->was;
+    }
+}
+
+bool reconcile_journal_undo(struct str dir, struct str run, struct reconcile_plan *out,
+                            struct error *err)
+{
+    struct reconcile_plan was;
+    reconcile_plan_init(&was, out->arena, out->job);
+    struct undoing u = {.plan = &was};
+    if (!read_lines(dir, run, take_undo, &u, err))
+        return false;
+    for (size_t i = was.count; i > 0; i--) {
+        const struct made *m = &u.made[i - 1];
+        if (m->over && !m->done)
+            continue;
+        struct reconcile_line *l = reconcile_plan_add(out, RECONCILE_PLANNED, KIOPS_EDIT_USER);
+        *l = was.at[i - 1];
+        if (!can_turn_round(l)) {
+            l->state = RECONCILE_CONFLICT;
+            l->text = STR("an attribute was taken out as a whole: put it back by hand");
+            continue;
+        }
+        if (!m->over || l->means != RECONCILE_MODIFY) {
+            l->state = RECONCILE_CONFLICT;
+            l->text = !m->over ? STR("broken off while it was made: look at the entry")
+                               : STR("made in several steps: take it back by hand");
+            continue;
+        }
+        turn_round(l, m);
+    }
+    return true;
+}
