@@ -183,6 +183,7 @@ static bool read_history(struct job_cli *j, struct error *err)
     if (!j->leased && !service_job_read(&j->run.ground, j->run.job->name, &entry, err))
         return false;
     reconcile_history_read(entry.state, &j->history);
+    j->run.since = j->history.at;
     return true;
 }
 

@@ -234,6 +234,7 @@ void reconcile_guard_spend(const struct reconcile_plan *p, instant_t now,
         h->spent[h->spent_count++] = s;
     h->scope = p->population.scope;
     h->source = p->population.source;
+    h->at = now;
     h->serial++;
 }
 
@@ -246,13 +247,15 @@ static size_t number(const json_t *o, const char *name)
 void reconcile_history_read(struct str text, struct reconcile_history *out)
 {
     struct error odd = ERROR_INIT;
-    *out = (struct reconcile_history){0};
+    *out = (struct reconcile_history){.at = INSTANT_NONE};
     OWNED_JSON json_t *doc =
         text.len ? json_load_strict(text, (struct json_limits){.depth = HISTORY_DEPTH}, &odd)
                  : NULL;
     if (!doc)
         return;
     out->serial = number(doc, "serial");
+    if (!clock_parse_rfc3339(json_get_str(doc, "at"), &out->at))
+        out->at = INSTANT_NONE;
     out->scope = number(doc, "scope");
     out->source = number(doc, "source");
     const json_t *spent = json_object_get(doc, "spent");
@@ -274,6 +277,8 @@ struct str reconcile_history_write(struct arena *a, const struct reconcile_histo
     OWNED_JSON json_t *o = json_object();
     json_t *spent = json_array();
     json_put(o, "serial", json_integer((json_int_t)h->serial));
+    if (h->at != INSTANT_NONE)
+        json_put_str(o, "at", clock_rfc3339(h->at, at));
     json_put(o, "scope", json_integer((json_int_t)h->scope));
     json_put(o, "source", json_integer((json_int_t)h->source));
     for (size_t i = 0; i < h->spent_count; i++) {

@@ -109,6 +109,7 @@ MUST_CHECK bool reconcile_line_load(struct reconcile_plan *p, const json_t *doc,
 struct reconcile_run {
     const struct config_job *job;
     const struct scim_catalog *catalog;
+    instant_t since;           /* of the last run that applied; INSTANT_NONE = there was none */
     struct mend_ground ground; /* configuration, directory, connection, arena, who acts, run id */
 };
 /* "<job>-<time>-<random>" */
@@ -148,7 +149,8 @@ struct reconcile_spent {
 };
 #define RECONCILE_SPENT_MAX 512
 struct reconcile_history {
-    uint64_t serial;                                   /* of the last run that wrote it */
+    instant_t at;    /* of the last run that wrote it; INSTANT_NONE = none did */
+    uint64_t serial; /* of the last run that wrote it */
     struct reconcile_spent spent[RECONCILE_SPENT_MAX]; /* oldest first, of the last 7 days */
     size_t spent_count;
     size_t scope, source; /* of the last run that was not stopped; 0 = there was none */

@@ -277,6 +277,7 @@ static bool read_all(struct reading *r, struct error *err)
     vacant_seats(r);
     tell_places(r);
     findings_same(r);
+    findings_audit(r);
     return findings_dangling(r, err) && who_changed(r, err);
 }
 

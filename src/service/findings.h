@@ -44,6 +44,7 @@ struct service_findings {
 };
 
 struct findings_wanted {
+    instant_t since; /* audit: intents without an outcome from then on; INSTANT_NONE = of a week */
     bool attributes; /* what was asserted wins: find where LDAP differs */
 };
 

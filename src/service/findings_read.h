@@ -78,3 +78,4 @@ MUST_CHECK bool findings_dangling(struct reading *r, struct error *err);
 /* findings_same.c */
 void findings_remember(struct reading *r, const struct directory_user *u);
 void findings_same(struct reading *r);
+void findings_audit(struct reading *r); /* findings_audit.c */

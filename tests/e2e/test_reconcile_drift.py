@@ -1,5 +1,6 @@
 """`kiops-bridge reconcile` of kind drift: findings, plans, guards, apply, undo, lease, journal, beside a bridge that runs."""
 
+import hashlib
 import json
 import signal
 import subprocess
@@ -16,6 +17,7 @@ JOBS = """jobs = (
      rate_per_s = 0; journal_dir = "{runs}"; guards = {{ demote = {{ count = 50; percent = 100; }}; remove_member = {{ percent = 100; }}; }}; }},
   {{ name = "strict"; kind = "drift"; as = "token:reconcile"; dangling = "enforce"; journal_dir = "{runs}"; guards = {{ remove_member = {{ count = 1; }}; }}; }},
   {{ name = "report"; kind = "drift"; as = "token:reconcile"; journal_dir = "{runs}"; }},
+  {{ name = "fresh"; kind = "drift"; as = "token:reconcile"; journal_dir = "{runs}"; }},
   {{ name = "weak"; kind = "drift"; as = "token:weak"; attributes = "asserted"; roles = "enforce"; dangling = "enforce"; journal_dir = "{runs}"; }}
 );"""
 FINE, ERROR, PLANNED, GUARD, INCOMPLETE, AGAINST, RUNNING, USAGE = 0, 1, 2, 3, 4, 5, 6, 64
@@ -187,6 +189,30 @@ def test_a_join_under_way_is_left_alone(ground, world):
     ground.admin.modify(lee, ("add", "kiopsJoined", f"{world.ids['A']}:{now}.00000001"))
     assert ground.plan("drift", FINE)["lines"] == []
     ground.admin.modify(lee, ("delete", "kiopsJoined", None))
+
+
+def chained(path, *records):
+    """A chain of the audit, as a process that was killed leaves it."""
+    last, text = "0" * 64, ""
+    for seq, (at, body) in enumerate(records, 1):
+        when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - at))
+        line = f'{{"seq":{seq},"time":"{when}",{body},"prev":"{last}"'
+        last = hashlib.sha256((last + line).encode()).hexdigest()
+        text += f'{line},"hash":"{last}"}}\n'
+    path.write_text(text)
+
+
+def test_an_intent_without_outcome_is_told_until_a_run_has_looked(ground, world):
+    path = ground.bridge.home / "audit/audit-cli.jsonl"
+    kept = path.read_text()
+    intent = '"type":"intent","actor":{"kind":"token","id":"e2e"},"category":"user","change":"grant","rule":"KB-R06","subject":"%s"'
+    chained(path, (50000, intent % "older"), (3600, intent % "open"), (3599, intent % "made"), (3598, '"type":"outcome","intent":3,"result":"done"'),
+            (5, intent % "under-way"))
+    lines = ground.plan("fresh", PLANNED)["lines"]
+    assert [line["reason"].split("subject=")[1].split()[0] for line in lines if line["code"] == "KB-C308"] == ["older", "open"]
+    ground.apply(PLANNED, "fresh")
+    ground.plan("fresh", FINE)
+    path.write_text(kept)
 
 
 # ---- saved plans
