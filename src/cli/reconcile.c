@@ -225,6 +225,8 @@ int job_take(struct job_cli *j)
             return leased == LEASE_BUSY ? CLI_RUNNING : status;
         }
         j->leased = true;
+        /* Elsewhere it says so when something is written there. */
+        (void)mkdir(arena_cstr(j->arena, j->run.job->journal_dir), 0700);
         if (!open_audit(j, &err))
             return fail(&err);
     }

@@ -73,6 +73,7 @@ static const struct kiops_rule rules[] = {
     {"KB-C215", "An attribute in LDAP is not as it was last asserted: LDAP is shown."},
     {"KB-C216", "A member or owner value names an entry that is no user here: it is hidden."},
     {"KB-C217", "The entry is not any more as the plan saw it: the line is left out."},
+    {"KB-C218", "A person was renamed by another hand, and a group names them as before."},
 
     {"KB-C301", "A join was cut off: kiopsJoined is there, member is not. Repeat it."},
     {"KB-C302", "A removal was cut off: member is there, kiopsJoined is not. Repeat it."},

@@ -1,6 +1,7 @@
 /* Making what a plan says: line by line, each on disk before it is sent. */
 #include "reconcile/reconcile.h"
 
+#include <assert.h>
 #include <time.h>
 
 struct version { /* of an entry that this run has changed */
@@ -119,6 +120,7 @@ static bool make_line(struct applying *x, size_t i, struct error *err)
     struct reconcile_line *l = &x->plan->at[i];
     struct kiops_verdict verdict;
     struct mend_result result;
+    assert(l->means == RECONCILE_MODIFY); /* the kinds there are plan nothing else */
     if (!may_go_on(x, err))
         return false;
     if (!judge(x, l, &verdict))

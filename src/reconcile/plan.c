@@ -276,7 +276,8 @@ bool reconcile_line_load(struct reconcile_plan *p, const json_t *doc, struct err
     l->then = get(a, doc, "then");
     const json_t *modify = json_object_get(doc, "modify");
     if (!modify)
-        return true;
+        return l->state != RECONCILE_PLANNED ||
+               error_set(err, ERR_CONFLICT, "a line of the plan lacks its change: make it again");
     l->means = RECONCILE_MODIFY;
     return read_mend(a, modify, &l->mend) ||
            error_set(err, ERR_CONFLICT, "a change of the plan cannot be read: make it again");

@@ -33,8 +33,8 @@ enum reconcile_state {
 };
 
 /* How a planned line is made: by one modify that carries its own precondition, or as the SCIM
- * request that it stands for (several steps, with a replica of its own: reconcile_apply() starts
- * one when a plan has such a line). */
+ * request that it stands for (several steps, through service_write_run(); no kind plans that yet).
+ */
 enum reconcile_means { RECONCILE_NOTHING, RECONCILE_MODIFY, RECONCILE_WRITE };
 
 struct reconcile_write {

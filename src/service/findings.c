@@ -41,12 +41,14 @@ struct place *findings_place(const struct reading *r, struct str id)
 
 static void copy_mods(struct arena *a, struct directory_mods *m)
 {
-    for (size_t i = 0; i < m->count; i++) {
-        struct str *values = ARENA_ARRAY(a, struct str, m->at[i].count);
-        for (size_t k = 0; k < m->at[i].count; k++)
-            values[k] = arena_str(a, m->at[i].values[k]);
-        m->at[i].values = values;
-        m->at[i].attr = arena_cstr(a, str_of(m->at[i].attr));
+    struct directory_mods from = *m;
+    directory_mods_init(m, a);
+    for (size_t i = 0; i < from.count; i++) {
+        const struct directory_mod *mod = &from.at[i];
+        struct str *values = ARENA_ARRAY(a, struct str, mod->count);
+        for (size_t k = 0; k < mod->count; k++)
+            values[k] = arena_str(a, mod->values[k]);
+        directory_mods_push(m, mod->op, arena_cstr(a, str_of(mod->attr)), values, mod->count);
     }
 }
 
@@ -243,25 +245,45 @@ static void tell_places(struct reading *r)
     }
 }
 
-/* Who wrote the entry last, and when: only of what is to be shown. */
+#define TOGETHER 64
+
+static void take_changed(struct reading *r, struct service_finding *f,
+                         const struct directory_entries *found)
+{
+    char text[CLOCK_TEXT_MAX];
+    instant_t at;
+    if (found->count != 1)
+        return;
+    const struct directory_entry *e = &found->at[0];
+    f->by = arena_str(r->arena, directory_value(e, "modifiersName"));
+    if (clock_parse_generalized(directory_value(e, "modifyTimestamp"), &at))
+        f->at = arena_str(r->arena, clock_rfc3339(at, text));
+}
+
+/* Who wrote the entries last, and when: only of what is to be shown, many in one round trip. */
 static bool who_changed(struct reading *r, struct error *err)
 {
     static const char *const attrs[] = {"modifiersName", "modifyTimestamp", NULL};
-    for (size_t i = 0; i < r->out->count; i++) {
+    struct directory_search s[TOGETHER];
+    struct directory_entries found[TOGETHER];
+    struct service_finding *of[TOGETHER];
+    for (size_t i = 0, n = 0; i < r->out->count; i++) {
         struct service_finding *f = &r->out->at[i];
-        struct directory_search s = {.base = f->mend.dn, .scope = DIRECTORY_BASE, .attrs = attrs};
-        struct directory_entries found;
-        instant_t at;
-        char text[CLOCK_TEXT_MAX];
-        if (f->about != FINDING_ATTRIBUTES || !f->mend.dn.len)
+        if (f->about == FINDING_ATTRIBUTES && f->mend.dn.len) {
+            s[n] = (struct directory_search){
+                .base = f->mend.dn, .scope = DIRECTORY_BASE, .attrs = attrs};
+            of[n++] = f;
+        }
+        if (n < TOGETHER && i + 1 < r->out->count)
             continue;
-        if (!directory_find(r->ground->conn, r->arena, &s, &found, err))
+        arena_reset(r->passing);
+        if (n && !directory_find_all(r->ground->conn, r->passing, (struct directory_searches){s, n},
+                                     found, err))
             return false;
-        if (found.count != 1)
-            continue;
-        f->by = directory_value(&found.at[0], "modifiersName");
-        if (clock_parse_generalized(directory_value(&found.at[0], "modifyTimestamp"), &at))
-            f->at = arena_str(r->arena, clock_rfc3339(at, text));
+        while (n > 0) {
+            n--;
+            take_changed(r, of[n], &found[n]);
+        }
     }
     return true;
 }

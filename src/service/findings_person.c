@@ -74,22 +74,58 @@ static struct seat *seat_at(struct looking *l, uint32_t index)
     return s;
 }
 
-static void take_namings(struct looking *l)
+static size_t first_naming(const struct reading *r, uint64_t key)
 {
-    struct reading *r = l->r;
-    uint64_t key = findings_key(r, l->u->person.dn);
     size_t from = 0, to = r->naming_count;
     while (from < to) {
         size_t middle = from + (to - from) / 2;
         *(r->namings[middle].key < key ? &from : &to) =
             r->namings[middle].key < key ? middle + 1 : middle;
     }
-    for (; from < r->naming_count && r->namings[from].key == key; from++) {
-        struct naming *n = &r->namings[from];
+    return from;
+}
+
+/* Another hand renamed the person: the group's value follows, unless somebody else stands there. */
+static void follow(struct looking *l, struct seat *s, bool owner, struct str former)
+{
+    const struct config_organizations *config = &l->r->ground->config->directory.organizations;
+    bool platform = s->place == &l->r->platform, there = owner ? s->owner : s->member;
+    const char *attr = arena_cstr(l->r->passing, platform ? STR("member")
+                                                 : owner  ? config->owner
+                                                          : config->member);
+    struct service_finding f = about(l, s->place, "KB-C218", KIOPS_EDIT_USER);
+    f.attribute = owner ? STR("owner") : STR("member");
+    f.before = former;
+    f.after = l->u->person.dn;
+    f.text = STR("renamed by another hand; the group names the person as before");
+    f.mend = (struct service_mend){.dn = s->place->dn, .id = s->place->id, .nobody = former};
+    directory_mods_init(&f.mend.mods, l->r->passing);
+    directory_mods_one(&f.mend.mods, DIRECTORY_DELETE, attr, former);
+    if (!there)
+        directory_mods_one(&f.mend.mods, DIRECTORY_ADD, attr, l->u->person.dn);
+    findings_add(l->r, &f);
+}
+
+/* `former`: that DN was theirs; empty: it is. */
+static void take_namings(struct looking *l, struct str dn, struct str former)
+{
+    struct reading *r = l->r;
+    uint64_t key = findings_key(r, dn);
+    for (size_t i = first_naming(r, key); i < r->naming_count && r->namings[i].key == key; i++) {
+        struct naming *n = &r->namings[i];
         struct seat *s = n->place == FINDINGS_PLATFORM ? &l->platform : seat_at(l, n->place);
+        if (former.len)
+            follow(l, s, n->owner, former);
         n->known = true;
         *(n->owner ? &s->owner : &s->member) = true;
     }
+}
+
+static struct str former_dn(const struct looking *l)
+{
+    struct service service = {.config = l->r->ground->config, .directory = l->r->ground->directory};
+    const struct service_call call = {.service = &service, .arena = l->r->passing};
+    return naming_former_dn(&call, l->u);
 }
 
 /* The organization that a value speaks of; `*known` false: there is none, which is a finding. */
@@ -303,7 +339,7 @@ static void check_attributes(struct looking *l, const struct directory_entry *e)
     f.mend = (struct service_mend){
         .dn = l->u->person.dn, .id = l->u->person.id, .csn = l->u->person.csn};
     const struct directory_writer writer = {.marker = r->ground->run, .now = r->now};
-    directory_mods_init(&f.mend.mods, r->arena);
+    directory_mods_init(&f.mend.mods, r->passing);
     const struct directory_user_edit edit = {.entry = e, .before = l->u, .writer = &writer};
     if (!directory_unmap_drift(d, &edit, &f.mend.mods, &err)) {
         f.mend.mods.count = 0;
@@ -342,7 +378,10 @@ void findings_of_person(struct reading *r, const struct directory_entry *e)
     r->out->users++;
     r->out->active += u.person.active;
     findings_remember(r, &u);
-    take_namings(&l);
+    take_namings(&l, u.person.dn, STR_NONE);
+    struct str former = former_dn(&l);
+    if (former.len)
+        take_namings(&l, former, former);
     spread(&l);
     check_joined(&l);
     check_managers(&l);

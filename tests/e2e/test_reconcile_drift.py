@@ -215,6 +215,40 @@ def test_an_intent_without_outcome_is_told_until_a_run_has_looked(ground, world)
     path.write_text(kept)
 
 
+def test_a_rename_by_another_hand_keeps_roles_and_a_new_person_gets_none(ground, world):
+    """Fault 52: the id is the person; the DN is not."""
+    name, group = f"{world.mark}zoe", world.dns["A"]
+    person = ground.user(userName=name)
+    dn, _ = ground.admin.by_id(person["id"])
+    ground.admin.modify(dn, ("add", "kiopsJoined", f"{world.ids['A']}:20260105080000Z.00000001"))
+    ground.admin.modify(group, ("add", "member", dn))
+    assert ground.plan("drift", FINE)["lines"] == []
+    ground.admin.link.rename_s(dn, f"uid={name}2")
+    plan = ground.plan()
+    assert found(plan) == [("KB-C218", "edit_user")] and found(plan, "reported") == [("KB-C215", "edit_user")]
+    saved = dict(objectClass=["inetOrgPerson"], uid=name, cn="new", sn="new")
+    ground.admin.add(dn, **saved)  # somebody else, of that name
+    assert ("KB-C217", "edit_user") in found(ground.apply(AGAINST), "conflict")
+    ground.admin.delete(dn)
+    assert ground.apply(PLANNED)["summary"]["applied"] == 1
+    assert site.user_dn(f"{name}2") in ground.admin.get(group)["member"] and dn not in ground.admin.get(group)["member"]
+    ground.scim.patch(f"/Users/{person['id']}", ("replace", "title", "Known again")).expect(200)
+    assert found(ground.plan("drift", FINE)) == []
+
+
+def test_a_change_through_the_bridge_meanwhile_wins(ground, world, tmp_path):
+    """Fault 38."""
+    person = ground.user(title="Boss")
+    dn, _ = ground.admin.by_id(person["id"])
+    ground.admin.modify(dn, ("replace", "title", "Other"))
+    saved = tmp_path / "plan.json"
+    ground.run("reconcile", "drift", "--save", str(saved), expect=PLANNED)
+    ground.scim.patch(f"/Users/{person['id']}", ("replace", "title", "Newest")).expect(200)
+    done = ground.apply(AGAINST, "drift", "--plan", str(saved))
+    assert found(done, "conflict") == [("KB-C217", "edit_user")]
+    assert ground.admin.get(dn)["title"] == ["Newest"]
+
+
 # ---- saved plans
 
 

@@ -297,6 +297,10 @@ static void test_lines_on_disk(void **state)
     assert_true(str_eq(m->at[1].values[0], bytes));
     json_object_set_new(doc, "change", json_string("no such"));
     assert_false(reconcile_line_load(&back, doc, &err));
+    error_clear(&err);
+    json_object_set_new(doc, "change", json_string("revoke"));
+    json_object_del(doc, "modify"); /* planned, and of what? */
+    assert_false(reconcile_line_load(&back, doc, &err));
     arena_free(g->arena);
 }
 
