@@ -14,7 +14,7 @@ from world import OPERATIONAL, World, auditlog, read_auditlog
 
 JOBS = """jobs = (
   {{ name = "drift"; kind = "drift"; as = "token:reconcile"; attributes = "asserted"; roles = "enforce"; dangling = "enforce";
-     rate_per_s = 0; journal_dir = "{runs}"; guards = {{ demote = {{ count = 50; percent = 100; }}; remove_member = {{ percent = 100; }}; }}; }},
+     rate_per_s = 0; journal_dir = "{runs}"; guards = {{ demote = {{ count = 50; percent = 100; }}; remove_member = {{ percent = 100; }}; scope_shrink = {{ percent = 20; }}; }}; }},
   {{ name = "strict"; kind = "drift"; as = "token:reconcile"; dangling = "enforce"; journal_dir = "{runs}"; guards = {{ remove_member = {{ count = 1; }}; }}; }},
   {{ name = "report"; kind = "drift"; as = "token:reconcile"; journal_dir = "{runs}"; }},
   {{ name = "fresh"; kind = "drift"; as = "token:reconcile"; journal_dir = "{runs}"; }},
@@ -329,7 +329,7 @@ def test_a_scope_that_shrinks_stops_the_run(ground, world):
     ground.apply()
     text = ground.bridge.conf.read_text()
     narrow = ground.bridge.home / "narrow.conf"
-    narrow.write_text(text.replace('users = {', 'users = { filter = "(uid=w*)";', 1))
+    narrow.write_text(text.replace('users = {', 'users = { filter = "(uid=nobody)";', 1))
     narrow.chmod(0o600)
     before = ground.state()
     done = subprocess.run([*without_address_randomisation(), BINARY, "-c", str(narrow), "reconcile", "drift", "--apply"],
