@@ -101,7 +101,7 @@ static int undo(struct job_cli *j, struct str dir, struct str run)
 int cli_undo(const struct cli *c)
 {
     struct job_options o = {0};
-    struct str run = STR_NONE, dir;
+    struct str run = STR_NONE, dir = STR_NONE;
     OWNED_ARENA struct arena *a = arena_new();
     for (int i = 0; i < c->count; i++) {
         struct str arg = str_of(c->args[i]);
