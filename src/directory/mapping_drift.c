@@ -1,4 +1,5 @@
 /* Drift: where LDAP says otherwise than the bridge last wrote, and the change back. */
+#include "directory/drift.h"
 #include "directory/mapping.h"
 
 #define TEXT_MAX ((size_t)4 << 20)
@@ -152,7 +153,8 @@ bool directory_unmap_drift(const struct directory *d, const struct directory_use
         return true;
     json_t *after = back(d, &asserted, edit->before);
     json_keep(mods->arena, after);
-    const struct directory_user_edit whole = {edit->entry, edit->before, after, edit->writer};
+    struct directory_user_edit whole = *edit;
+    whole.after = after;
     if (!directory_unmap_user(d, &whole, mods, &new_rdn, err))
         return false;
     return !new_rdn.len ||

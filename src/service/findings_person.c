@@ -1,6 +1,7 @@
 /* One person: attributes that differ from what was asserted, and values that count for nothing
  * because their other side is missing (DESIGN 3.2). */
 #include "base/own.h"
+#include "directory/drift.h"
 #include "service/findings_read.h"
 
 /* What the groups say of the person in one place. */
