@@ -62,7 +62,7 @@ PLACES := -DKIOPS_VERSION='"$(VERSION)"' -DKIOPS_CONF='"$(SYSCONFDIR)/kiops-brid
 $(B)/src/main.o $(B)/src/config/grammar.o: ALL_CFLAGS += $(PLACES)
 $(B)/src/main.o $(B)/src/config/grammar.o: $(B)/places
 $(B)/places: always ; @mkdir -p $(@D) && { echo "$(PLACES)" | cmp -s - $@ || echo "$(PLACES)" >$@; }
-$(B)/src/directory/texts.o: conf/kiops.schema conf/acl.conf conf/acl-389ds.ldif
+$(B)/src/directory/texts.o: conf/kiops.schema conf/acl.conf conf/acl-389ds.ldif conf/acl-plain.conf
 
 # The pure folders' tests link nothing else: the linker proves that they are pure.
 $(B)/unit/test_base_% $(B)/unit/test_scim_% $(B)/unit/test_kiops_%: UNIT_LIBS = $(B)/libpure.a $(PURE_LIBS)
@@ -181,7 +181,7 @@ install: ## program, pages, units, schemas, LDAP texts, examples; DESTDIR, PREFI
 	install -D -m 0755 $(BUILD)/release/kiops-bridge $(DESTDIR)$(PREFIX)/bin/kiops-bridge
 	for d in . schemas resource-types examples; do \
 	install -D -m 0644 -t $(DESTDIR)$(SHARE)/kiops-bridge/scim-schema/$$d scim-schema/$$d/*.json || exit 1; done
-	install -D -m 0644 -t $(DESTDIR)$(SHARE)/kiops-bridge/ldap conf/kiops.schema conf/acl.conf conf/acl-389ds.ldif
+	install -D -m 0644 -t $(DESTDIR)$(SHARE)/kiops-bridge/ldap conf/kiops.schema conf/acl.conf conf/acl-389ds.ldif conf/acl-plain.conf
 	install -D -m 0644 -t $(DESTDIR)$(SHARE)/doc/kiops-bridge README.md conf/nginx.conf.example conf/alerts.yml conf/upgrade.md
 	install -D -m 0644 -t $(DESTDIR)$(SHARE)/doc/kiops-bridge/providers conf/providers/*.md
 	install -D -m 0644 -t $(DESTDIR)$(SHARE)/doc/kiops-bridge/examples conf/kiops-bridge.conf

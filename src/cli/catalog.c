@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/own.h"
 #include "cli/cli.h"
+#include "directory/directory.h"
 
 #define SCHEMA_KB 1024
 
@@ -59,14 +60,15 @@ static json_t *load_file(const char *path, struct error *err)
 
 typedef bool add_to_catalog(struct scim_catalog *c, const json_t *resource, struct error *err);
 
-static bool add_file(struct scim_catalog *c, const char *path, add_to_catalog *add,
-                     struct error *err)
+static bool add_file(struct scim_catalog *c, const struct config *config, const char *path,
+                     add_to_catalog *add, struct error *err)
 {
     OWNED_JSON json_t *doc = load_file(path, err);
     struct error why = ERROR_INIT;
     if (!doc)
         return false;
-    return add(c, doc, &why) || refuse(path, why.detail, err);
+    directory_fit_schema(config, doc);
+    return !directory_serves(config, doc) || add(c, doc, &why) || refuse(path, why.detail, err);
 }
 
 static int by_name(const struct dirent **a, const struct dirent **b)
@@ -79,16 +81,16 @@ static int is_schema(const struct dirent *e)
     return str_ends(str_of(e->d_name), STR(".json"));
 }
 
-static bool load_dir(struct scim_catalog *c, struct str dir, struct error *err)
+static bool load_dir(struct scim_catalog *c, const struct config *config, struct error *err)
 {
     OWNED_ARENA struct arena *a = arena_new();
     struct dirent **files = NULL;
-    char *path = arena_cstr(a, dir);
+    const char *path = arena_fmt(a, STR_FMT "/schemas", STR_ARG(config->mapping.schema_dir)).at;
     int n = scandir(path, &files, is_schema, by_name);
     bool ok = n > 0 || refuse(path, "holds no schema (mapping.schema_dir)", err);
     for (int i = 0; i < n; i++) {
         const char *file = arena_fmt(a, "%s/%s", path, files[i]->d_name).at;
-        ok = ok && add_file(c, file, scim_catalog_add_schema, err);
+        ok = ok && add_file(c, config, file, scim_catalog_add_schema, err);
         free(files[i]);
     }
     free(files);
@@ -129,7 +131,7 @@ static bool load_extra(struct scim_catalog *c, const struct config *config, stru
         if (!is_there(path))
             return refuse(path, "is not there, nor in mapping.schema_dir (mapping.extra_schemas)",
                           err);
-        if (!add_file(c, path, extend_user, err))
+        if (!add_file(c, config, path, extend_user, err))
             return false;
     }
     return true;
@@ -141,11 +143,15 @@ bool cli_catalog(const struct config *config, struct scim_catalog **out, struct 
     OWNED_ARENA struct arena *a = arena_new();
     struct scim_catalog *c = scim_catalog_new();
     struct str dir = config->mapping.schema_dir;
-    bool ok = load_dir(c, arena_fmt(a, STR_FMT "/schemas", STR_ARG(dir)), err);
+    bool ok = load_dir(c, config, err);
     for (size_t i = 0; ok && i < sizeof SERVED / sizeof *SERVED; i++) {
         struct str path = arena_fmt(a, STR_FMT "/resource-types/%s.json", STR_ARG(dir), SERVED[i]);
-        ok = add_file(c, path.at, scim_catalog_add_type, err);
+        ok = add_file(c, config, path.at, scim_catalog_add_type, err);
     }
+    if (!directory_keeps_external_id(config, STR("User")))
+        scim_catalog_drop_external_id(c, STR("User"));
+    if (!directory_keeps_external_id(config, STR("Group")))
+        scim_catalog_drop_external_id(c, STR("Group"));
     if (!ok || !load_extra(c, config, err)) {
         scim_catalog_free(c);
         return false;

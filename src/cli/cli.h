@@ -80,6 +80,9 @@ MUST_CHECK bool cli_ground_open(const struct config *config, struct cli_ground *
                                 struct error *err);
 void cli_ground_close(struct cli_ground *g);
 
+/* common.c */
+/* For commands about roles. ERR_CONFIG in plain mode. */
+MUST_CHECK bool cli_needs_roles(const struct config *config, struct error *err);
 /* catalog.c */
 /* The shipped schemas and the resource types that are served, from mapping.schema_dir; users
  * extended by mapping.extra_schemas. Errors: ERR_CONFIG, `FILE: what is wrong`. */

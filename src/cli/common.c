@@ -83,3 +83,12 @@ bool cli_next(struct cli_options *o, struct str *name, struct str *value)
     }
     return true;
 }
+
+bool cli_needs_roles(const struct config *config, struct error *err)
+{
+    return config_has_schema(&config->directory) ||
+           error_set(
+               err, ERR_CONFIG,
+               "directory.preset is \"plain\": nobody has a role without the kiops schema, so "
+               "there is nothing to tell");
+}

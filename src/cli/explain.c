@@ -119,9 +119,9 @@ static int explain(const struct cli *c, const struct config *config, const struc
 {
     struct error err = ERROR_INIT;
     OWNED_ARENA struct arena *a = arena_new();
-    struct cli_ground ground;
+    struct cli_ground ground = {0};
     int status = CLI_ERROR;
-    if (cli_ground_open(config, &ground, &err)) {
+    if (cli_needs_roles(config, &err) && cli_ground_open(config, &ground, &err)) {
         struct explain_ground g = {.config = config,
                                    .arena = a,
                                    .catalog = ground.catalog,

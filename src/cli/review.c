@@ -101,12 +101,12 @@ static int print(const struct cli *c, const struct cli_review *v, bool csv)
 
 static int review(const struct cli *c, const struct config *config, const struct options *o)
 {
-    struct cli_ground g;
+    struct cli_ground g = {0};
     struct service_review read;
     struct cli_review found = {.read = &read, .now = clock_now(), .older_days = o->older_days};
     struct error err = ERROR_INIT;
     OWNED_ARENA struct arena *a = arena_new();
-    bool ok = cli_ground_open(config, &g, &err) &&
+    bool ok = cli_needs_roles(config, &err) && cli_ground_open(config, &g, &err) &&
               service_review_read(g.directory, g.conn, a, &read, &err) &&
               audit_read_touched(config->audit.dir, found.now - QUARTER_DAYS * DAY_US, a,
                                  &found.touched, &err);

@@ -175,6 +175,11 @@ const char *config_check_name(struct str value)
     return NULL;
 }
 
+const char *config_check_owner(struct str value)
+{
+    return value.len ? config_check_name(value) : NULL;
+}
+
 const char *config_check_attribute(struct str value)
 {
     if (str_ends(value, STR(";binary")))
@@ -350,4 +355,5 @@ void config_check_together(const struct config *c, config_say *say, void *arg)
         if (rows[i].wrong)
             say(arg, &rows[i].finding);
     check_clear_text(d, say, arg);
+    config_check_kind(c, say, arg);
 }

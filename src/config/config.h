@@ -84,6 +84,25 @@ struct config_directory {
     struct str admins_dn, tokens_base, jobs_base;
 };
 
+/* Has the directory the kiops schema? Without it (preset plain) nobody has a role, only tokens act,
+ * and what has no LDAP attribute is not kept. */
+static inline bool config_has_schema(const struct config_directory *d)
+{
+    return d->preset != CONFIG_PLAIN;
+}
+
+/* memberUid names people by uid, not by DN: such groups are shown and never written. */
+static inline bool config_groups_read_only(const struct config_directory *d)
+{
+    return str_ieq(d->organizations.member, STR("memberUid"));
+}
+
+/* A class or attribute of the kiops schema. */
+static inline bool config_is_own_name(struct str name)
+{
+    return str_istarts(name, STR("kiops"));
+}
+
 struct config_map {
     struct str scim, ldap, type;
     bool read_only;
@@ -217,6 +236,9 @@ void config_free(struct config *c);
  * password and query are cut out of addresses. */
 json_t *config_json(const struct config *c);
 const struct config_job *config_job(const struct config *c, struct str name); /* NULL */
+/* Does the class of organizations demand a member, so that the placeholder stands in an empty one?
+ */
+bool config_wants_member(const struct config_organizations *o);
 /* https, or clear text that leaves no host: what keys may be fetched from. */
 bool config_url_is_safe(struct str url);
 /* Reads a secret file: mode 0400 or 0600, at most 4 KB, one newline at its end cut. Wipe `out`

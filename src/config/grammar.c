@@ -28,11 +28,10 @@ static const struct config_word start_tls[] = {
     {"required", CONFIG_TLS_REQUIRED, NULL}, {"off", CONFIG_TLS_OFF, NULL}, {0}};
 static const struct config_word failovers[] = {
     {"manual", CONFIG_FAILOVER_MANUAL, NULL}, {"auto", CONFIG_FAILOVER_AUTO, NULL}, {0}};
-static const struct config_word presets[] = {
-    {"openldap", CONFIG_OPENLDAP, NULL},
-    {"389ds", CONFIG_389DS, NULL},
-    {"plain", CONFIG_PLAIN, "plain mode is not built yet; use \"openldap\""},
-    {0}};
+static const struct config_word presets[] = {{"openldap", CONFIG_OPENLDAP, NULL},
+                                             {"389ds", CONFIG_389DS, NULL},
+                                             {"plain", CONFIG_PLAIN, NULL},
+                                             {0}};
 static const struct config_word feeds[] = {{"auto", CONFIG_FEED_AUTO, NULL},
                                            {"syncrepl", CONFIG_FEED_SYNCREPL, NULL},
                                            {"poll", CONFIG_FEED_POLL, NULL},
@@ -192,13 +191,12 @@ const struct config_key config_keys[] = {
     {"directory.organizations.member", TEXT("member"), AT(directory.organizations.member),
      .check = config_check_name},
     {"directory.organizations.owner", TEXT("owner"), AT(directory.organizations.owner),
-     .check = config_check_name},
-    {"directory.organizations.placeholder_dn", TEXT(REQUIRED),
-     AT(directory.organizations.placeholder_dn), .check = config_check_dn},
+     .check = config_check_owner},
+    {"directory.organizations.placeholder_dn", TEXT(""), AT(directory.organizations.placeholder_dn),
+     .check = config_check_dn},
     {"directory.organizations.adopt", WORD("none", adopts), AT(directory.organizations.adopt)},
     {"directory.platform", GROUP},
-    {"directory.platform.admins_dn", TEXT(REQUIRED), AT(directory.admins_dn),
-     .check = config_check_dn},
+    {"directory.platform.admins_dn", TEXT(""), AT(directory.admins_dn), .check = config_check_dn},
     {"directory.platform.tokens_base", TEXT(REQUIRED), AT(directory.tokens_base),
      .check = config_check_dn},
     {"directory.platform.jobs_base", TEXT(""), AT(directory.jobs_base), .check = config_check_dn},

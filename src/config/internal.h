@@ -50,7 +50,7 @@ extern const size_t config_key_count;
 config_check config_check_address, config_check_metrics, config_check_public_url, config_check_ip,
     config_check_uri, config_check_dn, config_check_filter, config_check_name,
     config_check_attribute, config_check_adopt, config_check_some, config_check_url,
-    config_check_algorithm, config_check_job, config_check_principal;
+    config_check_algorithm, config_check_job, config_check_principal, config_check_owner;
 bool config_uri_is_private(struct str uri); /* no clear text on a network: TLS, socket, loopback */
 
 /* jobs.c: figures that a job does not give are those of all. */
@@ -66,3 +66,8 @@ struct config_finding {
 };
 typedef void config_say(void *arg, const struct config_finding *finding);
 void config_check_together(const struct config *c, config_say *say, void *arg);
+/* derive.c: after the defaults, before the checks. */
+struct config_t; /* the file, as libconfig has it */
+void config_derive(struct config *c, const struct config_t *file, struct arena *a);
+/* check_kind.c */
+void config_check_kind(const struct config *c, config_say *say, void *arg);

@@ -383,30 +383,24 @@ static void fill_missing(struct load *l, const config_setting_t *at, const char 
     }
 }
 
+/* A value that is none counts as not given: one complaint is enough. */
+static bool is_told(const struct load *l, const struct config_finding *f)
+{
+    const char *line = arena_fmt(l->arena, ": %s: ", f->key).at;
+    return str_eq(str_of(f->reason), STR("must be given")) && l->report->len &&
+           memmem(l->report->at, l->report->len, line, strlen(line));
+}
+
 static void say_finding(void *arg, const struct config_finding *f)
 {
     struct load *l = arg;
+    if (is_told(l, f))
+        return;
     const config_setting_t *at = config_lookup(&l->file, f->key);
     if (!at)
         at = nearest_group(l, f->key);
     l->mistaken = l->mistaken || !f->warning;
     say(l, at, f->key, "%s%s", f->warning ? "warning: " : "", f->reason);
-}
-
-/* What follows from other keys. */
-static void derive(const struct load *l)
-{
-    struct config *c = l->c;
-    struct config_directory *d = &c->directory;
-    if (d->preset == CONFIG_389DS && !config_lookup(&l->file, "directory.lock.convention"))
-        d->lock = CONFIG_LOCK_NSACCOUNTLOCK;
-    if (!d->users.create_in.len)
-        d->users.create_in = d->users.base;
-    if (!d->organizations.create_in.len)
-        d->organizations.create_in = d->organizations.base;
-    if (str_ends(c->server.public_url, STR("/")))
-        c->server.public_url.len--;
-    config_jobs_derive(c);
 }
 
 static bool read_file(struct load *l)
@@ -443,7 +437,7 @@ static bool load_file(struct load *l)
     char *base = (char *)l->c;
     read_group(l, config_root_setting(&l->file), "", base);
     fill_missing(l, NULL, "", base);
-    derive(l);
+    config_derive(l->c, &l->file, l->arena);
     config_check_together(l->c, say_finding, l);
     return !l->mistaken;
 }

@@ -48,6 +48,8 @@ bool directory_new(const struct config *config, const struct scim_catalog *catal
     d->memory = memory;
     d->config = config;
     d->catalog = catalog;
+    d->member = arena_cstr(memory, config->directory.organizations.member);
+    d->owner = arena_cstr(memory, config->directory.organizations.owner);
     directory_servers_init(d);
     load_protected(d);
     buf_init(&d->password, SECRET_MAX);
@@ -74,6 +76,16 @@ void directory_free(struct directory *d)
 const struct config *directory_config(const struct directory *d)
 {
     return d->config;
+}
+
+const char *directory_member_attr(const struct directory *d)
+{
+    return d->member;
+}
+
+const char *directory_owner_attr(const struct directory *d)
+{
+    return d->owner;
 }
 
 /* ---- who binds */

@@ -29,10 +29,14 @@ MUST_CHECK bool directory_new(const struct config *config, const struct scim_cat
                               struct directory **out, struct error *err);
 void directory_free(struct directory *d);
 const struct config *directory_config(const struct directory *d);
+/* Attributes of an organization (the platform group has `member`); the owner's is "" where there is
+ * none. */
+const char *directory_member_attr(const struct directory *d);
+const char *directory_owner_attr(const struct directory *d);
+/* Where externalId stands; NULL: nowhere (plain mode, not mapped). */
+const char *directory_external_attr(const struct directory *d);
 
-/* ---- connection.c
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- connection.c */
 /* SERVICE reads, from whichever server is in use; WRITER and OPERATOR are bound to the one that is
  * written to. */
 enum directory_account { DIRECTORY_SERVICE, DIRECTORY_WRITER, DIRECTORY_OPERATOR };
@@ -66,9 +70,7 @@ void directory_server_figures(const struct directory *d, struct directory_server
 MUST_CHECK bool directory_bind_person(struct directory *d, struct str dn, struct str password,
                                       struct error *err);
 
-/* ---- search.c
- * ----------------------------------------------------------------------------------------------------
- */
+/* ---- search.c */
 struct directory_attr {
     struct str name; /* as the server spells it, options included */
     const struct str *values;
@@ -185,8 +187,7 @@ bool directory_is_protected(const struct directory *d, struct str dn);
 /* Stands in signup.container: signed up, and nobody's user until the first approval moves it. */
 bool directory_is_applicant(const struct directory *d, struct str dn);
 
-/* ---- outcome.c, change.c
- * ------------------------------------------------------------------------------------------ */
+/* ---- outcome.c, change.c */
 enum directory_outcome {
     DIRECTORY_DONE,
     DIRECTORY_LOST,    /* a precondition did not hold: 16, 20, 65, 122 */
@@ -269,8 +270,7 @@ MUST_CHECK bool directory_rename(struct directory_conn *c, struct arena *a,
 MUST_CHECK bool directory_set_password(struct directory_conn *c, struct str dn, struct str password,
                                        struct directory_result *result, struct error *err);
 
-/* ---- mapping*.c: entries <-> SCIM
- * ----------------------------------------------------------------------------------- */
+/* ---- mapping*.c: entries <-> SCIM */
 /* The values that carry authority, as they stand on the person's entry. */
 struct directory_values {
     const struct str *at;
@@ -425,6 +425,24 @@ void directory_adopt_undo(const struct directory_entry *e, const struct director
                           struct directory_mods *undo);
 /* externalId of that client, STR_NONE when it asserted none. `values` are "<client>:<value>". */
 struct str directory_external_id(const struct directory_values *values, struct str client);
+/* In plain mode: takes out of a schema or resource type, as its file has it, what nothing would
+ * keep or obey. The one place where a deployment's schema is decided: every layer goes by what is
+ * left. */
+void directory_fit_schema(const struct config *config, json_t *document);
+/* Is there anything of that schema or resource type to serve? */
+bool directory_serves(const struct config *config, const json_t *document);
+bool directory_keeps_external_id(const struct config *config, struct str type);
+/* A token's entry: its class and values. */
+struct directory_token_value {
+    const char *name; /* "kiopsTokenRole" */
+    struct str value;
+};
+void directory_unmap_token(const struct directory *d, const struct directory_token_value *values,
+                           size_t count, struct directory_mods *attrs);
+/* All of them. */
+struct directory_search directory_search_tokens(const struct directory *d);
+struct directory_search directory_search_token_hash(const struct directory *d, struct arena *a,
+                                                    struct str hash);
 /* The table in force, as `kiops-bridge schema mapping` prints it. */
 void directory_mapping_print(const struct directory *d, struct buf *out);
 /* Attributes to ask for, so that a mapped read is complete; NULL-terminated; live as long as d. */
@@ -432,9 +450,7 @@ const char *const *directory_user_attrs(const struct directory *d);
 const char *const *directory_organization_attrs(const struct directory *d, bool with_members,
                                                 bool with_owners);
 
-/* ---- feed.c, persist.c, poll.c
- * -------------------------------------------------------------------------------------------------------
- */
+/* ---- feed.c, persist.c, poll.c */
 struct directory_feed;
 
 enum directory_feed_kind {

@@ -50,6 +50,7 @@ struct directory {
     struct directory_mapping *mapping;
     struct buf password; /* of the service account; the operator's is read when it is used */
     struct arena *memory;
+    const char *member, *owner; /* attributes of an organization; owner "": none */
     struct directory_servers servers;
     const struct str *protected_keys;
     size_t protected_count;

@@ -8,6 +8,8 @@
 
 #include "directory/internal.h"
 
+struct mapping_write;
+
 /* How a value stands in LDAP, and which values the directory would refuse. */
 enum mapping_syntax {
     MAPPING_TEXT,
@@ -31,6 +33,7 @@ struct mapping_row {
     bool no_equality;    /* LDAP cannot name single values of it: it changes as a whole */
     bool true_if_absent; /* `active` */
     bool names_entry;    /* userName: the RDN attribute */
+    struct str lock;     /* of `active` in plain mode: the value that says no; empty = none */
 };
 
 enum mapping_shape {
@@ -59,6 +62,8 @@ struct mapping_group {
 struct directory_mapping {
     struct arena *memory;
     const struct config_directory *config;
+    bool keeps;           /* kiopsResource is there: what has no LDAP attribute is kept */
+    const char *external; /* plain mode: where externalId stands; NULL = not supported */
     const struct mapping_group *groups;
     size_t group_count;
     size_t member_count;            /* names that a resource can have at its top */
@@ -72,9 +77,14 @@ struct directory_mapping {
     const char *const *organization_attrs[2][2]; /* [with_members][with_owners] */
 };
 
+/* ---- mapping_table.c */
+/* The i-th row of the preset, of which userName is the first; false behind the last. */
+bool mapping_preset(const struct config *config, size_t i, struct config_map *out);
+
 /* ---- mapping_lock.c: directory.lock; nothing under "none" */
 /* NULL = none. */
 const char *mapping_lock_attribute(const struct config_directory *config, struct arena *a);
+struct str mapping_lock_value(const struct config_directory *config); /* what stands there */
 void mapping_lock(const struct config_directory *config, bool was_active, bool active,
                   struct directory_mods *mods);
 /* What bars an inactive account while its password is set; NULL = nothing needs to. */
@@ -83,6 +93,20 @@ const char *mapping_bar_attribute(const struct config_directory *config);
 void mapping_unbar(const struct directory_entry *e, struct directory_mods *mods);
 void mapping_lock_new(const struct config_directory *config, bool active,
                       struct directory_mods *attrs);
+
+/* ---- mapping_plain.c: a directory without the kiops schema */
+/* What says that a user is not active: the directory's lock. */
+struct mapping_row mapping_plain_active(const struct config_directory *config, struct arena *a);
+/* Is it the attribute of the lock, so that nothing else may write it? */
+bool mapping_plain_takes(const struct config_directory *config, struct str ldap);
+bool mapping_plain_is_active(const struct mapping_row *row, const struct directory_attr *now);
+/* The values of `lock` that go and come; nothing else is touched. */
+void mapping_plain_lock(struct mapping_write *w, const struct mapping_row *row, bool active);
+/* Does this row of the mapping say where externalId stands? */
+bool mapping_plain_is_external(const struct config_map *map);
+/* Nothing can keep it beside the LDAP attributes, so it is refused. */
+MUST_CHECK bool mapping_plain_check(const struct mapping_write *w, const json_t *after,
+                                    struct error *err);
 
 /* ---- mapping_slots.c */
 /* Gives every row its slot, and the mapping the attributes to ask for. */
@@ -145,7 +169,15 @@ uint64_t mapping_content(struct arena *a, const json_t *resource,
 json_t *mapping_read(const struct directory_mapping *m, struct arena *a,
                      const struct directory_entry *e, const struct mapping_asserted *asserted);
 struct directory_values mapping_values(const struct directory_entry *e, const char *name);
+/* "<client>:<value>"; in plain mode ":<value>", which is every client's. */
+struct directory_values mapping_external_ids(const struct directory_mapping *m, struct arena *a,
+                                             const struct directory_entry *e);
 instant_t mapping_instant(const struct directory_entry *e, const char *name);
+
+/* ---- mapping_group.c */
+/* The members of an organization as DNs: of memberUid, those of users.create_in with that uid. */
+struct directory_values mapping_group_dns(const struct config_directory *config, struct arena *a,
+                                          struct directory_values values);
 
 /* ---- mapping_change.c: what a modify does to an entry, before it is sent */
 struct mapping_change {
@@ -179,10 +211,11 @@ MUST_CHECK bool mapping_changes_new_rdn(const struct mapping_changes *c, struct 
 /* The entry after the changes; its DN is left open. */
 const struct directory_entry *mapping_changes_applied(const struct mapping_changes *c);
 void mapping_changes_send(const struct mapping_changes *c, struct directory_mods *mods);
-/* externalId of this writer's client; those of others stay. */
+/* externalId of this writer's client; those of others stay. `plain`: the attribute that holds one
+ * for all of them; NULL = kiopsExternalId. */
 void mapping_changes_external_id(struct mapping_changes *c, const struct directory_writer *w,
-                                 const json_t *after);
-/* Classes of a new entry: the configured ones and ours. */
+                                 const json_t *after, const char *plain);
+/* Classes of a new entry: the configured ones and ours (`own` may be empty). */
 void mapping_changes_classes(struct mapping_changes *c, const struct config_strings *configured,
                              struct str own);
 /* Adds the class when the entry shows its classes and lacks it. */
@@ -199,6 +232,7 @@ struct mapping_write {
     json_t *filled;                   /* what it had to fill in */
     struct mapping_asserted asserted; /* what kiopsResource says until now */
     const struct directory_attr **at; /* values now, by slot */
+    struct str lost;                  /* a SCIM attribute of which LDAP cannot hold a value */
     struct mapping_changes changes;
 };
 

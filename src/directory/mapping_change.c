@@ -57,7 +57,7 @@ void mapping_changes_classes(struct mapping_changes *c, const struct config_stri
         classes[n++] = configured->at[i];
         there = there || str_ieq(configured->at[i], own);
     }
-    if (!there)
+    if (!there && own.len)
         classes[n++] = own;
     mapping_changes_push(
         c, (struct mapping_change){.ldap = "objectClass", .add = classes, .add_count = n});
@@ -66,6 +66,8 @@ void mapping_changes_classes(struct mapping_changes *c, const struct config_stri
 /* `value` behind "<client>:", STR_NONE for another client's. */
 static struct str own_external(struct str value, struct str client)
 {
+    if (str_starts(value, STR(":")))
+        return str_sub(value, 1, value.len);
     if (client.len == 0 || value.len <= client.len || value.at[client.len] != ':' ||
         !str_ieq(str_sub(value, 0, client.len), client))
         return STR_NONE;
@@ -82,9 +84,24 @@ struct str directory_external_id(const struct directory_values *values, struct s
     return STR_NONE;
 }
 
-void mapping_changes_external_id(struct mapping_changes *c, const struct directory_writer *w,
-                                 const json_t *after)
+/* Somebody else's values of it stay, should it have several. */
+static void change_plain_external(struct mapping_changes *c, const json_t *after, const char *ldap)
 {
+    struct directory_values now = mapping_values(c->entry, ldap);
+    struct str wanted = json_get_str(after, "externalId");
+    struct str old = now.count ? now.at[0] : STR_NONE;
+    if (!str_eq(old, wanted))
+        mapping_changes_one(c, ldap, STR("externalId"), old.len ? old : STR_NONE,
+                            wanted.len ? wanted : STR_NONE);
+}
+
+void mapping_changes_external_id(struct mapping_changes *c, const struct directory_writer *w,
+                                 const json_t *after, const char *plain)
+{
+    if (plain) {
+        change_plain_external(c, after, plain);
+        return;
+    }
     static const char ldap[] = "kiopsExternalId";
     if (w->client.len == 0)
         return;

@@ -3,6 +3,8 @@
  * was before does not matter. */
 #include "directory/mapping.h"
 
+static const struct str LOCKED_FOR_GOOD = STR_INIT("000001010000Z");
+
 struct mark {
     const char *attr;
     struct str value;
@@ -14,7 +16,7 @@ static struct mark mark_of(const struct config_directory *config, struct arena *
     case CONFIG_LOCK_NONE:
         break;
     case CONFIG_LOCK_PPOLICY: /* until an administrator unlocks it */
-        return (struct mark){"pwdAccountLockedTime", STR("000001010000Z")};
+        return (struct mark){"pwdAccountLockedTime", LOCKED_FOR_GOOD};
     case CONFIG_LOCK_NSACCOUNTLOCK:
         return (struct mark){"nsAccountLock", STR("TRUE")};
     case CONFIG_LOCK_ATTR:
@@ -28,12 +30,19 @@ const char *mapping_lock_attribute(const struct config_directory *config, struct
     return mark_of(config, a).attr;
 }
 
+struct str mapping_lock_value(const struct config_directory *config)
+{
+    if (config->lock == CONFIG_LOCK_ATTR)
+        return config->lock_value;
+    return config->lock == CONFIG_LOCK_PPOLICY ? LOCKED_FOR_GOOD : STR("TRUE");
+}
+
 void mapping_lock(const struct config_directory *config, bool was_active, bool active,
                   struct directory_mods *mods)
 {
     struct mark mark = mark_of(config, mods->arena);
-    if (!mark.attr || was_active == active)
-        return;
+    if (!mark.attr || was_active == active || !config_has_schema(config))
+        return; /* in plain mode the mapping writes it */
     if (active)
         directory_mods_push(mods, DIRECTORY_REPLACE, mark.attr, NULL, 0);
     else
@@ -44,7 +53,7 @@ void mapping_lock_new(const struct config_directory *config, bool active,
                       struct directory_mods *attrs)
 {
     struct mark mark = mark_of(config, attrs->arena);
-    if (mark.attr && !active)
+    if (mark.attr && !active && config_has_schema(config))
         directory_mods_one(attrs, DIRECTORY_ADD, mark.attr, mark.value);
 }
 
@@ -83,7 +92,9 @@ bool directory_bar(const struct directory_entry *e, struct directory_mods *mods,
 void directory_lock_again(const struct directory *d, struct directory_mods *mods)
 {
     struct mark mark = mark_of(&d->config->directory, mods->arena);
-    directory_mods_prove_there(mods, "kiopsActive", STR("FALSE"));
+    /* Without kiopsActive the bar is the proof: who is active again has lost it. */
+    if (config_has_schema(&d->config->directory))
+        directory_mods_prove_there(mods, "kiopsActive", STR("FALSE"));
     directory_mods_one(mods, DIRECTORY_REPLACE, mark.attr, mark.value);
     directory_mods_one(mods, DIRECTORY_DELETE, BAR, LONG_PAST);
 }

@@ -44,13 +44,14 @@ static struct directory_values people(const struct directory *d, struct arena *a
 }
 
 /* New. */
-static json_t *resource_of(const struct directory_organization *o)
+static json_t *resource_of(const struct directory *d, const struct directory_organization *o)
 {
     json_t *out = json_object(), *extension = json_object();
     json_put_str(out, "displayName", o->name);
     if (o->description.len)
         json_put_str(extension, "description", o->description);
-    json_put_str(extension, "joinPolicy", o->open ? STR("open") : STR("closed"));
+    if (d->mapping->keeps)
+        json_put_str(extension, "joinPolicy", o->open ? STR("open") : STR("closed"));
     json_put(out, SCIM_URN_KIOPS_ORGANIZATION, extension);
     return out;
 }
@@ -78,11 +79,13 @@ bool directory_map_organization(const struct directory *d, struct arena *a,
     o.asserted = o.marker.len || o.external_ids.count;
     if (o.name.len == 0)
         return error_set(err, ERR_INTERNAL, "an entry of the organizations has no displayName");
-    o.members =
-        people(d, a, mapping_values(e, arena_cstr(a, config->member)), &o.has_placeholder_member);
-    o.owners =
-        people(d, a, mapping_values(e, arena_cstr(a, config->owner)), &o.has_placeholder_owner);
-    o.resource = resource_of(&o);
+    struct directory_values members = mapping_values(e, arena_cstr(a, config->member));
+    o.members = people(d, a, mapping_group_dns(&d->config->directory, a, members),
+                       &o.has_placeholder_member);
+    if (config->owner.len)
+        o.owners =
+            people(d, a, mapping_values(e, arena_cstr(a, config->owner)), &o.has_placeholder_owner);
+    o.resource = resource_of(d, &o);
     json_keep(a, o.resource);
     o.content = mapping_content(a, o.resource, &o.external_ids);
     *out = o;
@@ -141,19 +144,22 @@ bool directory_unmap_new_organization(const struct directory *d,
     struct str name, rdn;
     if (!wanted_name(edit->after, &name, err))
         return false;
-    mapping_changes_classes(&c, &config->object_classes, STR("kiopsOrganization"));
+    mapping_changes_classes(&c, &config->object_classes,
+                            d->mapping->keeps ? STR("kiopsOrganization") : STR_NONE);
     mapping_changes_one(&c, arena_cstr(a, config->rdn), STR("displayName"), STR_NONE, name);
     if (!str_ieq(config->rdn, STR("cn"))) /* groupOfNames demands one */
         mapping_changes_one(&c, "cn", STR("displayName"), STR_NONE, name);
     mapping_changes_one(&c, description_attr, STR("description"), STR_NONE,
                         wanted_description(edit->after));
-    if (wanted_open(edit->after))
+    if (d->mapping->keeps && wanted_open(edit->after))
         mapping_changes_one(&c, policy_attr, STR("joinPolicy"), STR_NONE, STR("open"));
-    mapping_changes_external_id(&c, edit->writer, edit->after);
-    if (config->placeholder_dn.len)
+    if (d->mapping->keeps)
+        mapping_changes_external_id(&c, edit->writer, edit->after, NULL);
+    if (config_wants_member(config))
         mapping_changes_one(&c, arena_cstr(a, config->member), STR("members"), STR_NONE,
                             config->placeholder_dn);
-    mark(&c, edit->writer);
+    if (d->mapping->keeps)
+        mark(&c, edit->writer);
     if (!mapping_changes_new_rdn(&c, config->rdn, &rdn, err))
         return false;
     *dn = arena_fmt(a, STR_FMT "," STR_FMT, STR_ARG(rdn), STR_ARG(config->create_in));
@@ -190,12 +196,16 @@ bool directory_unmap_organization(const struct directory *d,
     if (!str_eq(description, before->description))
         mapping_changes_one(&c, description_attr, STR("description"),
                             before->description.len ? before->description : STR_NONE, description);
-    write_policy(&c, before, edit->after);
-    mapping_changes_external_id(&c, edit->writer, edit->after);
+    if (d->mapping->keeps) {
+        write_policy(&c, before, edit->after);
+        mapping_changes_external_id(&c, edit->writer, edit->after, NULL);
+    }
     if (c.count == 0 && !edit->adopts)
         return true;
-    mapping_changes_class(&c, STR("kiopsOrganization"));
-    mark(&c, edit->writer);
+    if (d->mapping->keeps) {
+        mapping_changes_class(&c, STR("kiopsOrganization"));
+        mark(&c, edit->writer);
+    }
     if (!mapping_changes_rename(&c, new_rdn, err))
         return false;
     mapping_changes_send(&c, mods);

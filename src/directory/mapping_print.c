@@ -36,18 +36,29 @@ static void print_stored(const struct mapping_group *group, struct buf *out)
 void directory_mapping_print(const struct directory *d, struct buf *out)
 {
     const struct directory_mapping *m = d->mapping;
+    const char *before = "";
     BUF_LIT(out, "mapping = {\n  user = (\n");
     for (size_t i = 0; i < m->row_count; i++) {
         const struct mapping_row *row = &m->rows[i];
+        if (!m->keeps && row->true_if_absent && !row->lock.len)
+            continue; /* always true: it stands nowhere */
+        buf_fmt(out, "%s", before);
+        before = ",\n";
         buf_fmt(out, "    { scim = \"" STR_FMT "\"; ldap = \"%s\";", STR_ARG(row->scim.text),
                 row->ldap);
         if (row->type.len)
             buf_fmt(out, " type = \"" STR_FMT "\";", STR_ARG(row->type));
         if (row->read_only)
             BUF_LIT(out, " direction = \"read\";");
-        buf_fmt(out, " }%s\n", i + 1 < m->row_count ? "," : "");
+        BUF_LIT(out, " }");
     }
-    BUF_LIT(out, "  );\n};\n");
+    if (m->external)
+        buf_fmt(out, ",\n    { scim = \"externalId\"; ldap = \"%s\"; }", m->external);
+    BUF_LIT(out, "\n  );\n};\n");
+    if (!m->keeps) {
+        BUF_LIT(out, "# Nothing else is kept: the directory has no kiops schema.\n");
+        return;
+    }
     BUF_LIT(out, "# Without an LDAP attribute of their own, in kiopsResource:\n");
     for (size_t i = 0; i < m->group_count; i++)
         print_stored(&m->groups[i], out);

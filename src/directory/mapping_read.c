@@ -147,6 +147,8 @@ static bool is_filled(const struct reading *r, const struct mapping_row *row,
 static json_t *read_single(const struct reading *r, const struct mapping_row *row, json_t *asserted)
 {
     const struct directory_attr *values = ldap_values(r, row);
+    if (row->lock.len)
+        return json_boolean(mapping_plain_is_active(row, values));
     if (values && !is_filled(r, row, values)) {
         struct str shown = mapping_shown(r->arena, row, r->dn, values, asserted);
         json_t *value = mapping_value(r->arena, row, shown, asserted);

@@ -74,7 +74,7 @@ static const char *const *user_attrs(struct directory_mapping *m)
                                          "kiopsRejected",
                                          "kiopsExternalId",
                                          "kiopsResource"};
-    const char **out = ARENA_ARRAY(m->memory, const char *, COUNT(always) + m->slot_count + 2);
+    const char **out = ARENA_ARRAY(m->memory, const char *, COUNT(always) + m->slot_count + 3);
     size_t n = 0;
     for (size_t i = 0; i < COUNT(always); i++)
         out[n++] = always[i];
@@ -85,6 +85,8 @@ static const char *const *user_attrs(struct directory_mapping *m)
         if (!there)
             out[n++] = m->names[i];
     }
+    if (m->external)
+        out[n++] = m->external;
     if (mapping_bar_attribute(m->config))
         out[n++] = mapping_bar_attribute(m->config);
     return out;
@@ -103,7 +105,7 @@ static const char *const *organization_attrs(struct directory_mapping *m, bool m
     out[n++] = arena_cstr(m->memory, config->rdn);
     if (members)
         out[n++] = arena_cstr(m->memory, config->member);
-    if (owners)
+    if (owners && config->owner.len)
         out[n++] = arena_cstr(m->memory, config->owner);
     return out;
 }

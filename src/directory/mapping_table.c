@@ -7,6 +7,7 @@
 #include "directory/mapping.h"
 
 #define ENTERPRISE SCIM_URN_ENTERPRISE ":"
+#define COUNT(array) (sizeof(array) / sizeof *(array))
 
 struct line {
     const char *scim, *ldap, *type;
@@ -41,6 +42,20 @@ static const struct line preset[] = {
     {ENTERPRISE "department", "departmentNumber", ""},
 };
 
+bool mapping_preset(const struct config *config, size_t i, struct config_map *out)
+{
+    if (i == 0) {
+        *out = (struct config_map){.scim = STR("userName"), .ldap = config->directory.users.rdn};
+        return true;
+    }
+    if (i > COUNT(preset))
+        return false;
+    *out = (struct config_map){.scim = str_of(preset[i - 1].scim),
+                               .ldap = str_of(preset[i - 1].ldap),
+                               .type = str_of(preset[i - 1].type)};
+    return true;
+}
+
 /* LDAP attributes that are not plain directory strings. */
 static const struct {
     const char *ldap;
@@ -57,8 +72,6 @@ static const struct {
 static const char *const reserved[] = {
     "objectClass",  "entryUUID", "entryDN", "entryCSN", "createTimestamp", "modifyTimestamp",
     "userPassword", "member",    "owner",   "memberOf", "uniqueMember"};
-
-#define COUNT(array) (sizeof(array) / sizeof *(array))
 
 struct building {
     struct directory_mapping *m;
@@ -207,7 +220,17 @@ static bool is_replaced(const struct building *b, const struct config *config,
         if (parse_path(b, map->scim, &other, &ignored) && same_target(&other, path))
             return true;
     }
-    return str_ieq(config->directory.users.rdn, ldap);
+    return str_ieq(config->directory.users.rdn, ldap) ||
+           mapping_plain_takes(&config->directory, ldap);
+}
+
+/* kiopsActive is not there: the directory's own lock is what says it. */
+static void set_lock(struct mapping_row *row, const struct config *config, struct arena *a)
+{
+    struct mapping_row lock = mapping_plain_active(&config->directory, a);
+    if (lock.ldap)
+        row->ldap = lock.ldap;
+    row->lock = lock.lock;
 }
 
 static bool add_preset(struct building *b, const struct config *config, struct error *err)
@@ -226,6 +249,8 @@ static bool add_preset(struct building *b, const struct config *config, struct e
             continue;
         if (!add_row(b, &map, err))
             return false;
+        if (!b->m->keeps && b->rows[b->count - 1].true_if_absent)
+            set_lock(&b->rows[b->count - 1], config, b->m->memory);
     }
     return true;
 }
@@ -240,8 +265,17 @@ static bool add_configured(struct building *b, const struct config *config, stru
                              "attribute to map",
                              STR_ARG(map->ldap));
         struct scim_path path;
+        if (!b->m->keeps && mapping_plain_is_external(map)) {
+            b->m->external = arena_cstr(b->m->memory, map->ldap);
+            continue;
+        }
         if (!parse_path(b, map->scim, &path, err))
             return false;
+        if (!map->read_only && mapping_plain_takes(&config->directory, map->ldap))
+            return error_set(err, ERR_CONFIG,
+                             "mapping.user: " STR_FMT " is directory.lock.attribute, which active "
+                             "writes",
+                             STR_ARG(map->ldap));
         bool core = !path.extension && !path.sub;
         /* Authority depends on it: a VPN server and every bridge ask this one attribute. */
         if (core && str_eq(path.attr->name, STR("active")))
@@ -407,6 +441,7 @@ bool directory_mapping_new(const struct config *config, const struct scim_catalo
     struct directory_mapping *m = ARENA_NEW(memory, struct directory_mapping);
     m->memory = memory;
     m->config = &config->directory;
+    m->keeps = config_has_schema(&config->directory);
     /* Without a catalog (tools that only move entries) no user is mapped. */
     struct building b = {.m = m, .type = catalog ? scim_catalog_type(catalog, STR("User")) : NULL};
     if (!build(&b, config, err)) {

@@ -81,6 +81,9 @@ bool directory_map_user(const struct directory *d, struct arena *a, const struct
         .asserted_name = json_get_str(asserted.resource, "userName"),
     };
     directory_map_person(a, e, &out->person);
+    out->person.external_ids = mapping_external_ids(d->mapping, a, e);
+    if (!d->mapping->keeps)
+        out->person.active = json_get_bool(resource, "active", true);
     out->person.applicant = applicant;
     out->asserted = asserted.resource || out->person.external_ids.count;
     mapping_version(a, resource, &out->person.external_ids, out->version);
@@ -149,7 +152,7 @@ static void foresee(const struct mapping_write *w, char version[17])
     struct mapping_asserted asserted = {.resource = w->resource, .filled = w->filled};
     json_t *resource = mapping_read(w->mapping, w->arena, after, &asserted);
     json_keep(w->arena, resource);
-    struct directory_values external = mapping_values(after, "kiopsExternalId");
+    struct directory_values external = mapping_external_ids(w->mapping, w->arena, after);
     mapping_version(w->arena, resource, &external, version);
 }
 
@@ -185,6 +188,22 @@ static bool swap_asserted(struct mapping_write *w, const struct directory_writer
     return true;
 }
 
+static void write_all(struct mapping_write *w, const struct directory_user_edit *edit)
+{
+    const struct directory_mapping *m = w->mapping;
+    mapping_write_values(w);
+    if (m->keeps || m->external)
+        mapping_changes_external_id(&w->changes, edit->writer, edit->after, m->external);
+}
+
+/* What LDAP attributes do not hold: stored beside them, or refused where nothing stores it. */
+static bool keep(struct mapping_write *w, const struct directory_user_edit *edit,
+                 struct str given_mail, struct error *err)
+{
+    return w->mapping->keeps ? swap_asserted(w, edit->writer, given_mail, err)
+                             : mapping_plain_check(w, edit->after, err);
+}
+
 /* The changes that make a new entry, and its RDN. */
 static bool begin_new(struct mapping_write *write, const struct directory *d,
                       const struct directory_applicant *who, struct str *rdn, struct error *err)
@@ -193,10 +212,10 @@ static bool begin_new(struct mapping_write *write, const struct directory *d,
     const struct directory_user_edit *edit = who->edit;
     if (!check_user_name(edit->after, err))
         return false;
-    mapping_changes_classes(&write->changes, &users->object_classes, STR("kiopsUser"));
-    mapping_write_values(write);
-    mapping_changes_external_id(&write->changes, edit->writer, edit->after);
-    return swap_asserted(write, edit->writer, who->mail, err) &&
+    mapping_changes_classes(&write->changes, &users->object_classes,
+                            d->mapping->keeps ? STR("kiopsUser") : STR_NONE);
+    write_all(write, edit);
+    return keep(write, edit, who->mail, err) &&
            mapping_changes_new_rdn(&write->changes, users->rdn, rdn, err);
 }
 
@@ -299,14 +318,14 @@ bool directory_unmap_user(const struct directory *d, const struct directory_user
     if (!check_user_name(edit->after, err))
         return false;
     begin(&write, d, mods->arena, edit);
-    mapping_write_values(&write);
-    mapping_changes_external_id(&write.changes, edit->writer, edit->after);
+    write_all(&write, edit);
     bool left = drop_old_name(&write, d, edit);
     foresee(&write, version);
     if (!left && !edit->adopts && str_eq(str_of(version), str_of(edit->before->version)))
-        return true;
-    mapping_changes_class(&write.changes, STR("kiopsUser"));
-    if (!swap_asserted(&write, edit->writer, STR_NONE, err))
+        return d->mapping->keeps || mapping_plain_check(&write, edit->after, err);
+    if (d->mapping->keeps)
+        mapping_changes_class(&write.changes, STR("kiopsUser"));
+    if (!keep(&write, edit, STR_NONE, err))
         return false;
     if (!mapping_changes_rename(&write.changes, new_rdn, err))
         return false;

@@ -50,6 +50,8 @@ static struct str wanted_text(struct mapping_write *w, const struct mapping_row 
         return STR_NONE;
     if (fits_ldap(row, now, value))
         return mapping_text(w->arena, row, value);
+    if (value)
+        w->lost = row->scim.text;
     if (!is_required(row->ldap))
         return STR_NONE;
     struct str fill = filling(w, row->ldap);
@@ -63,6 +65,10 @@ static void write_single(struct mapping_write *w, const struct mapping_row *row,
     const struct directory_attr *now = w->at[row->slot];
     if (row->read_only)
         return;
+    if (!w->mapping->keeps && row->true_if_absent) {
+        mapping_plain_lock(w, row, !json_is_false(value));
+        return;
+    }
     if (now && now->count == 0)
         now = NULL;
     struct mapping_change change = {.ldap = row->ldap,
@@ -114,15 +120,19 @@ struct wanted {
 };
 
 /* The values of a row's items, one of each key. */
-static size_t wanted_values(const struct mapping_write *w, const struct mapping_attr *attr,
+static size_t wanted_values(struct mapping_write *w, const struct mapping_attr *attr,
                             const struct mapping_row *row, const json_t *items, struct wanted *out)
 {
     size_t n = 0;
     for (size_t i = 0; i < json_array_size(items); i++) {
         const json_t *item = json_array_get(items, i);
         const json_t *value = mapping_item_value(item);
-        if (mapping_item_row(attr, item) != row || !fits_ldap(row, w->at[row->slot], value))
+        if (mapping_item_row(attr, item) != row)
             continue;
+        if (!fits_ldap(row, w->at[row->slot], value)) {
+            w->lost = row->scim.text;
+            continue;
+        }
         struct wanted v = {.text = mapping_text(w->arena, row, value)};
         v.key = mapping_key(w->arena, row, v.text);
         bool twice = false;

@@ -90,7 +90,9 @@ int proof_token(struct proof *p, LDAP *as)
 {
     struct str dn = arena_fmt(p->a, "cn=" STR_FMT "," STR_FMT, STR_ARG(fresh_name(p->a)),
                               STR_ARG(p->d->config->directory.tokens_base));
-    char *class[] = {arena_cstr(p->a, STR("kiopsPrincipal")), NULL};
+    bool own = config_has_schema(&p->d->config->directory);
+    char *class[] = {arena_cstr(p->a, own ? STR("kiopsPrincipal") : STR("organizationalRole")),
+                     NULL};
     LDAPMod object = {LDAP_MOD_ADD, arena_cstr(p->a, STR("objectClass")), {.modv_strvals = class}};
     LDAPMod *attrs[] = {&object, NULL};
     int code = proof_add(p, as, dn, attrs);
@@ -202,7 +204,8 @@ bool proof_add_organization(struct proof *p, struct error *err)
     init_entry(p, &m, &c->object_classes, c->rdn, name);
     directory_mods_one(&m, DIRECTORY_ADD, arena_cstr(p->a, c->member),
                        c->placeholder_dn.len ? c->placeholder_dn : p->user);
-    directory_mods_one(&m, DIRECTORY_ADD, arena_cstr(p->a, c->owner), p->user);
+    if (c->owner.len)
+        directory_mods_one(&m, DIRECTORY_ADD, arena_cstr(p->a, c->owner), p->user);
     if (!add_entry(p, dn, &m, &p->organization_code, err))
         return false;
     if (p->organization_code == LDAP_SUCCESS)

@@ -30,23 +30,26 @@ static void try_write(struct proof *p, struct buf *open, const char *what, struc
 
 static void try_organization(struct proof *p, struct buf *open, const char *what, struct str dn)
 {
-    const struct config_organizations *c = &p->d->config->directory.organizations;
-    try_write(p, open, what, dn, arena_cstr(p->a, c->owner));
-    try_write(p, open, what, dn, arena_cstr(p->a, c->member));
+    const char *member = directory_member_attr(p->d), *owner = directory_owner_attr(p->d);
+    if (*owner)
+        try_write(p, open, what, dn, owner);
+    try_write(p, open, what, dn, member);
 }
 
 /* A new token, or a look at the hash of one. */
 static void try_tokens(struct proof *p, struct buf *open)
 {
+    bool own = config_has_schema(&p->d->config->directory);
     char *base = arena_cstr(p->a, p->d->config->directory.tokens_base);
-    char *hash[] = {arena_cstr(p->a, STR("kiopsTokenHash")), NULL};
+    char *hash[] = {arena_cstr(p->a, own ? STR("kiopsTokenHash") : STR("description")), NULL};
+    const char *hashes = own ? "(kiopsTokenHash=*)" : "(description=kiopsTokenHash=*)";
     LDAPMessage *found = NULL;
     int64_t deadline = clock_deadline_in(p->d->config->directory.operation_timeout_ms);
     int msgid = 0;
     if (proof_token(p, p->person) == LDAP_SUCCESS)
         buf_fmt(open, "%sa new token", open->len ? ", " : "");
-    int sent = ldap_search_ext(p->person, base, LDAP_SCOPE_ONELEVEL, "(kiopsTokenHash=*)", hash, 0,
-                               NULL, NULL, NULL, 0, &msgid);
+    int sent = ldap_search_ext(p->person, base, LDAP_SCOPE_ONELEVEL, hashes, hash, 0, NULL, NULL,
+                               NULL, 0, &msgid);
     if (sent == LDAP_SUCCESS &&
         directory_ldap_wait(p->person, msgid, LDAP_MSG_ALL, deadline, &found) == LDAP_SUCCESS &&
         ldap_count_entries(p->person, found) > 0)
@@ -64,13 +67,15 @@ bool proof_as_person(struct proof *p, struct buf *open, struct error *err)
                                    .attrs = none};
     struct directory_entries organizations = {0};
     struct error hidden = ERROR_INIT;
+    size_t own = config_has_schema(c) ? sizeof OWN / sizeof *OWN : 0;
     /* A limit, or a base that is not there: the throw-away one serves. */
     if (!directory_find(p->bridge, p->a, &all, &organizations, &hidden) &&
         !directory_ping(p->bridge, err))
         return false;
-    for (size_t i = 0; i < sizeof OWN / sizeof *OWN; i++)
+    for (size_t i = 0; i < own; i++)
         try_write(p, open, "the own entry", p->user, OWN[i].attr);
-    try_write(p, open, "the platform group", c->admins_dn, "member");
+    if (c->admins_dn.len)
+        try_write(p, open, "the platform group", c->admins_dn, "member");
     if (organizations.count)
         try_organization(p, open, "an organization", organizations.at[0].dn);
     else if (p->organization.len)

@@ -97,9 +97,30 @@ struct directory_search directory_tokens(const struct directory *d)
     return (struct directory_search){
         .base = d->config->directory.tokens_base,
         .scope = DIRECTORY_SUB,
-        .filter = STR("(objectClass=kiopsPrincipal)"),
+        .filter = config_has_schema(&d->config->directory)
+                      ? STR("(objectClass=kiopsPrincipal)")
+                      : STR("(&(objectClass=organizationalRole)(description=kiopsTokenHash=*))"),
         .attrs = token_attrs,
     };
+}
+
+/* Tokens stand in no deeper folder. */
+struct directory_search directory_search_tokens(const struct directory *d)
+{
+    struct directory_search s = directory_tokens(d);
+    s.scope = DIRECTORY_ONE;
+    return s;
+}
+
+struct directory_search directory_search_token_hash(const struct directory *d, struct arena *a,
+                                                    struct str hash)
+{
+    bool own = config_has_schema(&d->config->directory);
+    struct directory_search s = directory_search_tokens(d);
+    s.filter = arena_fmt(a, "(&" STR_FMT "(%s" STR_FMT "))", STR_ARG(s.filter),
+                         own ? "kiopsTokenHash=" : "description=kiopsTokenHash=",
+                         STR_ARG(directory_filter_value(a, hash)));
+    return s;
 }
 
 struct directory_search directory_search_token(const struct directory *d, struct arena *a,
@@ -116,6 +137,12 @@ struct directory_search directory_search_token(const struct directory *d, struct
 struct directory_search directory_search_platform(const struct directory *d, struct arena *a)
 {
     (void)a;
+    /* In plain mode there is none: a search that is sound, and finds nothing. */
+    if (d->config->directory.admins_dn.len == 0)
+        return (struct directory_search){.base = d->config->directory.tokens_base,
+                                         .scope = DIRECTORY_BASE,
+                                         .filter = STR("(objectClass=groupOfNames)"),
+                                         .attrs = platform_attrs};
     return (struct directory_search){
         .base = d->config->directory.admins_dn, .scope = DIRECTORY_BASE, .attrs = platform_attrs};
 }
@@ -126,6 +153,7 @@ struct directory_search directory_search_has_value(struct arena *a, struct str e
     struct str escaped = directory_filter_value(a, dn);
     return (struct directory_search){
         .base = entry_dn,
+        .nothing = entry_dn.len == 0 || attr[0] == '\0',
         .scope = DIRECTORY_BASE,
         .filter = arena_fmt(a, "(%s=" STR_FMT ")", attr, STR_ARG(escaped)),
         .attrs = identity_attrs,
@@ -137,13 +165,14 @@ struct directory_search directory_search_groups_naming(const struct directory *d
 {
     const struct config_organizations *orgs = &d->config->directory.organizations;
     struct str escaped = directory_filter_value(a, dn);
+    struct str owner = orgs->owner.len ? orgs->owner : orgs->member;
     return (struct directory_search){
         .base = orgs->base,
         .scope = DIRECTORY_SUB,
         .filter =
             arena_fmt(a, "(&" STR_FMT "(|(" STR_FMT "=" STR_FMT ")(" STR_FMT "=" STR_FMT ")))",
                       STR_ARG(orgs->filter), STR_ARG(orgs->member), STR_ARG(escaped),
-                      STR_ARG(orgs->owner), STR_ARG(escaped)),
+                      STR_ARG(owner), STR_ARG(escaped)),
         .attrs = directory_organization_attrs(d, false, false),
     };
 }
@@ -152,7 +181,7 @@ struct directory_search directory_search_users_of(const struct directory *d, str
                                                   struct str organization_id)
 {
     const struct config_users *users = &d->config->directory.users;
-    if (!directory_is_uuid(organization_id))
+    if (!directory_is_uuid(organization_id) || !config_has_schema(&d->config->directory))
         return nothing(users->base, directory_user_attrs(d));
     struct str id = organization_id;
     return (struct directory_search){

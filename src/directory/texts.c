@@ -14,9 +14,11 @@
 EMBED(directory_text_schema, "conf/kiops.schema");
 EMBED(directory_text_acl, "conf/acl.conf");
 EMBED(directory_text_acl_389ds, "conf/acl-389ds.ldif");
+EMBED(directory_text_acl_plain, "conf/acl-plain.conf");
 
 extern const char directory_text_schema[], directory_text_schema_end[], directory_text_acl[],
-    directory_text_acl_end[], directory_text_acl_389ds[], directory_text_acl_389ds_end[];
+    directory_text_acl_end[], directory_text_acl_389ds[], directory_text_acl_389ds_end[],
+    directory_text_acl_plain[], directory_text_acl_plain_end[];
 
 struct str directory_schema_text(void)
 {
@@ -109,11 +111,23 @@ static void print_pending(const struct config *config, struct buf *out)
         buf_fmt(out, "ou=pending," STR_FMT, STR_ARG(parent(config->directory.users.base)));
 }
 
+/* "member,owner" as slapd wants it, "member || owner" as 389-ds. */
+static void print_groups(const struct config_directory *d, struct buf *out)
+{
+    buf_str(out, d->organizations.member);
+    if (d->organizations.owner.len)
+        buf_fmt(out, "%s" STR_FMT, d->preset == CONFIG_389DS ? " || " : ",",
+                STR_ARG(d->organizations.owner));
+}
+
 static struct str acl_text(enum config_preset preset)
 {
     if (preset == CONFIG_389DS)
         return (struct str){directory_text_acl_389ds,
                             (size_t)(directory_text_acl_389ds_end - directory_text_acl_389ds)};
+    if (preset == CONFIG_PLAIN)
+        return (struct str){directory_text_acl_plain,
+                            (size_t)(directory_text_acl_plain_end - directory_text_acl_plain)};
     return (struct str){directory_text_acl, (size_t)(directory_text_acl_end - directory_text_acl)};
 }
 
@@ -121,12 +135,16 @@ void directory_acl_print(const struct config *config, struct buf *out)
 {
     const struct config_directory *d = &config->directory;
     OWNED_BUF struct buf pending;
+    OWNED_BUF struct buf groups;
     buf_init(&pending, 1 << 16);
+    buf_init(&groups, 1 << 16);
     print_pending(config, &pending);
+    print_groups(d, &groups);
     const struct acl_name names[] = {
         {STR("@PENDING@"), buf_view(&pending)},
         {STR("@PEOPLE@"), d->users.base},
         {STR("@ORGANIZATIONS@"), d->organizations.base},
+        {STR("@GROUPS@"), buf_view(&groups)},
         {STR("@TOKENS@"), d->tokens_base},
         {STR("@PLATFORM@"), parent(d->tokens_base)},
         {STR("@ADMINS@"), d->admins_dn},

@@ -23,8 +23,8 @@ extern const struct directory_schema_form directory_schema_ldif, directory_schem
 void directory_schema_print(const struct directory_schema_form *form,
                             bool (*wanted)(struct str name, void *arg), void *arg, struct buf *out);
 
-/* conf/acl.conf (as slapd.conf takes it) or, for 389-ds, conf/acl-389ds.ldif, with this
- * configuration's names. */
+/* conf/acl.conf or, in plain mode, conf/acl-plain.conf (as slapd.conf takes them) or, for 389-ds,
+ * conf/acl-389ds.ldif, with this configuration's names. */
 void directory_acl_print(const struct config *config, struct buf *out);
 /* The same as values of olcAccess that stand before the site's own: `olcAccess: {0}to ...`. */
 void directory_acl_values(const struct config *config, struct buf *out);

@@ -70,6 +70,8 @@ enum http_next http_admit(struct http_request *r, struct directory_conn *conn)
     }
     if (r->target_good)
         r->route = http_route_find(&r->target, &r->resource_id);
+    if (r->route && r->route->resource && !service_type(h->service, r->route->resource->kind))
+        r->route = NULL; /* not served here, and in no discovery */
     bool open =
         r->route && r->route->discovery && h->config->server.public_discovery && is_read(r->method);
     if (!open && !r->authenticated) {

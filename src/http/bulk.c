@@ -18,14 +18,16 @@ size_t http_bulk_body_max(const struct http_request *r)
 static bool read_operations(struct http_request *r)
 {
     const struct service *s = r->server->service;
-    const struct scim_resource_type *types[] = {service_type(s, REPLICA_USER),
-                                                service_type(s, REPLICA_GROUP),
-                                                service_type(s, REPLICA_MEMBERSHIP)};
+    const struct scim_resource_type *types[REPLICA_KINDS];
+    size_t served = 0;
+    for (int kind = 0; kind < REPLICA_KINDS; kind++)
+        if (service_type(s, (enum replica_kind)kind))
+            types[served++] = service_type(s, (enum replica_kind)kind);
     http_begin(r);
     const struct scim_bulk_reading in = {.arena = r->arena,
                                          .dialect = r->dialect,
                                          .types = types,
-                                         .type_count = sizeof(types) / sizeof(*types),
+                                         .type_count = served,
                                          .circular = service_type(s, REPLICA_USER),
                                          .operations = r->server->config->limits.bulk_operations};
     return http_document_load(r, &r->err) && scim_bulk_read(&in, r->document, &r->bulk, &r->err);

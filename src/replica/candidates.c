@@ -134,10 +134,11 @@ static void in_order_once(struct part *p)
 static void add_external(const struct adding *to, const struct search *s)
 {
     const struct replica *r = s->replica;
-    struct str client = s->view.actor->client;
+    /* Without our schema an externalId is every client's (mapping_external_ids()). */
+    struct str client = r->owners_alone ? STR("") : s->view.actor->client;
     const struct str parts[] = {client, STR(":"), to->part->by.value};
     bool users = to->part->q->kind == REPLICA_USER;
-    if (client.len)
+    if (client.len || r->owners_alone)
         add_indexed(to, users ? &r->user_external : &r->organization_external,
                     arena_join(s->arena, parts, 3));
 }

@@ -38,7 +38,7 @@ static struct str managers_of(const struct view *v, const struct organization *o
     for (uint32_t i = 0; i < o->owners.count; i++) {
         const struct user *u = o->owners.at[i];
         const struct link *l = link_of(u, o);
-        if (!l || !link_counts(l, user_record(u)))
+        if (!l || (!v->replica->owners_alone && !link_counts(l, user_record(u))))
             continue;
         if (p.at > p.start)
             PEN_LIT(&p, ",");
@@ -163,23 +163,36 @@ static void render_members(struct pen *p, const struct view *v, const struct gro
     PEN_LIT(p, "]");
 }
 
-static void render_own_extension(struct pen *p, const struct group_facts *f)
+/* A comma behind the first. */
+static void next_member(struct pen *p, bool *any, struct str name)
+{
+    if (*any)
+        PEN_LIT(p, ",");
+    *any = true;
+    pen_str(p, name);
+}
+
+static void render_own_extension(struct pen *p, const struct view *v, const struct group_facts *f)
 {
     struct str own = record_field(f->rec, FIELD_OWN_EXTENSION);
+    bool any = own.len > 0, requests = !v->replica->owners_alone; /* else no schema has them */
     PEN_LIT(p, ",\"" SCIM_URN_KIOPS_ORGANIZATION "\":{");
     pen_str(p, own);
-    if (own.len)
-        PEN_LIT(p, ",");
-    pen_str(p, f->rec->open ? STR("\"joinPolicy\":\"open\"") : STR("\"joinPolicy\":\"closed\""));
+    if (requests) {
+        next_member(p, &any, STR("\"joinPolicy\":"));
+        pen_str(p, f->rec->open ? STR("\"open\"") : STR("\"closed\""));
+    }
     if (f->managers.len) {
-        PEN_LIT(p, ",\"managers\":[");
+        next_member(p, &any, STR("\"managers\":["));
         pen_str(p, f->managers);
         PEN_LIT(p, "]");
     }
     if (f->sight == SIGHT_FULL) {
-        PEN_LIT(p, ",\"memberCount\":");
+        next_member(p, &any, STR("\"memberCount\":"));
         pen_number(p, f->member_count);
-        PEN_LIT(p, ",\"pending\":");
+    }
+    if (f->sight == SIGHT_FULL && requests) {
+        next_member(p, &any, STR("\"pending\":"));
         pen_number(p, f->pending);
     }
     PEN_LIT(p, "}");
@@ -196,7 +209,7 @@ static void render_full(struct pen *p, const struct render *r, const struct grou
     if (r->sections & SECTION_MEMBERS)
         render_members(p, v, f);
     view_members_of(p, record_field(f->rec, FIELD_EXTENSIONS));
-    render_own_extension(p, f);
+    render_own_extension(p, v, f);
 }
 
 /* id, displayName, description only. A filter may ask for joinPolicy: whoever may ask to join finds
@@ -210,7 +223,7 @@ static void render_short(struct pen *p, const struct render *r, const struct gro
     PEN_LIT(p, ",\"displayName\":");
     pen_str(p, record_field(f->rec, FIELD_LABEL));
     if (r->sections & SECTION_PROBE) {
-        render_own_extension(p, f);
+        render_own_extension(p, r->view, f);
     } else if (own.len) {
         PEN_LIT(p, ",\"" SCIM_URN_KIOPS_ORGANIZATION "\":{");
         pen_str(p, own);

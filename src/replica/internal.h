@@ -271,6 +271,7 @@ struct replica {
     struct str base; /* JSON-escaped */
     const struct scim_resource_type *user_type, *group_type;
     struct str placeholder_key;
+    bool owners_alone;
     pthread_rwlock_t lock;
 
     struct order users, organizations;

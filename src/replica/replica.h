@@ -22,6 +22,7 @@ struct replica_settings {
     const struct scim_catalog *catalog;
     const struct directory *directory; /* for DN keys and mapping */
     struct str placeholder_dn;
+    bool owners_alone; /* plain mode: owners are shown as Managers, nobody has a role */
 };
 
 struct replica *replica_new(const struct replica_settings *s);

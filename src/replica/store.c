@@ -46,6 +46,7 @@ struct replica *replica_new(const struct replica_settings *s)
     r->user_type = scim_catalog_type(s->catalog, STR("User"));
     r->group_type = scim_catalog_type(s->catalog, STR("Group"));
     r->placeholder_key = dn_key(s->placeholder_dn);
+    r->owners_alone = s->owners_alone;
     r->tombstones = must(calloc(TOMBSTONES, sizeof *r->tombstones));
     r->platform.arena = arena_new();
     keep_init(&r->keep);

@@ -131,10 +131,16 @@ static void render_membership(struct pen *p, const struct view *v, const struct 
     PEN_LIT(p, "}");
 }
 
+/* In plain mode nobody has a role, and no schema has the extension. */
+static bool has_kiops(const struct view *v, const struct seats *s)
+{
+    return (s->admin || s->count) && !v->replica->owners_alone;
+}
+
 static void render_kiops(struct pen *p, const struct view *v, const struct record *rec,
                          const struct seats *s)
 {
-    if (!s->admin && !s->count)
+    if (!has_kiops(v, s))
         return;
     PEN_LIT(p, ",\"" SCIM_URN_KIOPS_USER "\":{");
     if (s->admin)
@@ -161,7 +167,7 @@ struct str user_render(const struct render *r, const struct record *rec, struct 
     PEN_LIT(&p, "{");
     if (r->sections & SECTION_SCHEMAS)
         view_schemas(&p, v->replica->user_type, rec->extensions,
-                     s.admin || s.count ? SCIM_URN_KIOPS_USER : "");
+                     has_kiops(v, &s) ? SCIM_URN_KIOPS_USER : "");
     PEN_LIT(&p, "\"id\":");
     pen_json(&p, record_field(rec, FIELD_ID));
     view_external(&p, v, rec);
@@ -169,7 +175,7 @@ struct str user_render(const struct render *r, const struct record *rec, struct 
         view_members_of(&p, record_field(rec, FIELD_CORE));
     if (r->sections & SECTION_GROUPS)
         render_groups(&p, v, &s);
-    if (r->sections & SECTION_ROLES)
+    if (r->sections & SECTION_ROLES && !v->replica->owners_alone)
         render_roles(&p, rec, &s);
     if (r->sections & SECTION_EXTENSIONS)
         view_members_of(&p, record_field(rec, FIELD_EXTENSIONS));

@@ -96,8 +96,9 @@ void view_schemas(struct pen *p, const struct scim_resource_type *type, uint16_t
 
 void view_external(struct pen *p, const struct view *v, const struct record *rec)
 {
-    struct str client = v->actor->client, value;
-    for (size_t at = 0; client.len && record_next(rec, FIELD_EXTERNAL, &at, &value);) {
+    struct str client = v->replica->owners_alone ? STR("") : v->actor->client, value;
+    bool asks = client.len || v->replica->owners_alone;
+    for (size_t at = 0; asks && record_next(rec, FIELD_EXTERNAL, &at, &value);) {
         if (value.len <= client.len || value.at[client.len] != ':' || !str_starts(value, client))
             continue;
         PEN_LIT(p, ",\"externalId\":");

@@ -15,8 +15,9 @@ struct scim_catalog {
 
 /* RFC 7643 3.1 defines these for all resources and no schema lists them. None is `required`: that
  * is asked of clients, and a client need not send them. */
-#define META 3
-static const struct scim_attr common_attrs[META + 1];
+#define META 2
+#define EXTERNAL_ID 3
+static const struct scim_attr common_attrs[EXTERNAL_ID + 1];
 
 #define META_SUB(text, kind)                                                                       \
     {                                                                                              \
@@ -30,7 +31,7 @@ static const struct scim_attr meta_subs[] = {
     META_SUB("version", SCIM_STRING),
 };
 
-static const struct scim_attr common_attrs[META + 1] = {
+static const struct scim_attr common_attrs[EXTERNAL_ID + 1] = {
     /* Without case, unlike a reference: URNs are compared so. */
     {.name = STR_INIT("schemas"),
      .type = SCIM_STRING,
@@ -43,12 +44,12 @@ static const struct scim_attr common_attrs[META + 1] = {
      .mutability = SCIM_READ_ONLY,
      .returned = SCIM_ALWAYS,
      .uniqueness = SCIM_GLOBAL_UNIQUE},
-    {.name = STR_INIT("externalId"), .type = SCIM_STRING, .case_exact = true},
     [META] = {.name = STR_INIT("meta"),
               .type = SCIM_COMPLEX,
               .mutability = SCIM_READ_ONLY,
               .subs = meta_subs,
               .sub_count = COUNT(meta_subs)},
+    [EXTERNAL_ID] = {.name = STR_INIT("externalId"), .type = SCIM_STRING, .case_exact = true},
 };
 
 struct scim_catalog *scim_catalog_new(void)
@@ -174,6 +175,13 @@ bool scim_catalog_add_type(struct scim_catalog *c, const json_t *type, struct er
     c->types = arena_grow(c->arena, c->types, sizeof(c->types[0]), c->type_count, &c->type_cap);
     c->types[c->type_count++] = t;
     return true;
+}
+
+void scim_catalog_drop_external_id(struct scim_catalog *c, struct str type)
+{
+    for (size_t i = 0; i < c->type_count; i++)
+        if (str_eq(c->types[i]->name, type))
+            c->types[i]->common_count = EXTERNAL_ID;
 }
 
 /* ---- extensions of the administrator's own */

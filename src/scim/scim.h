@@ -102,6 +102,8 @@ MUST_CHECK bool scim_catalog_add_type(struct scim_catalog *c, const json_t *type
  * a URN of its own, and with nothing that nobody would keep (uniqueness). */
 MUST_CHECK bool scim_catalog_add_extension(struct scim_catalog *c, struct str type,
                                            const json_t *schema, struct error *err);
+/* Of this type externalId is not kept: it is an unknown attribute then. Before anybody looks. */
+void scim_catalog_drop_external_id(struct scim_catalog *c, struct str type);
 const struct scim_schema *scim_catalog_schema(const struct scim_catalog *c,
                                               struct str urn); /* without case; NULL */
 const struct scim_resource_type *scim_catalog_type(const struct scim_catalog *c,

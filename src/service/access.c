@@ -77,11 +77,8 @@ bool access_actor_of_token(const struct service *s, const struct directory_token
 static bool token_in_directory(const struct service_call *c, struct str hash,
                                struct directory_token *t, struct error *err)
 {
-    struct directory_search search = {
-        .base = c->service->config->directory.tokens_base,
-        .scope = DIRECTORY_ONE,
-        .filter = arena_fmt(c->arena, "(kiopsTokenHash=" STR_FMT ")", STR_ARG(hash)),
-    };
+    struct directory_search search =
+        directory_search_token_hash(c->service->directory, c->arena, hash);
     struct directory_entries found;
     if (!directory_find(c->conn, c->arena, &search, &found, err))
         return false;
@@ -235,8 +232,9 @@ static bool confirm_person(const struct service_call *c, struct str organization
     if (manager && found[1].count != 1)
         return lost_standing(err);
     struct str group = admin ? s->config->directory.admins_dn : found[1].at[0].dn;
-    struct directory_search named[2] = {directory_search_has_value(a, group, "member", me.dn),
-                                        directory_search_has_value(a, group, "owner", me.dn)};
+    const char *member = admin ? "member" : member_attr(c);
+    struct directory_search named[2] = {directory_search_has_value(a, group, member, me.dn),
+                                        directory_search_has_value(a, group, owner_attr(c), me.dn)};
     if (!directory_find_all(c->conn, a, (struct directory_searches){named, 2}, found, err))
         return false;
     struct str where = admin ? STR("platform") : organization_id;

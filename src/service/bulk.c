@@ -347,6 +347,8 @@ static void read_projections(struct runner *r)
     struct error none = ERROR_INIT;
     for (size_t kind = 0; kind < REPLICA_KINDS; kind++) {
         in.type = r->ask.call.service->types[kind];
+        if (!in.type)
+            continue;
         if (!scim_projection_parse(&in, STR("id"), STR_NONE, &r->nothing[kind], &none))
             r->nothing[kind] = NULL; /* everything is rendered, and nothing else changes */
     }

@@ -14,6 +14,16 @@ struct directory_writer group_write_writer(const struct service_call *c)
     };
 }
 
+bool group_may_write(const struct service_call *c, struct error *err)
+{
+    if (!access_may_write(c, err))
+        return false;
+    return !config_groups_read_only(&c->service->config->directory) ||
+           error_set(err, ERR_FORBIDDEN,
+                     "groups are read only here: posixGroup names its members by uid, not by DN; "
+                     "change them in the directory");
+}
+
 bool group_write_judge(struct group_write *w, enum kiops_change_kind kind, struct error *err)
 {
     const struct service_call *c = w->call;

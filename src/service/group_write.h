@@ -28,6 +28,9 @@ struct group_write {
         failing; /* the last try met no clear answer of the directory: what stopped it is no race */
 };
 
+/* As access_may_write(); ERR_FORBIDDEN where the group class is only shown. */
+MUST_CHECK bool group_may_write(const struct service_call *c, struct error *err);
+
 /* A fresh marker, by which a write whose answer was lost is found again. */
 struct directory_writer group_write_writer(const struct service_call *c);
 MUST_CHECK bool group_write_judge(struct group_write *w, enum kiops_change_kind kind,

@@ -45,6 +45,21 @@ struct service {
     atomic_uint_fast64_t refused_by_rule[32], unknown_outcomes, lost_races, feed_events;
 };
 
+/* Where members and Managers of an organization stand; "" where it has no Managers. */
+static inline const char *member_attr(const struct service_call *c)
+{
+    return directory_member_attr(c->service->directory);
+}
+static inline const char *owner_attr(const struct service_call *c)
+{
+    return directory_owner_attr(c->service->directory);
+}
+/* Does authority have the person's side (DESIGN 3.2)? In plain mode `member` is all there is. */
+static inline bool has_person_side(const struct service_call *c)
+{
+    return config_has_schema(&c->service->config->directory);
+}
+
 /* ---- workers.c: threads with a connection each and a bounded queue
  * ------------------------------- */
 struct worker_pool *workers_start(struct directory *d, enum directory_account account,

@@ -8,6 +8,8 @@ enum step operation_join_person(struct change *ch, struct error *err)
 {
     const struct sight *g = &ch->sight;
     struct directory_mods m;
+    if (!has_person_side(ch->call))
+        return STEP_DONE;
     /* Memory learns of the two sides one after the other: of a member it may know the join and the
      * permissions, and not yet that they are in. A fresh look reads the person first, `member`
      * last; beside a rename the groups come first. */
@@ -43,7 +45,8 @@ static enum step take_back_join(struct change *ch, struct error *err)
 {
     struct directory_mods m;
     directory_mods_init(&m, ch->call->arena);
-    directory_mods_one(&m, DIRECTORY_DELETE, "kiopsJoined", ch->new_joined);
+    if (ch->new_joined.len)
+        directory_mods_one(&m, DIRECTORY_DELETE, "kiopsJoined", ch->new_joined);
     if (operation_take_back(ch, &m, err) == SENT_FAILED)
         return STEP_FAILED;
     error_set(err, ERR_NOT_FOUND, "the organization was deleted meanwhile");
@@ -57,8 +60,8 @@ static enum step join_organization(struct change *ch, struct error *err)
     struct directory_mods m;
     directory_mods_init(&m, ch->call->arena);
     if (ch->sight.in)
-        directory_mods_one(&m, DIRECTORY_DELETE, "member", ch->sight.person.dn);
-    directory_mods_one(&m, DIRECTORY_ADD, "member", ch->sight.person.dn);
+        directory_mods_one(&m, DIRECTORY_DELETE, member_attr(ch->call), ch->sight.person.dn);
+    directory_mods_one(&m, DIRECTORY_ADD, member_attr(ch->call), ch->sight.person.dn);
     struct replica_set_change set = operation_set(ch, ch->sight.in ? 0 : 1, 0);
     switch (operation_modify_organization(ch, &m, (struct set_changes){&set, 1}, err)) {
     case SENT_DONE:
@@ -79,7 +82,7 @@ static enum step take_back_member(struct change *ch, struct error *err)
 {
     struct directory_mods m;
     directory_mods_init(&m, ch->call->arena);
-    directory_mods_one(&m, DIRECTORY_DELETE, "member", ch->sight.person.dn);
+    directory_mods_one(&m, DIRECTORY_DELETE, member_attr(ch->call), ch->sight.person.dn);
     struct replica_set_change set = operation_set(ch, -1, 0);
     return operation_modify_organization(ch, &m, (struct set_changes){&set, 1}, err) == SENT_FAILED
                ? STEP_FAILED

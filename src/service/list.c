@@ -50,11 +50,15 @@ static struct directory_search search_of(const struct service_call *c,
                      : directory_search_organization(d, a, value);
     struct directory_search search = users ? directory_search_user(d, a, STR_NONE)
                                            : directory_search_organization(d, a, STR_NONE);
-    value = arena_fmt(a, STR_FMT ":" STR_FMT, STR_ARG(c->actor.client), STR_ARG(value));
+    const char *attr = directory_external_attr(d);
+    if (!attr)
+        return search;
+    if (has_person_side(c))
+        value = arena_fmt(a, STR_FMT ":" STR_FMT, STR_ARG(c->actor.client), STR_ARG(value));
     search.nothing = false; /* no id was asked for, but a filter of our own */
-    search.filter = arena_fmt(a, "(&" STR_FMT "(kiopsExternalId=" STR_FMT "))",
+    search.filter = arena_fmt(a, "(&" STR_FMT "(%s=" STR_FMT "))",
                               STR_ARG(users ? config->users.filter : config->organizations.filter),
-                              STR_ARG(directory_filter_value(a, value)));
+                              attr, STR_ARG(directory_filter_value(a, value)));
     return search;
 }
 

@@ -52,17 +52,18 @@ static bool look_at_group(struct naming *n, struct str from, struct str to, stru
     const struct service_call *c = n->call;
     struct str group = n->group->dn;
     static const char *const attrs[] = {"entryUUID", NULL};
-    struct directory_search in[5] = {directory_search_has_value(c->arena, group, "member", from),
-                                     directory_search_has_value(c->arena, group, "owner", from),
-                                     {.base = from, .scope = DIRECTORY_BASE, .attrs = attrs},
-                                     directory_search_has_value(c->arena, group, "member", to),
-                                     directory_search_has_value(c->arena, group, "owner", to)};
+    struct directory_search in[5] = {
+        directory_search_has_value(c->arena, group, member_attr(c), from),
+        directory_search_has_value(c->arena, group, owner_attr(c), from),
+        {.base = from, .scope = DIRECTORY_BASE, .attrs = attrs},
+        directory_search_has_value(c->arena, group, member_attr(c), to),
+        directory_search_has_value(c->arena, group, owner_attr(c), to)};
     struct directory_entries found[5] = {0};
     if (!directory_find_all(c->conn, c->arena, (struct directory_searches){in, to.len ? 5 : 3},
                             found, err))
         return false;
     n->somebodys = found[2].count > 0;
-    const struct directory_attr *owners = directory_attr(n->group, "owner");
+    const struct directory_attr *owners = directory_attr(n->group, owner_attr(c));
     n->member = found[0].count > 0;
     n->owner = found[1].count > 0;
     n->to_member = found[3].count > 0;
@@ -88,11 +89,11 @@ static enum step clear_from_group(const struct naming *n, struct str dn, struct 
     struct directory_mods m;
     directory_mods_init(&m, n->call->arena);
     if (n->last_owner)
-        directory_mods_one(&m, DIRECTORY_ADD, "owner", placeholder);
+        directory_mods_one(&m, DIRECTORY_ADD, owner_attr(n->call), placeholder);
     if (n->owner)
-        directory_mods_one(&m, DIRECTORY_DELETE, "owner", dn);
+        directory_mods_one(&m, DIRECTORY_DELETE, owner_attr(n->call), dn);
     if (n->member)
-        directory_mods_one(&m, DIRECTORY_DELETE, "member", dn);
+        directory_mods_one(&m, DIRECTORY_DELETE, member_attr(n->call), dn);
     struct replica_set_change sets[] = {
         {.dn = dn, .member = n->member ? -1 : 0, .owner = n->owner ? -1 : 0},
         {.dn = placeholder, .owner = n->last_owner ? 1 : 0}};
@@ -105,13 +106,13 @@ static enum step move_in_group(const struct naming *n, struct str from, struct s
     struct directory_mods m;
     directory_mods_init(&m, n->call->arena);
     if (n->member && !n->to_member)
-        directory_mods_one(&m, DIRECTORY_ADD, "member", to);
+        directory_mods_one(&m, DIRECTORY_ADD, member_attr(n->call), to);
     if (n->member)
-        directory_mods_one(&m, DIRECTORY_DELETE, "member", from);
+        directory_mods_one(&m, DIRECTORY_DELETE, member_attr(n->call), from);
     if (n->owner && !n->to_owner)
-        directory_mods_one(&m, DIRECTORY_ADD, "owner", to);
+        directory_mods_one(&m, DIRECTORY_ADD, owner_attr(n->call), to);
     if (n->owner)
-        directory_mods_one(&m, DIRECTORY_DELETE, "owner", from);
+        directory_mods_one(&m, DIRECTORY_DELETE, owner_attr(n->call), from);
     struct replica_set_change sets[] = {
         {.dn = from, .member = n->member ? -1 : 0, .owner = n->owner ? -1 : 0},
         {.dn = to, .member = n->member ? 1 : 0, .owner = n->owner ? 1 : 0}};
@@ -141,8 +142,9 @@ static enum step change_platform(const struct service_call *c, struct str from, 
 static enum step work_once(const struct service_call *c, naming_work *work, struct str from,
                            struct str to, struct error *err)
 {
-    static const char *const attrs[] = {"owner",    "objectClass", "entryUUID",
-                                        "entryCSN", "entryUSN",    NULL};
+    const char *const attrs[] = {
+        "objectClass", "entryUUID", "entryCSN", "entryUSN", *owner_attr(c) ? owner_attr(c) : NULL,
+        NULL};
     struct directory_search search =
         directory_search_groups_naming(c->service->directory, c->arena, from);
     search.attrs = attrs;

@@ -80,6 +80,8 @@ void operation_none_of(const struct change *ch, struct directory_mods *m)
     const struct sight *g = &ch->sight;
     struct arena *a = ch->call->arena;
     struct str organization = ch->what.organization;
+    if (!has_person_side(ch->call))
+        return;
     operation_delete_all(m, "kiopsPermission", &g->permissions);
     for (int p = 0; p < KIOPS_PERMISSIONS; p++) {
         struct str name = kiops_permission_name((enum kiops_permission)p);
@@ -179,12 +181,13 @@ static bool modify_group(const struct service_call *c, const struct directory_ta
                          const struct directory_mods *m, struct directory_result *result,
                          struct error *err)
 {
+    bool platform = str_eq(t->dn, c->service->config->directory.admins_dn);
     if (!directory_modify(c->conn, t, m, result, err))
         return false;
     if (!result->last_value)
         return true;
     struct directory_mods more = *m;
-    directory_mods_one(&more, DIRECTORY_ADD, "member",
+    directory_mods_one(&more, DIRECTORY_ADD, platform ? "member" : member_attr(c),
                        c->service->config->directory.organizations.placeholder_dn);
     return directory_modify(c->conn, t, &more, result, err);
 }

@@ -55,6 +55,9 @@ static bool find_own_add(struct group_write *w, struct error *err)
         return false;
     if (found.count != 1)
         return error_set(err, ERR_UNAVAILABLE, "the directory did not take the group; try again");
+    if (!has_person_side(c)) /* nothing on the entry says who made it */
+        return error_set(err, ERR_UNAVAILABLE,
+                         "the directory did not answer; look the group up before you try again");
     w->id = found.at[0].id;
     if (!group_write_read(w, err))
         return false;
@@ -135,7 +138,7 @@ enum service_status service_group_create(const struct service_call *c, const jso
     struct group_write w = {.call = c, .body = body};
     if (!c->conn)
         return SERVICE_NEEDS_DIRECTORY;
-    if (!access_may_write(c, err) || !service_readable(c->service, err))
+    if (!group_may_write(c, err) || !service_readable(c->service, err))
         return SERVICE_FAILED;
     w.writer = group_write_writer(c);
     bool done = create_group(&w, err);

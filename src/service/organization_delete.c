@@ -1,6 +1,6 @@
 /* Delete an organization (DESIGN 3.3): what people hold of it first, then the entry, then a search
  * until nobody holds anything. */
-#include "service/internal.h"
+#include "service/group_write.h"
 
 #define SWEEPS 3
 
@@ -115,7 +115,7 @@ enum service_status service_group_delete(const struct service_call *c, struct st
     (void)out;
     if (!c->conn)
         return SERVICE_NEEDS_DIRECTORY;
-    if (!access_may_write(c, err) || !service_readable(s, err) ||
+    if (!group_may_write(c, err) || !service_readable(s, err) ||
         !find_organization(c, id, &o, err) || !check_version(c, id, err))
         return SERVICE_FAILED;
     struct kiops_change what = {.kind = KIOPS_DELETE_ORGANIZATION,

@@ -218,7 +218,7 @@ static bool add_members(struct change *const *joins, size_t n, struct error *err
         sets[i] = operation_set(joins[i], 1, 0);
         dns[i] = joins[i]->sight.person.dn;
     }
-    directory_mods_push(&m, DIRECTORY_ADD, "member", dns, n);
+    directory_mods_push(&m, DIRECTORY_ADD, member_attr(first->call), dns, n);
     return operation_modify_organization(first, &m, (struct set_changes){sets, n}, err) ==
            SENT_DONE;
 }

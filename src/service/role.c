@@ -26,16 +26,16 @@ static enum sent promote_organization(struct change *ch, struct error *err)
     struct str placeholder = ch->call->service->config->directory.organizations.placeholder_dn;
     struct directory_mods m;
     directory_mods_init(&m, ch->call->arena);
-    directory_mods_prove_there(&m, "member", g->person.dn);
+    directory_mods_prove_there(&m, member_attr(ch->call), g->person.dn);
     if (g->owner)
-        directory_mods_one(&m, DIRECTORY_DELETE, "owner", g->person.dn);
-    directory_mods_one(&m, DIRECTORY_ADD, "owner", g->person.dn);
+        directory_mods_one(&m, DIRECTORY_DELETE, owner_attr(ch->call), g->person.dn);
+    directory_mods_one(&m, DIRECTORY_ADD, owner_attr(ch->call), g->person.dn);
     if (!g->organization.managed)
         directory_mods_one(&m, DIRECTORY_ADD, "objectClass", STR("kiopsManagedOrganization"));
     if (g->organization.has_placeholder_owner)
-        directory_mods_one(&m, DIRECTORY_DELETE, "owner", placeholder);
+        directory_mods_one(&m, DIRECTORY_DELETE, owner_attr(ch->call), placeholder);
     else
-        directory_mods_prove_absent(&m, "owner", placeholder);
+        directory_mods_prove_absent(&m, owner_attr(ch->call), placeholder);
     struct replica_set_change sets[] = {operation_set(ch, 0, g->owner ? 0 : 1),
                                         {.dn = placeholder, .owner = -1}};
     size_t count = g->organization.has_placeholder_owner ? 2 : 1;
@@ -124,10 +124,10 @@ enum step operation_demote(struct change *ch, struct error *err)
         return STEP_FAILED;
     }
     directory_mods_init(&m, ch->call->arena);
-    directory_mods_prove_there(&m, "owner", g->other_manager);
+    directory_mods_prove_there(&m, owner_attr(ch->call), g->other_manager);
     if (g->actor_dn.len && !str_eq(g->actor_dn, g->other_manager))
-        directory_mods_prove_there(&m, "owner", g->actor_dn);
-    directory_mods_one(&m, DIRECTORY_DELETE, "owner", g->person.dn);
+        directory_mods_prove_there(&m, owner_attr(ch->call), g->actor_dn);
+    directory_mods_one(&m, DIRECTORY_DELETE, owner_attr(ch->call), g->person.dn);
     struct replica_set_change set = operation_set(ch, 0, -1);
     enum step decided =
         to_step(operation_modify_organization(ch, &m, (struct set_changes){&set, 1}, err));

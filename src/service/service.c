@@ -15,7 +15,9 @@ static bool find_types(struct service *s, struct error *err)
                                                          &service_memberships};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         const struct scim_resource_type *type = scim_catalog_type(s->catalog, all[i]->name);
-        if (!type)
+        bool optional =
+            all[i]->kind == REPLICA_MEMBERSHIP && !config_has_schema(&s->config->directory);
+        if (!type && !optional)
             return error_set(err, ERR_CONFIG,
                              "mapping.schema_dir: has no resource type " STR_FMT
                              "; name the directory that came with this program",
@@ -48,6 +50,7 @@ bool service_start(const struct service_settings *settings, struct service **out
         .catalog = s->catalog,
         .directory = s->directory,
         .placeholder_dn = config->directory.organizations.placeholder_dn,
+        .owners_alone = !config_has_schema(&config->directory),
     });
     if (!notices_start(&(struct notice_settings){&config->webhook, s->replica, s->base},
                        &s->notices, err)) {

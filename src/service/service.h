@@ -39,6 +39,7 @@ void service_stop(struct service *s); /* waits for requests on writer threads */
 
 const struct config *service_config(const struct service *s);
 const struct scim_catalog *service_catalog(const struct service *s);
+/* NULL: not served (Memberships in plain mode). */
 const struct scim_resource_type *service_type(const struct service *s, enum replica_kind kind);
 struct replica *service_replica(const struct service *s);
 /* ERR_UNAVAILABLE until the first refresh is complete, and when the feed is older than

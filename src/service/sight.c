@@ -125,10 +125,10 @@ static bool look_at_owners(struct change *ch, struct error *err)
                                                                     : OWNERS_MAX;
     struct directory_search *s = ARENA_ARRAY(a, struct directory_search, 1 + 2 * owners);
     struct directory_entries *found = ARENA_ARRAY(a, struct directory_entries, 1 + 2 * owners);
-    s[n++] = directory_search_has_value(a, g->organization.dn, "member", g->person.dn);
+    s[n++] = directory_search_has_value(a, g->organization.dn, member_attr(ch->call), g->person.dn);
     for (size_t i = 0; i < owners; i++) {
         struct str dn = g->organization.owners[i].dn;
-        s[n++] = directory_search_has_value(a, g->organization.dn, "member", dn);
+        s[n++] = directory_search_has_value(a, g->organization.dn, member_attr(ch->call), dn);
         s[n++] = (struct directory_search){
             .base = dn, .scope = DIRECTORY_BASE, .attrs = directory_user_attrs(d)};
     }
@@ -324,7 +324,7 @@ static bool has_leftovers(const struct change *ch)
         return !g->in &&
                (g->owner || g->manager || g->permissions.count || (g->joined.count && !young));
     if (ch->what.kind == KIOPS_ADD || ch->what.kind == KIOPS_APPROVE)
-        return g->in && !g->joined.count;
+        return g->in && !g->joined.count && has_person_side(ch->call);
     if (ch->what.kind == KIOPS_DEMOTE) /* after its deciding step the person's side is left */
         return g->owner || (g->manager && ch->wrote);
     return false;

@@ -87,8 +87,8 @@ static bool look_at_places(const struct service_call *c, struct standing *s, str
         struct directory_search *at = asked + i * ASKED_A_PLACE;
         at[0] = directory_search_organization(d, a, s->places[i].id);
         at[0].attrs = directory_organization_attrs(d, false, false);
-        at[1] = directory_search_has_value(a, s->places[i].dn, "member", dn);
-        at[2] = directory_search_has_value(a, s->places[i].dn, "owner", dn);
+        at[1] = directory_search_has_value(a, s->places[i].dn, member_attr(c), dn);
+        at[2] = directory_search_has_value(a, s->places[i].dn, owner_attr(c), dn);
         at[1].nothing = at[2].nothing = s->places[i].dn.len == 0;
     }
     asked[n - 1] =

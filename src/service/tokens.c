@@ -90,6 +90,20 @@ static const char *profile_names(struct arena *a)
     return arena_cstr(a, names);
 }
 
+/* Requests and roles have no place in a directory without the kiops schema. */
+static bool check_plain(const struct service_token_request *t, struct error *err)
+{
+    if (str_eq(t->push_mode, STR("request")))
+        return error_set(err, ERR_INVALID_VALUE,
+                         "--push-mode: a plain directory keeps no requests; use direct");
+    for (size_t i = 0; i < t->option_count; i++)
+        if (str_starts(t->options[i], STR("write_roles=")))
+            return error_set(
+                err, ERR_INVALID_VALUE,
+                "--option write_roles: a plain directory keeps no roles; leave it out");
+    return true;
+}
+
 static bool check(struct directory_conn *conn, struct arena *a,
                   const struct service_token_request *t, struct error *err)
 {
@@ -105,6 +119,9 @@ static bool check(struct directory_conn *conn, struct arena *a,
                          "--role: one of PlatformAdmin, Manager, Member (KB-R01)");
     if (!scim_dialect_find(t->profile))
         return error_set(err, ERR_INVALID_VALUE, "--profile: one of %s", profile_names(a));
+    if (!config_has_schema(&directory_config(directory_of(conn))->directory) &&
+        !check_plain(t, err))
+        return false;
     if (role != KIOPS_PLATFORM_ADMIN && t->organization_count == 0)
         return error_set(err, ERR_INVALID_VALUE, "a token with that role needs --organization ID");
     if (t->expires != INSTANT_NONE && t->expires <= clock_now())
@@ -138,28 +155,28 @@ static void make_secret(struct buf *token)
     explicit_bzero(text, sizeof text);
 }
 
-static void describe(const struct service_token_request *t, struct str hash,
-                     struct directory_mods *m)
+static void describe(const struct directory *d, const struct service_token_request *t,
+                     struct str hash, struct directory_mods *m)
 {
-    static const struct str class = STR_INIT("kiopsPrincipal");
-    directory_mods_one(m, DIRECTORY_ADD, "objectClass", class);
+    char time[CLOCK_TEXT_MAX];
+    const struct directory_token_value once[] = {
+        {"kiopsTokenHash", hash},          {"kiopsTokenClient", t->client},
+        {"kiopsTokenRole", t->role},       {"kiopsTokenAccess", t->access},
+        {"kiopsTokenProfile", t->profile}, {"kiopsTokenPushMode", t->push_mode},
+    };
+    size_t n = sizeof once / sizeof *once;
+    struct directory_token_value *all = ARENA_ARRAY(
+        m->arena, struct directory_token_value, n + t->organization_count + t->option_count + 1);
+    memcpy(all, once, sizeof once);
+    for (size_t i = 0; i < t->organization_count; i++)
+        all[n++] = (struct directory_token_value){"kiopsTokenOrganization", t->organizations[i]};
+    for (size_t i = 0; i < t->option_count; i++)
+        all[n++] = (struct directory_token_value){"kiopsTokenOption", t->options[i]};
+    if (t->expires != INSTANT_NONE)
+        all[n++] = (struct directory_token_value){
+            "kiopsTokenExpires", arena_str(m->arena, clock_generalized(t->expires, time))};
     directory_mods_one(m, DIRECTORY_ADD, "cn", t->name);
-    directory_mods_one(m, DIRECTORY_ADD, "kiopsTokenHash", hash);
-    directory_mods_one(m, DIRECTORY_ADD, "kiopsTokenClient", t->client);
-    directory_mods_one(m, DIRECTORY_ADD, "kiopsTokenRole", t->role);
-    directory_mods_one(m, DIRECTORY_ADD, "kiopsTokenAccess", t->access);
-    directory_mods_one(m, DIRECTORY_ADD, "kiopsTokenProfile", t->profile);
-    directory_mods_one(m, DIRECTORY_ADD, "kiopsTokenPushMode", t->push_mode);
-    if (t->organization_count)
-        directory_mods_push(m, DIRECTORY_ADD, "kiopsTokenOrganization", t->organizations,
-                            t->organization_count);
-    if (t->option_count)
-        directory_mods_push(m, DIRECTORY_ADD, "kiopsTokenOption", t->options, t->option_count);
-    if (t->expires != INSTANT_NONE) {
-        char time[CLOCK_TEXT_MAX];
-        directory_mods_one(m, DIRECTORY_ADD, "kiopsTokenExpires",
-                           arena_str(m->arena, clock_generalized(t->expires, time)));
-    }
+    directory_unmap_token(d, all, n, m);
 }
 
 static struct str token_dn(const struct directory *d, struct arena *a, struct str name)
@@ -193,7 +210,7 @@ bool service_token_create(const struct service_operator *o, const struct service
     make_secret(token);
     hash_sha256_hex(buf_view(token), hash);
     directory_mods_init(&attrs, a);
-    describe(t, str_of(hash), &attrs);
+    describe(directory_of(conn), t, str_of(hash), &attrs);
     struct kiops_record record = record_of(KIOPS_CREATE_TOKEN, o->name, t->name);
     if (!audit_intent(o->audit, &record, STR_NONE, &intent, err))
         return false;
@@ -232,11 +249,7 @@ bool service_token_list(const struct service_operator *o, struct directory_token
 {
     struct directory_conn *conn = o->conn;
     struct arena *a = o->arena;
-    struct directory_search s = {
-        .base = directory_config(directory_of(conn))->directory.tokens_base,
-        .scope = DIRECTORY_ONE,
-        .filter = STR("(objectClass=kiopsPrincipal)"),
-    };
+    struct directory_search s = directory_search_tokens(directory_of(conn));
     struct directory_entries found;
     if (!directory_find(conn, a, &s, &found, err))
         return false;

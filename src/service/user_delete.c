@@ -125,16 +125,16 @@ static enum sent leave(struct deletion *d, struct change *ch, struct error *err)
     if (g->owner) {
         bool vacant = ch->vacates || !g->other_manager.len;
         if (!vacant)
-            directory_mods_prove_there(&m, "owner", g->other_manager);
-        directory_mods_one(&m, DIRECTORY_DELETE, "owner", g->person.dn);
+            directory_mods_prove_there(&m, owner_attr(d->call), g->other_manager);
+        directory_mods_one(&m, DIRECTORY_DELETE, owner_attr(d->call), g->person.dn);
         takes_place = vacant && g->organization.managed && !g->organization.has_placeholder_owner;
         if (takes_place)
-            directory_mods_one(&m, DIRECTORY_ADD, "owner", placeholder);
-    } else {
-        directory_mods_prove_absent(&m, "owner", g->person.dn);
+            directory_mods_one(&m, DIRECTORY_ADD, owner_attr(d->call), placeholder);
+    } else if (*owner_attr(d->call)) {
+        directory_mods_prove_absent(&m, owner_attr(d->call), g->person.dn);
     }
     if (g->in)
-        directory_mods_one(&m, DIRECTORY_DELETE, "member", g->person.dn);
+        directory_mods_one(&m, DIRECTORY_DELETE, member_attr(d->call), g->person.dn);
     struct replica_set_change sets[] = {operation_set(ch, g->in ? -1 : 0, g->owner ? -1 : 0),
                                         {.dn = placeholder, .owner = 1}};
     enum sent sent =

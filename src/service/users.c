@@ -49,6 +49,9 @@ static bool find_own_add(struct user_write *w, struct str user_name, struct erro
     w->doubtful = false;
     if (found.count != 1)
         return error_set(err, ERR_UNAVAILABLE, "the directory did not take the user; try again");
+    if (!has_person_side(c)) /* nothing on the entry says who made it */
+        return error_set(err, ERR_UNAVAILABLE,
+                         "the directory did not answer; look the user up before you try again");
     w->entry = found.at[0];
     if (!directory_map_user(c->service->directory, c->arena, &w->entry, &w->before, err))
         return false;

@@ -85,7 +85,7 @@ def schema():
 def rules():
     """{dn: lines} of conf/acl-389ds.ldif."""
     found = {site.BASE: SITE}
-    for record in render("acl-389ds.ldif").split("\n\n"):
+    for record in render("acl-389ds.ldif", " || ").split("\n\n"):
         lines = [line for line in record.splitlines() if line and not line.startswith("#")]
         if lines:
             values = [line for line in lines[1:] if line.split(":")[0] in ("aci",) or line.startswith("ns")]

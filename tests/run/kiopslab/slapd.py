@@ -66,14 +66,14 @@ syncprov-sessionlog 10000
 """
 
 
-def render(name):
-    """The access rules of conf/ with the names of the sample directory."""
+def render(name, between=","):
+    """The access rules of conf/ with the names of the sample directory; `between` stands between attributes."""
     text = (REPOSITORY / "conf" / name).read_text()
     for name, dn in (("PEOPLE", site.PEOPLE), ("ORGANIZATIONS", site.ORGANIZATIONS),
                      ("PLATFORM", site.PLATFORM), ("TOKENS", site.TOKENS), ("PENDING", site.PENDING), ("ADMINS", site.ADMINS), ("BRIDGE", site.BRIDGE),
                      ("OPERATOR", site.OPERATOR), ("READERS", site.SERVICES)):
         text = text.replace(f"@{name}@", dn)
-    return text
+    return text.replace("@GROUPS@", between.join(("member", "owner")))
 
 
 def allowed_binary(home):
