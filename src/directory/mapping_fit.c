@@ -11,6 +11,7 @@
 struct fit {
     const struct config *config;
     struct arena *arena;
+    size_t writable;   /* rows so far that may be written */
     struct str prefix; /* of paths: "" for the core schema of users, else the URN and a colon */
 };
 
@@ -36,7 +37,7 @@ static bool is_replaced(const struct config *c, const struct config_map *row, bo
 }
 
 /* The rows of `path`: how many, and whether they give a type. */
-static size_t rows_of(const struct fit *f, struct str path, json_t *types)
+static size_t rows_of(struct fit *f, struct str path, json_t *types)
 {
     size_t n = 0;
     struct config_map row;
@@ -44,6 +45,7 @@ static size_t rows_of(const struct fit *f, struct str path, json_t *types)
         if (!maps(&row, path) || is_replaced(f->config, &row, i == 0))
             continue;
         n++;
+        f->writable++;
         if (row.type.len)
             json_push(types, json_string_safe(row.type));
     }
@@ -52,6 +54,7 @@ static size_t rows_of(const struct fit *f, struct str path, json_t *types)
         if (!maps(&row, path))
             continue;
         n++;
+        f->writable += !row.read_only;
         if (row.type.len)
             json_push(types, json_string_safe(row.type));
     }
@@ -76,7 +79,7 @@ static bool is_named(const json_t *attr, const char *name)
 
 /* Keeps the sub-attributes that have rows; of a list mapped as a whole its values; and the type
  * that its rows give. */
-static bool fit_subs(const struct fit *f, json_t *attr)
+static bool fit_subs(struct fit *f, json_t *attr)
 {
     json_t *subs = json_object_get(attr, "subAttributes");
     OWNED_JSON json_t *types = json_array();
@@ -102,24 +105,36 @@ static bool fit_subs(const struct fit *f, json_t *attr)
     return any;
 }
 
+static void make_read_only(json_t *attr)
+{
+    json_t *subs = json_object_get(attr, "subAttributes");
+    json_put_str(attr, "mutability", STR("readOnly"));
+    json_put(attr, "required", json_false());
+    for (size_t i = 0; i < json_array_size(subs); i++)
+        make_read_only(json_array_get(subs, i));
+}
+
 /* Computed, or not an attribute of the entry. */
 static bool is_own_way(const json_t *attr)
 {
     return is_named(attr, "groups") || is_named(attr, "password") || is_named(attr, "active");
 }
 
-static void fit_user(const struct fit *f, json_t *attrs)
+static void fit_user(struct fit *f, json_t *attrs)
 {
     for (size_t i = json_array_size(attrs); i-- > 0;) {
         json_t *attr = json_array_get(attrs, i);
         OWNED_JSON json_t *types = json_array();
         if (f->prefix.len == 0 && is_own_way(attr))
             continue;
+        f->writable = 0;
         bool kept = json_object_get(attr, "subAttributes")
                         ? fit_subs(f, attr)
                         : rows_of(f, path_of(f, attr, NULL), types) > 0;
         if (!kept)
             json_array_remove(attrs, i);
+        else if (!f->writable) /* direction = "read": nothing else would keep what is sent */
+            make_read_only(attr);
     }
 }
 
@@ -134,15 +149,6 @@ static void tell_of_active(const struct config *config, json_t *attrs)
 }
 
 /* ---- groups */
-
-static void make_read_only(json_t *attr)
-{
-    json_t *subs = json_object_get(attr, "subAttributes");
-    json_put_str(attr, "mutability", STR("readOnly"));
-    json_put(attr, "required", json_false());
-    for (size_t i = 0; i < json_array_size(subs); i++)
-        make_read_only(json_array_get(subs, i));
-}
 
 /* Managers are what `owner` says, and nobody's to write: it takes the person's side as well. */
 static void fit_group(const struct config *config, json_t *attrs)

@@ -157,11 +157,14 @@ static bool is_read_only(const struct scim_path *path)
 }
 
 /* What is computed, and passwords, are not values of LDAP attributes to choose. */
-static bool can_be_mapped(const struct scim_path *path)
+static bool can_be_mapped(const struct building *b, const struct scim_path *path)
 {
     if (is_own(path->extension))
         return true;
-    return path->attr->schema && !is_read_only(path) && path->attr->mutability != SCIM_WRITE_ONLY &&
+    /* In plain mode what is mapped for reading alone is read only (mapping_fit.c). */
+    bool shown = !b->m->keeps && !str_eq(path->attr->name, STR("groups"));
+    return path->attr->schema && (shown || !is_read_only(path)) &&
+           path->attr->mutability != SCIM_WRITE_ONLY &&
            !(path->extension && str_eq(path->extension->id, STR(SCIM_URN_KIOPS_USER)));
 }
 
@@ -178,7 +181,7 @@ static bool parse_path(const struct building *b, struct str text, struct scim_pa
     /* emails and emails.value mean the same column. */
     if (out->attr->multi && out->sub && str_ieq(out->sub->name, STR("value")))
         out->sub = NULL;
-    if (!can_be_mapped(out))
+    if (!can_be_mapped(b, out))
         return error_set(err, ERR_CONFIG, "mapping.user: " STR_FMT " cannot be mapped",
                          STR_ARG(text));
     return true;
@@ -255,6 +258,17 @@ static bool add_preset(struct building *b, const struct config *config, struct e
     return true;
 }
 
+/* Row `at` says where externalId stands: no other row may write there. */
+static bool check_external(const struct config *config, size_t at, struct error *err)
+{
+    const struct config_map *external = &config->mapping.user[at];
+    for (size_t i = 0; i < config->mapping.user_count; i++)
+        if (i != at && str_ieq(config->mapping.user[i].ldap, external->ldap))
+            return error_set(err, ERR_CONFIG, "mapping.user: " STR_FMT " is mapped twice",
+                             STR_ARG(external->ldap));
+    return true;
+}
+
 static bool add_configured(struct building *b, const struct config *config, struct error *err)
 {
     for (size_t i = 0; i < config->mapping.user_count; i++) {
@@ -266,6 +280,8 @@ static bool add_configured(struct building *b, const struct config *config, stru
                              STR_ARG(map->ldap));
         struct scim_path path;
         if (!b->m->keeps && mapping_plain_is_external(map)) {
+            if (!check_external(config, i, err))
+                return false;
             b->m->external = arena_cstr(b->m->memory, map->ldap);
             continue;
         }
@@ -374,7 +390,7 @@ static bool build_group(const struct building *b, const struct scim_schema *sche
         for (size_t k = 0; k < b->count; k++)
             if (b->rows[k].scim.attr == attr)
                 rows[at.row_count++] = b->rows[k];
-        if (!is_kept(attr, out->extension))
+        if (!at.row_count && !is_kept(attr, out->extension))
             continue;
         if (is_own(out->extension) && !is_settable(b, attr, err))
             return false;

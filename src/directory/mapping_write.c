@@ -42,6 +42,14 @@ static struct str filling(const struct mapping_write *w, const char *ldap)
     return str_trim(display).len ? display : user_name;
 }
 
+/* An empty text is no value to LDAP; anything else would be kept in kiopsResource alone. */
+static void note_lost(struct mapping_write *w, const struct mapping_row *row, const json_t *value)
+{
+    bool empty = !value || (json_is_string(value) && str_trim(json_str(value)).len == 0);
+    if (!empty)
+        w->lost = row->scim.text;
+}
+
 /* The LDAP text that one value should have; at NULL = none. */
 static struct str wanted_text(struct mapping_write *w, const struct mapping_row *row,
                               const struct directory_attr *now, const json_t *value)
@@ -50,8 +58,7 @@ static struct str wanted_text(struct mapping_write *w, const struct mapping_row 
         return STR_NONE;
     if (fits_ldap(row, now, value))
         return mapping_text(w->arena, row, value);
-    if (value)
-        w->lost = row->scim.text;
+    note_lost(w, row, value);
     if (!is_required(row->ldap))
         return STR_NONE;
     struct str fill = filling(w, row->ldap);
@@ -130,7 +137,7 @@ static size_t wanted_values(struct mapping_write *w, const struct mapping_attr *
         if (mapping_item_row(attr, item) != row)
             continue;
         if (!fits_ldap(row, w->at[row->slot], value)) {
-            w->lost = row->scim.text;
+            note_lost(w, row, value);
             continue;
         }
         struct wanted v = {.text = mapping_text(w->arena, row, value)};

@@ -321,8 +321,8 @@ static bool has_leftovers(const struct change *ch)
     if (ch->what.kind == KIOPS_UNMAKE_ADMIN)
         return g->in_platform || (g->platform.count && !all_young(&g->platform));
     if (ch->what.kind == KIOPS_REMOVE)
-        return !g->in &&
-               (g->owner || g->manager || g->permissions.count || (g->joined.count && !young));
+        return !g->in && ((g->owner && has_person_side(ch->call)) || g->manager ||
+                          g->permissions.count || (g->joined.count && !young));
     if (ch->what.kind == KIOPS_ADD || ch->what.kind == KIOPS_APPROVE)
         return g->in && !g->joined.count && has_person_side(ch->call);
     if (ch->what.kind == KIOPS_DEMOTE) /* after its deciding step the person's side is left */

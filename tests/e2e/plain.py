@@ -12,9 +12,9 @@ class PlainLab(Lab):
     """`slapd` and `bridge` are the settings of PlainSlapd and PlainBridge; `entries` are LDIF texts, by default a
     sample."""
 
-    def __init__(self, folder, *, bridges=1, slapd=None, bridge=None, entries=plain.sample):
+    def __init__(self, folder, *, bridges=1, slapd=None, bridge=None, entries=plain.sample, make_slapd=plain.PlainSlapd):
         self.numbers, self.views, self.bridges, self.proxy = count(1), [], [], None
-        self.slapd = plain.PlainSlapd(Path(folder) / "slapd", free_port(), **(slapd or {}))
+        self.slapd = make_slapd(Path(folder) / "slapd", free_port(), **(slapd or {}))
         self.slapd.create(chain(entries(self.slapd.passwords)))
         try:
             self.slapd.process.start()

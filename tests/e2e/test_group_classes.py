@@ -1,9 +1,11 @@
 """Other group classes than groupOfNames, and groups in groups."""
 
 import pytest
-from kiopslab import plain, site
+from kiopslab import entries, plain, site
+from kiopslab.bridge import Bridge
 from kiopslab.entries import entry
-from lab import eventually
+from kiopslab.slapd import Slapd
+from lab import BINARY, eventually, free_port, without_address_randomisation
 from plain import PlainLab
 from scim import GROUP, KIOPS_ORGANIZATION
 
@@ -23,6 +25,36 @@ def people_and(*groups):
 
 def group(cls, name, *values):
     return entry(site.organization_dn(name), [("objectClass", cls), ("cn", name), *values])
+
+
+class UniqueSlapd(Slapd):
+    def write(self, name, text):
+        super().write(name, text.replace("attrs=member,owner", "attrs=uniqueMember,owner") if name == "acl.conf" else text)
+
+
+class UniqueBridge(Bridge):
+    def create(self):
+        self.configuration = self.configuration.replace(PLACEHOLDER, UNIQUE.replace('"groupOfUniqueNames" ]', '"groupOfUniqueNames", "kiopsOrganization" ]'))
+        super().create()
+
+
+class UniqueLab(PlainLab):
+    """With the kiops schema."""
+
+    def __init__(self, folder):
+        super().__init__(folder, make_slapd=UniqueSlapd, entries=entries.sample)
+
+    def new_bridge(self, home, **_):
+        bridge = UniqueBridge(home, free_port(), BINARY, self.slapd, prefix=without_address_randomisation())
+        bridge.create()
+        return bridge
+
+
+@pytest.fixture(scope="module")
+def roles(tmp_path_factory):
+    made = UniqueLab(tmp_path_factory.mktemp("roles"))
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +130,31 @@ def test_unique_names_live_from_create_to_delete(unique):
     unique.scim.put(f"/Groups/{made['id']}", {"schemas": [GROUP], "displayName": "Renamed", "members": []}).expect(200)
     assert view.members(made["id"], "uniqueMember") == set()
     unique.scim.delete(f"/Groups/{made['id']}").expect(204)
+
+
+def test_roles_work_on_unique_names(roles):
+    """With the kiops schema: join, promote, KB-R07, demote, remove, rename, delete; each by uniqueMember alone."""
+    view = roles.view()
+    first, second, third = (roles.user() for _ in range(3))
+    made = roles.organization(managers=[first["id"]], members=[second["id"], third["id"]])
+    path, managers = f"/Groups/{made['id']}", f"{KIOPS_ORGANIZATION}:managers"
+    entry_now = view.by_id(made["id"])[1]
+    assert "member" not in entry_now and "kiopsManagedOrganization" in entry_now["objectClass"]
+    assert view.members(made["id"], "owner") == {site.user_dn(first["userName"])}
+    for last in (("remove", managers), ("remove", f'members[value eq "{first["id"]}"]')):
+        assert roles.scim.patch(path, last).expect(409).rule == "KB-R07"
+    roles.scim.patch(path, ("add", managers, [{"value": second["id"]}])).expect(200)
+    roles.scim.patch(path, ("remove", f'managers[value eq "{first["id"]}"]'.replace("managers", managers))).expect(200)
+    assert view.members(made["id"], "owner") == {site.user_dn(second["userName"])}
+    assert len(view.members(made["id"], "uniqueMember")) == 3
+    roles.scim.patch(f"/Users/{second['id']}", ("replace", "userName", f"{second['userName']}-new")).expect(200)
+    renamed = site.user_dn(f"{second['userName']}-new")
+    assert view.members(made["id"], "owner") == {renamed} and renamed in view.members(made["id"], "uniqueMember")
+    roles.scim.patch(path, ("remove", f'members[value eq "{third["id"]}"]')).expect(200)
+    roles.scim.delete(f"/Users/{first['id']}").expect(204)
+    assert view.members(made["id"], "uniqueMember") == {renamed}
+    shown = roles.scim.get(path)[KIOPS_ORGANIZATION]
+    assert [m["value"] for m in shown["managers"]] == [second["id"]] and shown["memberCount"] == 1
 
 
 # ---- groupOfMembers

@@ -7,12 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from kiopslab import site
 from kiopslab.entries import SAMPLE_PASSWORD
+from kiopslab.plain import PlainSlapd
 from lab import eventually
 from plain import PlainLab
 from scim import ENTERPRISE, GROUP, KIOPS_ORGANIZATION, KIOPS_USER, USER
 from view import View
 
-MAPPED = 'user = ( { scim = "externalId"; ldap = "employeeNumber"; }, { scim = "nickName"; ldap = "initials"; } );'
+MAPPED = ('user = ( { scim = "externalId"; ldap = "employeeNumber"; }, { scim = "nickName"; ldap = "initials"; }, '
+          '{ scim = "title"; ldap = "title"; direction = "read"; } );')
 
 
 @pytest.fixture(scope="module")
@@ -154,6 +156,13 @@ def test_a_value_that_would_be_lost_is_refused(ground, sent, what):
     assert what not in ground.scim.get(f"/Users/{made['id']}").json
 
 
+def test_an_empty_text_is_no_value(ground, admin):
+    made = ground.user(title="Welder", displayName="")
+    assert "displayName" not in made
+    gone = ground.scim.patch(f"/Users/{made['id']}", ("replace", "title", "")).expect(200)
+    assert "title" not in gone.json and "title" not in admin.by_id(made["id"])[1]
+
+
 def test_nobody_is_inactive_without_a_lock(ground):
     assert "refused" in next(a for a in schema(ground, USER)["attributes"] if a["name"] == "active")["description"]
     body = {"schemas": [USER], "userName": "idle", "active": False}
@@ -221,6 +230,16 @@ def test_an_external_id_with_a_place_is_kept(mapped):
     assert mapped.scim.get("/Groups", filter='externalId eq "x"').expect(400)
 
 
+def test_what_is_only_read_is_read_only(mapped):
+    title = next(a for a in schema(mapped, USER)["attributes"] if a["name"] == "title")
+    assert title["mutability"] == "readOnly"
+    made = mapped.user(title="Welder")
+    assert "title" not in made
+    mapped.view().modify(site.user_dn(made["userName"]), ("add", "title", "Rigger"))
+    eventually(lambda: mapped.scim.get(f"/Users/{made['id']}").json.get("title") == "Rigger")
+    assert mapped.scim.patch(f"/Users/{made['id']}", ("replace", "title", "X")).expect(400)["scimType"] == "mutability"
+
+
 def test_an_external_id_that_an_administrator_wrote_is_found(mapped):
     made = mapped.user()
     mapped.view().modify(site.user_dn(made["userName"]), ("add", "employeeNumber", "by-hand"))
@@ -285,6 +304,18 @@ def test_who_is_removed_is_owner_no_more(ground, admin):
     assert admin.members(group["id"], "owner") == {site.user_dn(second["userName"])} == admin.members(group["id"])
     ground.scim.delete(f"/Users/{second['id']}").expect(204)
     assert admin.members(group["id"], "owner") == set() == admin.members(group["id"])
+
+
+def test_an_owner_who_is_no_member_stays_owner(ground, admin):
+    """Nobody was asked to take the owner away: in a plain directory many an owner is in no group."""
+    owner = ground.user()
+    group = ground.organization()
+    admin.modify(admin.by_id(group["id"])[0], ("add", "owner", site.user_dn(owner["userName"])))
+    path = f"/Groups/{group['id']}"
+    eventually(lambda: "managers" in ground.scim.get(path)[KIOPS_ORGANIZATION])
+    ground.scim.patch(path, ("remove", f'members[value eq "{owner["id"]}"]')).expect(200)
+    ground.scim.patch(path, ("replace", "members", [])).expect(200)
+    assert admin.members(group["id"], "owner") == {site.user_dn(owner["userName"])}
 
 
 def test_a_group_of_people_only_gets_the_placeholder_with_its_last_member_gone(ground, admin):
@@ -361,6 +392,8 @@ def test_schema_commands_follow_the_mode(ground):
 REFUSED = {
     "people by password": ({"auth": "basic = true;"}, "auth.basic: in plain mode only tokens act"),
     "people by an issuer": ({"auth": 'oidc = { issuer = "https://login.example.org/"; audience = "kiops"; };'}, "auth.oidc: in plain mode"),
+    "externalId where another stands": ({"mapping": 'user = ( { scim = "externalId"; ldap = "initials"; }, { scim = "nickName"; ldap = "initials"; } );'},
+                                        "initials is mapped twice"),
     "no placeholder": ({"organizations": ""}, "placeholder_dn: must be given"),
     "a class of ours": ({"organizations": f'placeholder_dn = "{site.PLACEHOLDER}"; object_classes = [ "groupOfNames", "kiopsOrganization" ];'},
                         "object_classes: names a class of the kiops schema"),
@@ -374,6 +407,22 @@ def test_a_configuration_that_cannot_work_is_refused(ground, tmp_path, settings,
     bridge = ground.new_bridge(tmp_path / "refused", **settings)
     done = subprocess.run([bridge.binary, "-c", str(bridge.conf), "schema", "mapping"], capture_output=True, text=True, check=False)
     assert done.returncode == 1 and complaint in done.stderr, done.stderr
+
+
+OPEN = [("group", f'access to dn.subtree="{site.ORGANIZATIONS}" by dn.exact="{site.BRIDGE}" write by users write', "member of an organization"),
+        ("token", f'access to dn.subtree="{site.TOKENS}" by dn.exact="{site.OPERATOR}" write by users write by * none', "a new token"),
+        ("hash", f'access to dn.subtree="{site.TOKENS}" by dn.exact="{site.OPERATOR}" write by users read by * none', "the hash of a token")]
+
+
+@pytest.mark.parametrize("rule, told", [(rule, told) for _, rule, told in OPEN], ids=[name for name, *_ in OPEN])
+def test_an_open_directory_is_not_served(tmp_path, rule, told):
+    class OpenSlapd(PlainSlapd):
+        def __init__(self, *place, **settings):
+            super().__init__(*place, **settings)
+            self.acl = f"{rule}\n{self.acl}"
+
+    with pytest.raises(RuntimeError, match=told):
+        PlainLab(tmp_path, make_slapd=OpenSlapd)
 
 
 def test_people_keep_their_password(ground):
