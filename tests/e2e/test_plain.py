@@ -143,6 +143,17 @@ def test_the_strict_profile_refuses_what_is_unknown(ground):
     assert "nickName" in answer.expect(400)["detail"]
 
 
+@pytest.mark.parametrize("profile, answer", [("entra", 200), ("okta", 200), ("onelogin", 400), ("default", 400)])
+def test_a_path_that_is_unknown_is_as_the_profile_says(ground, profile, answer):
+    client = ground.client(ground.new_token(f"as-{profile}", "PlatformAdmin", "--profile", profile))
+    made = ground.user(title="Welder")
+    for path in ("nickName", 'addresses[type eq "work"].country', "externalId"):
+        client.patch(f"/Users/{made['id']}", ("Replace", path, "x"), ("Replace", "title", "Rigger")).expect(answer, 204 if answer == 200 else answer)
+    shown = ground.scim.get(f"/Users/{made['id']}").json
+    assert shown["title"] == ("Rigger" if answer == 200 else "Welder")
+    assert not {"nickName", "addresses", "externalId"} & set(shown)
+
+
 @pytest.mark.parametrize("sent, what", [
     ({"emails": [{"value": "müller@example.org"}]}, "emails"),
     ({"phoneNumbers": [{"value": "+1", "type": "work"}, {"value": "#§", "type": "mobile"}]}, "phoneNumbers"),
@@ -259,6 +270,10 @@ def test_managers_are_shown_and_have_no_authority(ground):
     jun = named(ground, "jun")
     for change in (("add", f"{KIOPS_ORGANIZATION}:managers", [{"value": jun["id"]}]), ("remove", f"{KIOPS_ORGANIZATION}:managers")):
         assert ground.scim.patch(path, change).expect(400)["scimType"] == "mutability"
+    whole = {"op": "replace", "value": {KIOPS_ORGANIZATION: {"managers": [{"value": jun["id"]}]}}}
+    assert ground.scim.patch(path, whole).status in (200, 400)
+    ground.scim.put(path, {"schemas": [GROUP, KIOPS_ORGANIZATION], "displayName": group["displayName"], **whole["value"]}).expect(200)
+    assert ground.view().members(group["id"], "owner") == {site.user_dn("mina")}
     ground.person("mina").get(path).expect(401)
 
 
