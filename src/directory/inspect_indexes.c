@@ -124,13 +124,14 @@ static bool is_asked(const struct inspection *in, const struct wanted *all, size
 void inspect_indexes(struct inspection *in)
 {
     const struct config_directory *c = in->config;
+    const char *external = directory_external_attr(in->d);
     const struct wanted all[] = {
         {STR("objectClass"), c->users.base, EQUALITY},
         {STR("entryUUID"), c->users.base, EQUALITY},
         {STR("entryCSN"), c->users.base, EQUALITY},
         {c->users.rdn, c->users.base, EQUALITY},
         {STR("mail"), c->users.base, EQUALITY},
-        {STR("kiopsExternalId"), c->users.base, EQUALITY},
+        {external ? str_of(external) : STR_NONE, c->users.base, EQUALITY},
         {STR("kiopsActive"), c->users.base, EQUALITY},
         {STR("kiopsManager"), c->users.base, EQUALITY},
         {STR("kiopsPermission"), c->users.base, EQUALITY | SUBSTRING},
@@ -140,8 +141,10 @@ void inspect_indexes(struct inspection *in)
         {c->organizations.rdn, c->organizations.base, EQUALITY},
         {STR("kiopsTokenHash"), c->tokens_base, EQUALITY},
     };
+    bool own = config_has_schema(c);
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        if (!is_asked(in, all, i))
+        if (all[i].attr.len && (own || !config_is_own_name(all[i].attr)) && !is_asked(in, all, i))
             want(in, &all[i]);
-    want_none(in, c->organizations.member, c->organizations.base);
+    if (!config_groups_read_only(c)) /* nobody is removed there, and others search by it */
+        want_none(in, c->organizations.member, c->organizations.base);
 }

@@ -271,8 +271,12 @@ void inspect_overlays(struct inspection *in)
     want_syncprov(in, c->users.base);
     if (inspect_database(in, c->organizations.base) != inspect_database(in, c->users.base))
         want_syncprov(in, c->organizations.base);
-    if (!want_unique(in, &names, &hashes))
+    /* Without our schema a hash is one of many kinds of description. */
+    if (!config_has_schema(c))
+        (void)want_unique(in, &names, NULL);
+    else if (!want_unique(in, &names, &hashes))
         want_unique(in, &hashes, NULL);
-    want_no_nothing(in, c->organizations.base, c->organizations.owner);
+    if (c->organizations.owner.len)
+        want_no_nothing(in, c->organizations.base, c->organizations.owner);
     want_ppolicy(in, c->users.base);
 }

@@ -45,11 +45,15 @@ static void try_person(struct rights *r)
                                        "kiopsRequest",  "kiopsRejected", "kiopsExternalId",
                                        "kiopsResource", "objectClass"};
     const struct directory_mapping *m = r->in->d->mapping;
-    for (size_t i = 0; i < sizeof OURS / sizeof *OURS; i++)
+    size_t ours = config_has_schema(r->in->config) ? sizeof OURS / sizeof *OURS : 0;
+    for (size_t i = 0; i < ours; i++)
         try_one(r, r->p.user, OURS[i], i == 7 ? "kiopsUser" : "proof:1", "people");
     for (size_t i = 0; i < m->row_count; i++)
-        if (!m->rows[i].read_only && !m->rows[i].names_entry)
+        if (!m->rows[i].read_only && !m->rows[i].names_entry &&
+            !mapping_plain_is_lock(m, &m->rows[i]))
             try_one(r, r->p.user, m->rows[i].ldap, value_for(&m->rows[i]), "people");
+    if (m->external)
+        try_one(r, r->p.user, m->external, "1", "people");
     const char *lock = mapping_lock_attribute(r->in->config, r->in->a);
     if (lock)
         try_one(r, r->p.user, lock, "000001010000Z", "people");
@@ -57,13 +61,14 @@ static void try_person(struct rights *r)
 
 static void try_organization(struct rights *r, struct str dn)
 {
-    const struct config_organizations *c = &r->in->config->organizations;
-    const char *person = arena_cstr(r->in->a, r->p.user);
-    const char *names[] = {arena_cstr(r->in->a, c->member), arena_cstr(r->in->a, c->owner)};
-    for (size_t i = 0; i < 2; i++)
-        try_one(r, dn, names[i], person, "organizations");
-    static const char *const OURS[] = {"description", "kiopsJoinPolicy", "kiopsExternalId",
-                                       "kiopsResource"};
+    static const char *const OURS[] = {"kiopsJoinPolicy", "kiopsExternalId", "kiopsResource"};
+    const char *person = arena_cstr(r->in->a, r->p.user), *owner = directory_owner_attr(r->in->d);
+    try_one(r, dn, directory_member_attr(r->in->d), person, "organizations");
+    if (*owner)
+        try_one(r, dn, owner, person, "organizations");
+    try_one(r, dn, "description", "proof:1", "organizations");
+    if (!config_has_schema(r->in->config))
+        return;
     for (size_t i = 0; i < sizeof OURS / sizeof *OURS; i++)
         try_one(r, dn, OURS[i], "proof:1", "organizations");
     try_one(r, dn, "objectClass", "kiopsManagedOrganization", "organizations");
@@ -86,11 +91,11 @@ static bool try_reading(struct rights *r, struct str dn, const char *const *attr
 static bool try_bridge(struct rights *r, struct error *err)
 {
     struct inspection *in = r->in;
-    const struct config_organizations *c = &in->config->organizations;
+    const char *owner = directory_owner_attr(in->d);
     const char *const of_user[] = {"entryUUID", "entryCSN",
                                    arena_cstr(in->a, in->config->users.rdn), NULL};
-    const char *const of_organization[] = {"entryUUID", "entryCSN", arena_cstr(in->a, c->member),
-                                           arena_cstr(in->a, c->owner), NULL};
+    const char *const of_organization[] = {"entryUUID", "entryCSN", directory_member_attr(in->d),
+                                           *owner ? owner : NULL, NULL};
     if (!try_reading(r, r->p.user, of_user, "people", err))
         return false;
     try_person(r);
@@ -101,7 +106,9 @@ static bool try_bridge(struct rights *r, struct error *err)
     } else if (r->p.organization_code == LDAP_INSUFFICIENT_ACCESS) {
         lack(&r->lacks, "new organizations", "");
     }
-    try_one(r, in->config->admins_dn, "member", arena_cstr(in->a, r->p.user), "the platform group");
+    if (in->config->admins_dn.len)
+        try_one(r, in->config->admins_dn, "member", arena_cstr(in->a, r->p.user),
+                "the platform group");
     if (proof_password(&r->p, r->p.bridge->ld, r->p.user, r->p.password) ==
         LDAP_INSUFFICIENT_ACCESS)
         lack(&r->lacks, "passwords (RFC 3062)", "people");
@@ -179,20 +186,23 @@ static void try_uniqueness(struct rights *r)
                                STR_ARG(users->base), STR_ARG(users->rdn)),
                      "two creates at once could share a userName");
     struct str names = inspect_unique_uri(in, users->base, users->rdn);
-    struct str hashes = inspect_unique_uri(in, in->config->tokens_base, STR("kiopsTokenHash"));
+    struct str hashes = STR_NONE;
+    if (config_has_schema(in->config))
+        hashes = arena_fmt(
+            in->a, "unique_uri \"" STR_FMT "\"\n",
+            STR_ARG(inspect_unique_uri(in, in->config->tokens_base, STR("kiopsTokenHash"))));
     bool loaded = inspect_knows(in, STR("olcUniqueURI")); /* else slapd would not start again */
-    inspect_apply_server(
-        in, f, STR_NONE,
-        arena_fmt(in->a,
-                  "%soverlay unique\nunique_uri \"" STR_FMT "\"\nunique_uri \"" STR_FMT "\"\n",
-                  loaded ? "" : "moduleload unique\n", STR_ARG(names), STR_ARG(hashes)));
+    inspect_apply_server(in, f, STR_NONE,
+                         arena_fmt(in->a, "%soverlay unique\nunique_uri \"" STR_FMT "\"\n" STR_FMT,
+                                   loaded ? "" : "moduleload unique\n", STR_ARG(names),
+                                   STR_ARG(hashes)));
 }
 
 /* The key of the throw-away organization's owner; empty: none, or not readable. */
 static struct str owner_of(struct rights *r)
 {
     struct arena *a = r->in->a;
-    const char *owner = arena_cstr(a, r->in->config->organizations.owner);
+    const char *owner = directory_owner_attr(r->in->d);
     const char *const attrs[] = {owner, NULL};
     struct directory_search s = {
         .base = r->p.organization, .scope = DIRECTORY_BASE, .attrs = attrs};
@@ -207,7 +217,8 @@ static struct str owner_of(struct rights *r)
 static void try_refint(struct rights *r)
 {
     struct inspection *in = r->in;
-    struct str before = r->p.organization.len ? owner_of(r) : STR_NONE, now = before;
+    bool owned = r->p.organization.len && *directory_owner_attr(in->d);
+    struct str before = owned ? owner_of(r) : STR_NONE, now = before;
     int64_t until = clock_deadline_in(REFINT_WAIT_MS);
     if (!before.len || proof_delete(&r->p, r->p.bridge->ld, r->p.user) != LDAP_SUCCESS)
         return;
@@ -273,10 +284,12 @@ static void find_rules(struct rights *r)
     if (text.at[text.len - 1] != ';')
         return;
     text.len--;
-    struct directory_finding *f =
-        inspect_find(r->in, DIRECTORY_MISSING, "access-rules", text,
-                     open.len ? "who writes these gives themselves roles"
-                              : "changes would be refused half way, or made by the wrong account");
+    const char *why = "changes would be refused half way, or made by the wrong account";
+    if (open.len)
+        why = config_has_schema(r->in->config)
+                  ? "who writes these gives themselves roles"
+                  : "who writes these joins groups at will, or acts as a token";
+    struct directory_finding *f = inspect_find(r->in, DIRECTORY_MISSING, "access-rules", text, why);
     inspect_apply_server(r->in, f, acl_ldif(r->in), acl_conf(r->in));
 }
 
@@ -289,7 +302,7 @@ static void find_content(struct inspection *in)
     struct directory_finding *f = inspect_find(
         in, DIRECTORY_ADVICE, "no-content-acl",
         STR("add_content_acl is off: rules for attributes do not hold for new entries"),
-        "who may add a person could add one with roles");
+        "who may add an entry could give it what the bridge alone may write");
     inspect_apply(f, DIRECTORY_APPLY_CONFIG,
                   inspect_modify(in->a, database->dn, "replace", "olcAddContentAcl", STR("TRUE")));
 }
@@ -342,7 +355,8 @@ static bool try_all(struct rights *r, struct error *err)
         find_unmade(r);
         return true;
     }
-    if (!proof_add_organization(&r->p, err) || !try_bridge(r, err))
+    bool grouped = config_groups_read_only(r->in->config) || proof_add_organization(&r->p, err);
+    if (!grouped || !try_bridge(r, err))
         return false;
     if (r->p.person && !proof_as_person(&r->p, &r->open, err))
         return false;

@@ -126,6 +126,8 @@ static void inspect_mapping(struct inspection *in, const struct directory_attr *
     const struct directory_mapping *m = in->d->mapping;
     for (size_t i = 0; i < m->row_count; i++) {
         const struct mapping_row *row = &m->rows[i];
+        if (mapping_plain_is_lock(m, row))
+            continue; /* inspect_lock() */
         struct str definition = definition_of(types, without_option(str_of(row->ldap)));
         const char *fault = fault_of(in, i, definition, classes);
         if (fault)
@@ -266,7 +268,7 @@ bool inspect_schema(struct inspection *in, struct error *err)
         struct directory_finding *f =
             inspect_find(in, DIRECTORY_ADVICE, "schema-hidden",
                          STR("cn=Subschema cannot be read with this account"),
-                         "whether the kiops schema is loaded cannot be seen");
+                         "whether it has what the configuration names cannot be seen");
         inspect_apply_server(in, f,
                              STR("dn: olcDatabase={-1}frontend,cn=config\nchangetype: modify\nadd: "
                                  "olcAccess\nolcAccess: {0}to dn.base=\"cn=Subschema\" by * "
@@ -274,7 +276,7 @@ bool inspect_schema(struct inspection *in, struct error *err)
                              STR("access to dn.base=\"cn=Subschema\" by * read\n"));
         return true;
     }
-    if (inspect_ours(in, &known)) {
+    if (!config_has_schema(in->config) || inspect_ours(in, &known)) {
         inspect_lock(in, &known);
         inspect_mapping(in, known.types, known.classes);
     }

@@ -95,6 +95,12 @@ void mapping_lock_new(const struct config_directory *config, bool active,
                       struct directory_mods *attrs);
 
 /* ---- mapping_plain.c: a directory without the kiops schema */
+/* Is this row of the table `active` in plain mode? Its attribute is the lock's, or none. */
+static inline bool mapping_plain_is_lock(const struct directory_mapping *m,
+                                         const struct mapping_row *row)
+{
+    return !m->keeps && row->true_if_absent;
+}
 /* What says that a user is not active: the directory's lock. */
 struct mapping_row mapping_plain_active(const struct config_directory *config, struct arena *a);
 /* Is it the attribute of the lock, so that nothing else may write it? */

@@ -40,7 +40,7 @@ void directory_mapping_print(const struct directory *d, struct buf *out)
     BUF_LIT(out, "mapping = {\n  user = (\n");
     for (size_t i = 0; i < m->row_count; i++) {
         const struct mapping_row *row = &m->rows[i];
-        if (!m->keeps && row->true_if_absent && !row->lock.len)
+        if (mapping_plain_is_lock(m, row) && !row->lock.len)
             continue; /* always true: it stands nowhere */
         buf_fmt(out, "%s", before);
         before = ",\n";

@@ -77,6 +77,7 @@ struct reading {
     struct service_impact *out;
     struct buf key;
     struct set users, outside, groups, names, mails, joined, managers;
+    bool own;   /* has the directory our schema? Without it a person has no side */
     bool again; /* the second pass, for examples of what is there twice */
 };
 
@@ -210,7 +211,7 @@ static void take_user(struct reading *r, const struct directory_entry *e)
     count(r, IMPACT_USERS, u.user_name);
     if (!u.person.active)
         count(r, IMPACT_USERS_INACTIVE, u.user_name);
-    if (!directory_has(e, "objectClass", STR("kiopsUser")))
+    if (r->own && !directory_has(e, "objectClass", STR("kiopsUser")))
         count(r, IMPACT_USERS_FOREIGN, u.user_name);
     take_sides(r, key, &u.person.joined, &r->joined);
     take_sides(r, key, &u.person.managers, &r->managers);
@@ -241,7 +242,7 @@ static void take_member(struct reading *r, const struct directory_organization *
     struct str text = arena_fmt(r->passing, STR_FMT " in " STR_FMT, STR_ARG(dn), STR_ARG(o->name));
     if (has(&r->users, key)) {
         r->out->rows[IMPACT_MEMBERS].count++;
-        if (!has(&r->joined, pair_of(key, o->id)))
+        if (r->own && !has(&r->joined, pair_of(key, o->id)))
             count(r, IMPACT_MEMBERS_UNDATED, text);
         return;
     }
@@ -263,9 +264,10 @@ static void take_owner(struct reading *r, const struct directory_organization *o
 {
     uint64_t key = key_of(r, dn), pair = pair_of(key, o->id);
     struct str text = arena_fmt(r->passing, STR_FMT " of " STR_FMT, STR_ARG(dn), STR_ARG(o->name));
-    bool counts = has(&r->users, key) && has(&r->managers, pair) && has(&r->joined, pair) &&
-                  is_member(r, o, key);
-    count(r, counts ? IMPACT_MANAGERS : IMPACT_OWNERS_WITHOUT_EFFECT, text);
+    bool shown = has(&r->users, key) && is_member(r, o, key);
+    bool counts = shown && (!r->own || (has(&r->managers, pair) && has(&r->joined, pair)));
+    if (counts || r->own)
+        count(r, counts ? IMPACT_MANAGERS : IMPACT_OWNERS_WITHOUT_EFFECT, text);
 }
 
 static void take_organization(struct reading *r, const struct directory_entry *e)
@@ -279,7 +281,7 @@ static void take_organization(struct reading *r, const struct directory_entry *e
         return;
     }
     count(r, IMPACT_ORGANIZATIONS, o.name);
-    if (!directory_has(e, "objectClass", STR("kiopsOrganization")))
+    if (r->own && !directory_has(e, "objectClass", STR("kiopsOrganization")))
         count(r, IMPACT_ORGANIZATIONS_FOREIGN, o.name);
     for (size_t i = 0; i < o.members.count; i++)
         take_member(r, &o, o.members.at[i]);
@@ -399,6 +401,7 @@ bool service_impact_read(struct directory *d, struct directory_conn *conn, struc
 {
     OWNED_ARENA struct arena *passing = arena_new();
     struct reading r = {.directory = d, .conn = conn, .arena = a, .passing = passing, .out = out};
+    r.own = config_has_schema(&directory_config(d)->directory);
     buf_init(&r.key, DN_KEY_MAX);
     *out = (struct service_impact){0};
     for (size_t i = 0; i < IMPACT_ROWS; i++) {
@@ -406,6 +409,9 @@ bool service_impact_read(struct directory *d, struct directory_conn *conn, struc
         out->rows[i].means = ROWS[i].means;
         out->rows[i].code = ROWS[i].code;
     }
+    if (!r.own)
+        out->rows[IMPACT_MANAGERS].means =
+            "Managers are shown; without the kiops schema none counts";
     bool read = read_users(&r, err) && read_organizations(&r, err) && take_admins(&r, err);
     buf_free(&r.key);
     return read;

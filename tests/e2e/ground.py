@@ -18,11 +18,14 @@ class Ground:
     """A directory whose cn=config lasts, and the configuration of a bridge that does not run."""
 
     def __init__(self, new_lab, *, bridge=None, content=None, **slapd):
-        self.lab = new_lab(bridges=0, content=content, slapd={"live": True, **slapd})
-        self.slapd = self.lab.slapd
-        self.bridge = Bridge(self.slapd.home.parent / "bridge", free_port(), BINARY, self.slapd,
-                             prefix=without_address_randomisation(), **(bridge or {}))
-        self.bridge.create()
+        lab = new_lab(bridges=0, content=content, slapd={"live": True, **slapd})
+        made = Bridge(lab.slapd.home.parent / "bridge", free_port(), BINARY, lab.slapd,
+                      prefix=without_address_randomisation(), **(bridge or {}))
+        made.create()
+        self.take(lab, made)
+
+    def take(self, lab, bridge):
+        self.lab, self.slapd, self.bridge = lab, lab.slapd, bridge
         self.view = self.lab.view()
         self.config = View(self.slapd.uri, "cn=config", self.slapd.passwords.root)
         self.lab.views.append(self.config)
