@@ -219,13 +219,14 @@ static void try_refint(struct rights *r)
     struct inspection *in = r->in;
     bool owned = r->p.organization.len && *directory_owner_attr(in->d);
     struct str before = owned ? owner_of(r) : STR_NONE, now = before;
+    struct str person = directory_dn_key(in->a, r->p.user); /* refint follows try_rename() late */
     int64_t until = clock_deadline_in(REFINT_WAIT_MS);
     if (!before.len || proof_delete(&r->p, r->p.bridge->ld, r->p.user) != LDAP_SUCCESS)
         return;
     r->p.user = STR_NONE;
-    while (str_eq(now, before) && clock_left_ms(until))
+    while ((str_eq(now, before) || str_eq(now, person)) && clock_left_ms(until))
         now = owner_of(r);
-    if (now.len == 0 || str_eq(now, before))
+    if (now.len == 0 || str_eq(now, before) || str_eq(now, person))
         return;
     struct directory_finding *f =
         inspect_find(in, DIRECTORY_MISSING, "refint-nothing",

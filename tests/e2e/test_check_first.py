@@ -19,7 +19,7 @@ def make(new_lab):
     return lambda **settings: Ground(new_lab, **settings)
 
 
-BARE = {"template": foreign.CONFIGURATION, "content": lambda passwords: foreign.content(passwords, 40)}
+BARE = {"template": foreign.CONFIGURATION, "tells": False, "content": lambda passwords: foreign.content(passwords, 40)}
 
 
 # ---- a directory that nobody prepared
