@@ -93,7 +93,7 @@ def test_what_the_bridge_may_not_write_is_named(make):
 
 
 def test_nothing_is_prepared_and_the_printed_text_prepares_it(make):
-    ground = make(slapd={"template": foreign.CONFIGURATION}, entries=lambda passwords: foreign.content(passwords, 40))
+    ground = make(slapd={"template": foreign.CONFIGURATION, "tells": False}, entries=lambda passwords: foreign.content(passwords, 40))
     seen = set()
     for _ in range(6):
         status, found = ground.check()
