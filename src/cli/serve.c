@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 #include <systemd/sd-daemon.h>
+#include <time.h>
 
 #include "audit/audit.h"
 #include "base/clock.h"
@@ -14,6 +15,7 @@
 #include "service/service.h"
 
 #define READY_POLL_MS 50
+#define REFRESH_WAIT_MS 3000
 #define STATUS_MS 5000
 #define PROVE_MS 10000 /* between two tries to prove the access rules */
 #define BEATS 4        /* in the time after which systemd takes us for dead */
@@ -45,6 +47,15 @@ static bool take_sockets(struct http_sockets *out, struct error *err)
     return true;
 }
 
+/* Who connected while no bridge ran waits in systemd's socket: better a moment more than a 503. */
+static void wait_for_refresh(const struct process *p)
+{
+    const struct timespec pause = {.tv_nsec = READY_POLL_MS * 1000000L};
+    const int64_t until = clock_deadline_in(REFRESH_WAIT_MS);
+    while (p->sockets.count && !service_ready(p->service) && clock_left_ms(until) > 0)
+        nanosleep(&pause, NULL);
+}
+
 static bool start(struct process *p, struct error *err)
 {
     struct audit_settings audit = {
@@ -59,8 +70,10 @@ static bool start(struct process *p, struct error *err)
         !audit_open(&audit, &p->audit, err))
         return false;
     struct service_settings service = {p->config, p->catalog, p->directory, p->audit};
-    return service_start(&service, &p->service, err) &&
-           http_server_start(p->config, p->service, &p->sockets, &p->http, err);
+    if (!service_start(&service, &p->service, err))
+        return false;
+    wait_for_refresh(p);
+    return http_server_start(p->config, p->service, &p->sockets, &p->http, err);
 }
 
 static void stop(struct process *p)
@@ -117,7 +130,8 @@ static bool wait_for_end(struct process *p, const sigset_t *ends, struct error *
         struct timespec until = {.tv_sec = wait / 1000, .tv_nsec = wait % 1000 * 1000000};
         if (sigtimedwait(ends, NULL, &until) > 0)
             break;
-        if (p->unproved && service_ready(p->service) && clock_left_ms(prove_at) == 0) {
+        if (p->unproved && service_ready(p->service) && directory_is_first(p->directory) &&
+            clock_left_ms(prove_at) == 0) {
             if (!directory_prove_acl(p->directory, &p->unproved, err))
                 return false;
             prove_at = clock_deadline_in(PROVE_MS);

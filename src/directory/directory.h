@@ -48,6 +48,8 @@ const struct directory *directory_of(const struct directory_conn *c);
 /* Every call on this connection ends by this monotonic deadline (or operation_timeout_ms after its
  * start, the earlier); 0 = only the latter. */
 void directory_deadline(struct directory_conn *c, int64_t deadline);
+/* Is the first server of the list in use, which takes writes and proofs? */
+bool directory_is_first(const struct directory *d);
 /* Connects and binds now if need be. Errors: ERR_UNAVAILABLE. */
 MUST_CHECK bool directory_ping(struct directory_conn *c, struct error *err);
 /* What the LDAP operations so far took: those of `failed` got no answer. */

@@ -215,3 +215,8 @@ void directory_server_figures(const struct directory *d, struct directory_server
         .certificate_ends = atomic_load(&d->servers.at[now].certificate_ends),
     };
 }
+
+bool directory_is_first(const struct directory *d)
+{
+    return atomic_load(&d->servers.current) == 0;
+}

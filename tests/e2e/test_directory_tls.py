@@ -67,7 +67,7 @@ def set_name(lab, user, name):
 def test_everything_goes_encrypted_and_the_days_are_told(encrypted):
     live(encrypted.lab)
     encrypted.lab.person("mina").get("/Users?count=0").expect(200)
-    assert metric(encrypted.lab.bridge, "kiops_ldap_certificate_days") == 2
+    assert metric(encrypted.lab.bridge, "kiops_ldap_certificate_days") in (2, 3)  # made a moment ago for three
 
 
 @pytest.mark.parametrize("what", ["name", "expired", "authority"])
