@@ -12,6 +12,7 @@
 #define STOP_PATIENCE_MS 10000
 #define STOP_LOOK_MS 50
 #define STOP_GREETING_MS 1000 /* for who has connected and says nothing */
+#define STOP_TAKING_MS 100    /* for a thread that has just accepted one, and counts it next */
 #define ALIVE_WITHIN_MS 5000  /* the watcher of connections comes by every second */
 #define OWN_FILES 64 /* log, audit, listeners, health, connections to the directory in passing */
 #define FILES_PER_THREAD 4
@@ -194,8 +195,10 @@ static void wait_idle(struct http_server *h)
 {
     int64_t patience = clock_deadline_in(STOP_PATIENCE_MS);
     int64_t greeting = clock_deadline_in(STOP_GREETING_MS);
+    int64_t taking = clock_deadline_in(STOP_TAKING_MS);
     pthread_mutex_lock(&h->idle_lock);
-    while (atomic_load(&h->away) || (atomic_load(&h->running) && clock_left_ms(patience) > 0) ||
+    while (atomic_load(&h->away) || clock_left_ms(taking) > 0 ||
+           (atomic_load(&h->running) && clock_left_ms(patience) > 0) ||
            (clock_left_ms(greeting) > 0 && h->peers && http_peers_expect(h->peers))) {
         struct timespec until;
         clock_gettime(CLOCK_REALTIME, &until);
