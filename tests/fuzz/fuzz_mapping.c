@@ -40,7 +40,8 @@ static const struct directory_writer writer = {
 static struct directory_mods write_over(struct arena *a, const struct directory_entry *e,
                                         const struct directory_user *u, const json_t *after)
 {
-    const struct directory_user_edit edit = {e, u, after, &writer};
+    const struct directory_user_edit edit = {
+        .entry = e, .before = u, .after = after, .writer = &writer};
     struct directory_mods mods;
     struct str rdn;
     struct error err = ERROR_INIT;
