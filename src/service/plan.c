@@ -161,9 +161,13 @@ static void tell_done(const struct plan *p, struct error *err)
     size_t done = 0, len = strlen(err->detail);
     for (size_t i = 0; i < p->count; i++)
         done += p->at[i].done;
-    if (done)
-        snprintf(err->detail + len, sizeof err->detail - len,
-                 " (%zu of %zu changes of this request are made)", done, p->count);
+    if (!done)
+        return;
+    snprintf(err->detail + len, sizeof err->detail - len,
+             " (%zu of %zu changes of this request are made)", done, p->count);
+    /* A 404 says nothing but that; who has changed something there is told. */
+    if (err->kind == ERR_NOT_FOUND)
+        err->kind = ERR_CONFLICT;
 }
 
 bool plan_end(struct plan *p, struct error *err)
