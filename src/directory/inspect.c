@@ -29,11 +29,6 @@ void inspect_apply_server(struct inspection *in, struct directory_finding *f, st
         inspect_apply(f, DIRECTORY_APPLY_SLAPD_CONF, conf);
 }
 
-void inspect_list(struct buf *out, struct str name)
-{
-    buf_fmt(out, "%s" STR_FMT, out->len ? ", " : "", STR_ARG(name));
-}
-
 /* ---- LDIF (RFC 2849) */
 
 static bool is_safe(struct str value)

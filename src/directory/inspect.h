@@ -40,8 +40,6 @@ struct str inspect_line(struct arena *a, const char *name, struct str value);
 /* A record of LDIF that adds or deletes (`op`) one value, with an empty line behind it. */
 struct str inspect_modify(struct arena *a, struct str dn, const char *op, const char *attr,
                           struct str value);
-/* The names as one text, by commas. */
-void inspect_list(struct buf *out, struct str name);
 
 /* ---- inspect_server.c: cn=config */
 MUST_CHECK bool inspect_server(struct inspection *in, struct error *err);
