@@ -1,42 +1,19 @@
 /* The reading: organizations, then people, then what is left over. */
 #include "service/findings_read.h"
 
-#include "base/hash.h"
 #include "base/own.h"
 
 #define DN_KEY_MAX (1 << 20)
-
-uint64_t findings_key(struct reading *r, struct str dn)
-{
-    buf_clear(&r->key);
-    directory_dn_key_to(&r->key, dn);
-    struct str key = buf_view(&r->key);
-    return hash_keyed(key.at, key.len);
-}
 
 struct place *findings_place_at(struct reading *r, uint32_t place)
 {
     return place == FINDINGS_PLATFORM ? &r->platform : &r->places[place];
 }
 
-static int by_id(const void *a, const void *b, void *places)
-{
-    const struct place *at = places;
-    return str_cmp(at[*(const uint32_t *)a].id, at[*(const uint32_t *)b].id);
-}
-
 struct place *findings_place(const struct reading *r, struct str id)
 {
-    size_t from = 0, to = r->place_count;
-    while (from < to) {
-        size_t middle = from + (to - from) / 2;
-        struct place *p = &r->places[r->by_id[middle]];
-        int order = str_cmp(p->id, id);
-        if (order == 0)
-            return p;
-        *(order < 0 ? &from : &to) = order < 0 ? middle + 1 : middle;
-    }
-    return NULL;
+    size_t place = read_order_place(&r->by_id, id);
+    return place < r->place_count ? &r->places[place] : NULL;
 }
 
 static void copy_mods(struct arena *a, struct directory_mods *m)
@@ -99,8 +76,8 @@ static void name_all(struct reading *r, const struct directory_values *dns, uint
     for (size_t i = 0; i < dns->count; i++) {
         r->namings =
             arena_grow(r->arena, r->namings, sizeof *r->namings, r->naming_count, &r->naming_cap);
-        r->namings[r->naming_count++] =
-            (struct naming){.key = findings_key(r, dns->at[i]), .place = place, .owner = owner};
+        r->namings[r->naming_count++] = (struct naming){
+            .key = read_dn_key(&r->key, dns->at[i]), .place = place, .owner = owner};
     }
 }
 
@@ -152,7 +129,7 @@ static bool read_platform(struct reading *r, struct error *err)
     r->platform = (struct place){.id = e->id, .name = STR("platform"), .dn = e->dn};
     for (size_t i = 0; members && i < members->count; i++) {
         r->platform.members_left++;
-        if (findings_key(r, members->values[i]) != findings_key(r, placeholder))
+        if (read_dn_key(&r->key, members->values[i]) != read_dn_key(&r->key, placeholder))
             name_all(r, &(struct directory_values){&members->values[i], 1}, FINDINGS_PLATFORM,
                      false);
     }
@@ -171,11 +148,7 @@ static void put_in_order(struct reading *r)
 {
     if (r->naming_count)
         qsort(r->namings, r->naming_count, sizeof *r->namings, by_key);
-    r->by_id = ARENA_ARRAY(r->arena, uint32_t, r->place_count + 1);
-    for (size_t i = 0; i < r->place_count; i++)
-        r->by_id[i] = (uint32_t)i;
-    if (r->place_count)
-        qsort_r(r->by_id, r->place_count, sizeof *r->by_id, by_id, r->places);
+    r->by_id = read_order_of(r->arena, r->places, r->place_count, sizeof *r->places);
 }
 
 /* ---- the passes */
@@ -240,7 +213,7 @@ static void tell_places(struct reading *r)
     out->place_count = r->place_count;
     out->places = ARENA_ARRAY(r->arena, struct finding_place, r->place_count + 1);
     for (size_t i = 0; i < r->place_count; i++) {
-        const struct place *p = &r->places[r->by_id[i]];
+        const struct place *p = &r->places[r->by_id.at[i]];
         out->places[i] = (struct finding_place){p->id, p->name, p->members, p->managers};
     }
 }

@@ -82,7 +82,7 @@ static void collect(struct reading *r, struct place *p, const struct directory_v
                     bool owner)
 {
     for (size_t i = 0; i < dns->count; i++) {
-        if (!is_unknown(r, findings_key(r, dns->at[i])))
+        if (!is_unknown(r, read_dn_key(&r->key, dns->at[i])))
             continue;
         r->unknown =
             arena_grow(r->arena, r->unknown, sizeof *r->unknown, r->unknown_count, &r->unknown_cap);

@@ -111,7 +111,7 @@ static void follow(struct looking *l, struct seat *s, bool owner, struct str for
 static void take_namings(struct looking *l, struct str dn, struct str former)
 {
     struct reading *r = l->r;
-    uint64_t key = findings_key(r, dn);
+    uint64_t key = read_dn_key(&r->key, dn);
     for (size_t i = first_naming(r, key); i < r->naming_count && r->namings[i].key == key; i++) {
         struct naming *n = &r->namings[i];
         struct seat *s = n->place == FINDINGS_PLATFORM ? &l->platform : seat_at(l, n->place);

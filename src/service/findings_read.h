@@ -8,6 +8,7 @@
 
 #include "service/findings.h"
 #include "service/internal.h"
+#include "service/read_keys.h"
 
 #define FINDINGS_PLATFORM UINT32_MAX
 
@@ -49,8 +50,8 @@ struct reading {
     size_t naming_count, naming_cap;
     struct unknown *unknown;
     size_t unknown_count, unknown_cap;
-    uint32_t *by_id;
-    struct str *ids; /* of the people */
+    struct read_order by_id; /* of places */
+    struct str *ids;         /* of the people */
     size_t id_cap;
     struct sameness *same;
     size_t same_count, same_cap;
@@ -58,7 +59,6 @@ struct reading {
     instant_t now;
 };
 
-uint64_t findings_key(struct reading *r, struct str dn);
 struct place *findings_place(const struct reading *r, struct str id); /* NULL */
 struct place *findings_place_at(struct reading *r, uint32_t place);
 /* Copies every text into the arena that stays; the mend's modifications are the caller's. */

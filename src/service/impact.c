@@ -4,6 +4,7 @@
 #include "base/own.h"
 #include "base/unicode.h"
 #include "service/internal.h"
+#include "service/read_keys.h"
 
 #define DN_KEY_MAX (1 << 20)
 
@@ -137,13 +138,6 @@ static size_t keep_doubles(struct set *s)
     return members;
 }
 
-static uint64_t key_of(struct reading *r, struct str dn)
-{
-    buf_clear(&r->key);
-    directory_dn_key_to(&r->key, dn);
-    return hash_keyed(r->key.at, r->key.len);
-}
-
 /* A person's side of a place in an organization. */
 static uint64_t pair_of(uint64_t person, struct str organization)
 {
@@ -201,12 +195,12 @@ static void take_user(struct reading *r, const struct directory_entry *e)
         return;
     if (!shown) {
         struct str why = e->id.len ? str_of(odd.detail) : STR("no entryUUID");
-        put(r, &r->outside, key_of(r, e->dn));
+        put(r, &r->outside, read_dn_key(&r->key, e->dn));
         count(r, IMPACT_USERS_ODD,
               arena_fmt(r->passing, STR_FMT ": " STR_FMT, STR_ARG(e->dn), STR_ARG(why)));
         return;
     }
-    uint64_t key = key_of(r, e->dn);
+    uint64_t key = read_dn_key(&r->key, e->dn);
     put(r, &r->users, key);
     count(r, IMPACT_USERS, u.user_name);
     if (!u.person.active)
@@ -220,7 +214,7 @@ static void take_user(struct reading *r, const struct directory_entry *e)
 /* Not a user, and not a container of users. */
 static void take_outside_user(struct reading *r, const struct directory_entry *e)
 {
-    put(r, &r->outside, key_of(r, e->dn));
+    put(r, &r->outside, read_dn_key(&r->key, e->dn));
     count(r, IMPACT_USERS_OUTSIDE, e->dn);
 }
 
@@ -228,7 +222,7 @@ static void take_outside_user(struct reading *r, const struct directory_entry *e
 
 static void take_group_name(struct reading *r, const struct directory_entry *e)
 {
-    put(r, &r->groups, key_of(r, e->dn));
+    put(r, &r->groups, read_dn_key(&r->key, e->dn));
 }
 
 static void take_outside_group(struct reading *r, const struct directory_entry *e)
@@ -238,7 +232,7 @@ static void take_outside_group(struct reading *r, const struct directory_entry *
 
 static void take_member(struct reading *r, const struct directory_organization *o, struct str dn)
 {
-    uint64_t key = key_of(r, dn);
+    uint64_t key = read_dn_key(&r->key, dn);
     struct str text = arena_fmt(r->passing, STR_FMT " in " STR_FMT, STR_ARG(dn), STR_ARG(o->name));
     if (has(&r->users, key)) {
         r->out->rows[IMPACT_MEMBERS].count++;
@@ -255,14 +249,14 @@ static void take_member(struct reading *r, const struct directory_organization *
 static bool is_member(struct reading *r, const struct directory_organization *o, uint64_t key)
 {
     for (size_t i = 0; i < o->members.count; i++)
-        if (key_of(r, o->members.at[i]) == key)
+        if (read_dn_key(&r->key, o->members.at[i]) == key)
             return true;
     return false;
 }
 
 static void take_owner(struct reading *r, const struct directory_organization *o, struct str dn)
 {
-    uint64_t key = key_of(r, dn), pair = pair_of(key, o->id);
+    uint64_t key = read_dn_key(&r->key, dn), pair = pair_of(key, o->id);
     struct str text = arena_fmt(r->passing, STR_FMT " of " STR_FMT, STR_ARG(dn), STR_ARG(o->name));
     bool shown = has(&r->users, key) && is_member(r, o, key);
     bool counts = shown && (!r->own || (has(&r->managers, pair) && has(&r->joined, pair)));
@@ -337,10 +331,10 @@ static bool take_admins(struct reading *r, struct error *err)
         return false;
     const struct directory_attr *members =
         found.count ? directory_attr(&found.at[0], "member") : NULL;
-    uint64_t placeholder =
-        key_of(r, directory_config(r->directory)->directory.organizations.placeholder_dn);
+    uint64_t placeholder = read_dn_key(
+        &r->key, directory_config(r->directory)->directory.organizations.placeholder_dn);
     for (size_t i = 0; members && i < members->count; i++) {
-        uint64_t key = key_of(r, members->values[i]);
+        uint64_t key = read_dn_key(&r->key, members->values[i]);
         bool counts = has(&r->users, key) && has(&r->joined, pair_of(key, STR("platform")));
         if (key != placeholder)
             count(r, counts ? IMPACT_ADMINS : IMPACT_ADMINS_WITHOUT_EFFECT, members->values[i]);

@@ -1,9 +1,9 @@
 #include "service/review.h"
 
-#include "base/hash.h"
 #include "base/own.h"
 #include "base/unicode.h"
 #include "service/internal.h"
+#include "service/read_keys.h"
 
 #define DN_KEY_MAX (1 << 20)
 
@@ -24,18 +24,10 @@ struct reading {
     size_t naming_count, naming_cap;
     struct review_organization *organizations;
     size_t organization_cap, member_cap, request_cap;
-    uint32_t *by_id; /* places of organizations, by id */
+    struct read_order by_id; /* of organizations */
     struct service_review *out;
     struct buf key;
 };
-
-static uint64_t key_of(struct reading *r, struct str dn)
-{
-    buf_clear(&r->key);
-    directory_dn_key_to(&r->key, dn);
-    struct str key = buf_view(&r->key);
-    return hash_keyed(key.at, key.len);
-}
 
 static void name_all(struct reading *r, const struct directory_values *dns, bool owner)
 {
@@ -43,7 +35,7 @@ static void name_all(struct reading *r, const struct directory_values *dns, bool
         r->namings =
             arena_grow(r->arena, r->namings, sizeof *r->namings, r->naming_count, &r->naming_cap);
         r->namings[r->naming_count++] =
-            (struct naming){.key = key_of(r, dns->at[i]),
+            (struct naming){.key = read_dn_key(&r->key, dns->at[i]),
                             .organization = (uint32_t)r->out->organization_count,
                             .owner = owner};
     }
@@ -80,36 +72,18 @@ static int by_key(const void *a, const void *b)
     return (x->organization > y->organization) - (x->organization < y->organization);
 }
 
-static int by_id(const void *a, const void *b, void *organizations)
-{
-    const struct review_organization *at = organizations;
-    return str_cmp(at[*(const uint32_t *)a].id, at[*(const uint32_t *)b].id);
-}
-
 static void index_organizations(struct reading *r)
 {
     size_t n = r->out->organization_count;
     if (r->naming_count)
         qsort(r->namings, r->naming_count, sizeof *r->namings, by_key);
-    r->by_id = ARENA_ARRAY(r->arena, uint32_t, n + 1);
-    for (size_t i = 0; i < n; i++)
-        r->by_id[i] = (uint32_t)i;
-    if (n)
-        qsort_r(r->by_id, n, sizeof *r->by_id, by_id, r->organizations);
+    r->by_id = read_order_of(r->arena, r->organizations, n, sizeof *r->organizations);
 }
 
 static struct review_organization *organization_of(const struct reading *r, struct str id)
 {
-    size_t from = 0, to = r->out->organization_count;
-    while (from < to) {
-        size_t middle = from + (to - from) / 2;
-        struct review_organization *o = &r->organizations[r->by_id[middle]];
-        int order = str_cmp(o->id, id);
-        if (order == 0)
-            return o;
-        *(order < 0 ? &from : &to) = order < 0 ? middle + 1 : middle;
-    }
-    return NULL;
+    size_t place = read_order_place(&r->by_id, id);
+    return place < r->out->organization_count ? &r->organizations[place] : NULL;
 }
 
 /* ---- people */
@@ -149,7 +123,7 @@ static void take_memberships(struct reading *r, const struct directory_user *u,
                              const struct review_person **kept)
 {
     struct service_review *out = r->out;
-    struct naming wanted = {.key = key_of(r, u->person.dn)};
+    struct naming wanted = {.key = read_dn_key(&r->key, u->person.dn)};
     size_t from = 0, to = r->naming_count;
     while (from < to) {
         size_t middle = from + (to - from) / 2;
