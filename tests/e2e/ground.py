@@ -64,6 +64,16 @@ class Ground:
         assert status == 0, found
         return found
 
+    def is_fit(self):
+        """`check` ends with 0, and leaves the directory as it was."""
+        before = self.view.find(site.BASE)
+        done = self.run("check")
+        assert done.returncode == 0 and "fit for each other" in done.stdout, done
+        after = self.view.find(site.BASE)
+        for entries in (before, after):
+            entries[site.BASE].pop("contextCSN", None)
+        assert before == after and not self.leftovers()
+
     def configure(self, old, new):
         text = self.bridge.conf.read_text()
         assert old in text

@@ -16,6 +16,17 @@ KIOPS_USER = "urn:kiops:params:scim:schemas:extension:2.0:User"
 KIOPS_ORGANIZATION = "urn:kiops:params:scim:schemas:extension:2.0:Organization"
 
 
+def read_all(connection):
+    """What comes until the other side closes."""
+    text = b""
+    try:
+        while part := connection.recv(65536):
+            text += part
+    except ConnectionError:
+        pass
+    return text
+
+
 @dataclass
 class Answer:
     status: int

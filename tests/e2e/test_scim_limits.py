@@ -14,7 +14,7 @@ import pytest
 from checklist import lines
 from faults import metric
 from lab import eventually
-from scim import JSON, USER
+from scim import JSON, USER, read_all
 from test_scim_transport import is_error
 
 SEARCH = "urn:ietf:params:scim:api:messages:2.0:SearchRequest"
@@ -120,17 +120,6 @@ def test_a_list_that_is_too_long_is_a_page(low, query, items):
 def connect(lab, source="127.0.0.1", timeout=15):
     host, port = lab.scim.address.split(":")
     return socket.create_connection((host, int(port)), timeout=timeout, source_address=(source, 0))
-
-
-def read_all(connection):
-    """What comes until the other side closes."""
-    text = b""
-    try:
-        while part := connection.recv(65536):
-            text += part
-    except ConnectionError:
-        pass
-    return text
 
 
 def head(lab, *more, method="GET", path="/Users?count=1"):

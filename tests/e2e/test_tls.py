@@ -18,7 +18,7 @@ from faults import configure, metric
 from kiopslab import entries
 from kiopslab.bridge import REPOSITORY
 from lab import eventually
-from scim import USER, Answer, Scim
+from scim import USER, Answer, Scim, read_all
 
 RELOADED_WITHIN = 15
 
@@ -171,12 +171,7 @@ def test_a_cipher_without_forward_secrecy_or_authentication_is_refused(tls, ciph
 def test_a_request_in_clear_text_gets_no_answer(tls):
     with socket.create_connection(("127.0.0.1", tls.scim.port), timeout=15) as plain:
         plain.sendall(f"GET /scim/v2/Users HTTP/1.1\r\nHost: {NAME}\r\nAuthorization: Bearer {tls.lab.token}\r\n\r\n".encode())
-        answer = b""
-        try:
-            while part := plain.recv(65536):
-                answer += part
-        except ConnectionError:
-            pass
+        answer = read_all(plain)
     assert b"HTTP" not in answer and b"200" not in answer
 
 
@@ -206,12 +201,7 @@ def test_a_body_above_the_limit_is_answered_inside_tls(tls):
     with tls.scim.connect() as connection:
         connection.sendall(f"POST /scim/v2/Users HTTP/1.1\r\nHost: {NAME}\r\nAuthorization: Bearer {tls.lab.token}\r\n"
                            "Content-Type: application/scim+json\r\nContent-Length: 999999999\r\n\r\nx".encode())
-        answer = b""
-        try:
-            while part := connection.recv(65536):
-                answer += part
-        except ConnectionError:
-            pass
+        answer = read_all(connection)
     assert answer.startswith(b"HTTP/1.1 413 ") and b'"status":"413"' in answer
 
 
