@@ -388,6 +388,10 @@ MUST_CHECK bool plan_take(struct plan *p, struct error *err);
 MUST_CHECK bool plan_give(struct plan *p, struct error *err);
 /* The request failed: the error says what was made, outcomes are written of what was not. false. */
 bool plan_end(struct plan *p, struct error *err);
+/* All is made. What it was made of may be gone again before it is shown: no 404 then, the error
+ * says what was made. Returns `answered`. */
+enum service_status plan_answered(const struct plan *p, enum service_status answered,
+                                  struct error *err);
 
 /* ---- members.c: deltas of members and managers -> a plan
  * ------------------------------------------------ */

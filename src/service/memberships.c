@@ -211,7 +211,7 @@ static enum service_status answer_made(const struct wish *w, struct service_resu
     struct replica_text text;
     if (!show(w->call, w->id, &text) && !refresh(w->call, w->organization, w->user, err))
         return SERVICE_FAILED;
-    return answer(w->call, w->id, out, err);
+    return plan_answered(&w->plan, answer(w->call, w->id, out, err), err);
 }
 
 enum service_status service_membership_create(const struct service_call *c, const json_t *body,

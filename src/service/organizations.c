@@ -280,7 +280,8 @@ static enum service_status change_group(struct group_write *w, struct service_re
                       : w->wrote ? AUDIT_UNFINISHED
                                  : AUDIT_FAILED,
                       done ? STR_NONE : str_of(err->detail));
-    return done ? answer_resource(c, REPLICA_GROUP, w->id, out, err) : SERVICE_FAILED;
+    return done ? plan_answered(&w->plan, answer_resource(c, REPLICA_GROUP, w->id, out, err), err)
+                : SERVICE_FAILED;
 }
 
 enum service_status service_group_patch(const struct service_call *c, struct str id,

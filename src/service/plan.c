@@ -186,6 +186,14 @@ bool plan_end(struct plan *p, struct error *err)
     return false;
 }
 
+enum service_status plan_answered(const struct plan *p, enum service_status answered,
+                                  struct error *err)
+{
+    if (answered == SERVICE_FAILED && err->kind == ERR_NOT_FOUND)
+        tell_done(p, err);
+    return answered;
+}
+
 /* What this request itself has done since the change was judged is to be seen: the member who is to
  * be promoted, the new Manager who stays when the old one goes. */
 static bool look_after_own(const struct plan *p, struct change *ch, struct error *err)

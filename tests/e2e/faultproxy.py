@@ -11,7 +11,8 @@ It knows where an LDAP message ends and what operation it is, and nothing else:
     proxy.reset()                          # every open connection gets a RST
     proxy.lose_answer("add")               # the next answer of an add never arrives: connection reset
     proxy.cut_request("modify", passing=2) # two pass, the third is not forwarded: connection reset
-    proxy.before_request("modify", passing=1, action=...)  # the action runs just before the second is forwarded
+    proxy.before_request("modify", passing=1, action=...)  # the action runs just before the second is forwarded; the
+                                           # other connections go on
     proxy.feed_lag = 0.5                   # seconds by which the feed's events, and they alone, are late
     proxy.seen                             # names of the requests that were forwarded, in order
 """
@@ -72,9 +73,7 @@ class Trap:
             self.passing -= 1
             return False
         self.sprung.set()
-        if self.action:
-            self.action()
-        return self.cuts
+        return True
 
 
 class FaultProxy:
@@ -169,11 +168,14 @@ class FaultProxy:
         """False when the connection ends here."""
         name = operation(message, REQUESTS if direction == "request" else ANSWERS)
         with self.lock:
-            if any(trap.catches(name) for trap in self.traps[direction]):
+            sprung = [trap for trap in self.traps[direction] if trap.catches(name)]
+        for trap in sprung:
+            if trap.action:
+                trap.action()
+            if trap.cuts:
                 return False
-            if direction == "request":
-                self.seen.append(name)
         if direction == "request":
+            self.seen.append(name)
             sink.sendall(message)
             return True
         time.sleep(self.latency)

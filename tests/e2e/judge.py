@@ -177,7 +177,8 @@ class Judge:
             start = self.records[since].time if since is not None else 0.0
             end = self.records[n].time if n is not None else float("inf")
             if self.windows.rests(about, start, end):
-                self.wrong(f"{value[0]} has the value {value[1]}, which names nobody, at rest", since)
+                named = ("names", value[0], self.owners_of_name[value[1]]) if value[1] in self.owners_of_name else None
+                self.wrong(f"{value[0]} has the value {value[1]}, which names nobody, at rest", since, named)
 
     def is_naming(self, n):
         return self.records[n].kind != "modify" or any(c[1] in ("member", "owner") for c in self.records[n].changes)

@@ -457,6 +457,21 @@ def test_who_is_made_platform_admin_is_gone_between_the_two_steps(company, becom
             company.view.delete(company.dn(user))
 
 
+def test_what_is_made_is_no_404_when_there_is_nothing_to_show_any_more(company):
+    """The membership ends while its person is made PlatformAdmin: that stays, and whoever asked hears of it."""
+    path = f"/Memberships/{company.group}.{company.member}"
+
+    def leave():
+        company.leave(company.member)
+        eventually(lambda: company.lab.scim.get(path).status == 404)
+
+    answer = patch_during(company, leave, ("replace", "role", "PlatformAdmin"), path=path, passing=1).expect(409)
+    assert "1 of 1 changes of this request are made" in answer["detail"], answer.text
+    dn = company.dn(company.member)
+    assert dn in company.view.get(site.ADMINS)["member"]
+    company.view.modify(site.ADMINS, ("delete", "member", dn))
+
+
 def undone_under_another_name(company, *operations):
     """A first step that is taken back while its person is renamed: the second modify of the request meets what `first` has
     made of the organization, the third one is the taking back."""
