@@ -48,7 +48,8 @@ static enum step operate(struct change *ch, struct error *err)
     if (!ch->sight.former_dn.len || ch->followed)
         return OPERATIONS[ch->what.kind](ch, err);
     ch->followed = true;
-    bool moved = naming_move(ch->call, ch->sight.former_dn, ch->sight.person.dn, err);
+    bool moved =
+        naming_move(ch->call, ch->what.subject, ch->sight.former_dn, ch->sight.person.dn, err);
     return moved ? STEP_AGAIN : STEP_FAILED;
 }
 

@@ -317,9 +317,11 @@ struct str naming_rdn(struct str dn); /* the first one, as the server writes it 
 struct str naming_dn_with(struct arena *a, struct str dn, struct str new_rdn);
 /* Where the user stood when the bridge last wrote the name; empty: where they stand now. */
 struct str naming_former_dn(const struct service_call *c, const struct directory_user *u);
-/* The entry was renamed: the values follow it, unless somebody else stands at `from` by now. */
-MUST_CHECK bool naming_move(const struct service_call *c, struct str from, struct str to,
-                            struct error *err);
+/* The user `id` was renamed: the values follow them, unless somebody else stands at `from` by now.
+ * To where they are at the end: renamed again they get the values there, deleted nobody keeps one.
+ */
+MUST_CHECK bool naming_move(const struct service_call *c, struct str id, struct str from,
+                            struct str to, struct error *err);
 
 /* ---- user_rename.c */
 /* Ends the rename of the user whose entry this is, should one not be ended: the groups follow, then

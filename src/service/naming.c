@@ -80,6 +80,13 @@ static enum step change_group(const struct naming *n, const struct directory_mod
     return m->count ? step_of(operation_modify_sets(n->call, &target, m, sets, err)) : STEP_DONE;
 }
 
+/* A promotion under that name may come in between, while the name is a member. */
+static void prove_no_owner(const struct naming *n, struct directory_mods *m, struct str dn)
+{
+    if (n->member && *owner_attr(n->call))
+        directory_mods_prove_absent(m, owner_attr(n->call), dn);
+}
+
 /* The last owner value of a managed organization makes way for the placeholder. */
 static enum step clear_from_group(const struct naming *n, struct str dn, struct str nobody,
                                   struct error *err)
@@ -92,6 +99,8 @@ static enum step clear_from_group(const struct naming *n, struct str dn, struct 
         directory_mods_one(&m, DIRECTORY_ADD, owner_attr(n->call), placeholder);
     if (n->owner)
         directory_mods_one(&m, DIRECTORY_DELETE, owner_attr(n->call), dn);
+    else
+        prove_no_owner(n, &m, dn);
     if (n->member)
         directory_mods_one(&m, DIRECTORY_DELETE, member_attr(n->call), dn);
     struct replica_set_change sets[] = {
@@ -113,6 +122,8 @@ static enum step move_in_group(const struct naming *n, struct str from, struct s
         directory_mods_one(&m, DIRECTORY_ADD, owner_attr(n->call), to);
     if (n->owner)
         directory_mods_one(&m, DIRECTORY_DELETE, owner_attr(n->call), from);
+    else
+        prove_no_owner(n, &m, from);
     struct replica_set_change sets[] = {
         {.dn = from, .member = n->member ? -1 : 0, .owner = n->owner ? -1 : 0},
         {.dn = to, .member = n->member ? 1 : 0, .owner = n->owner ? 1 : 0}};
@@ -244,7 +255,8 @@ bool naming_claim(const struct service_call *c, struct str dn, struct str name, 
 }
 
 /* Lost: the server's referential integrity was first; the next round finds nothing. */
-bool naming_move(const struct service_call *c, struct str from, struct str to, struct error *err)
+static bool move_values(const struct service_call *c, struct str from, struct str to,
+                        struct error *err)
 {
     for (int tries = 0; tries <= TRIES_AFTER; tries++) {
         bool somebodys;
@@ -253,6 +265,33 @@ bool naming_move(const struct service_call *c, struct str from, struct str to, s
         enum step step = somebodys ? STEP_DONE : work_once(c, move_in_group, from, to, err);
         if (step != STEP_AGAIN)
             return step == STEP_DONE;
+    }
+    return unfinished(err);
+}
+
+/* `*dn` empty: deleted. */
+static bool find_dn(const struct service_call *c, struct str id, struct str *dn, struct error *err)
+{
+    struct directory_entries found;
+    if (!service_find_user(c->conn, c->arena, id, &found, err))
+        return false;
+    *dn = found.count ? found.at[0].dn : STR_NONE;
+    return true;
+}
+
+bool naming_move(const struct service_call *c, struct str id, struct str from, struct str to,
+                 struct error *err)
+{
+    for (int tries = 0; tries <= TRIES_AFTER; tries++) {
+        struct str now;
+        if (!move_values(c, from, to, err) || !find_dn(c, id, &now, err))
+            return false;
+        if (!now.len) /* the deletion's last search may have come before our last value */
+            return naming_clear(c, to, err);
+        if (str_eq(directory_dn_key(c->arena, now), directory_dn_key(c->arena, to)))
+            return true;
+        from = to; /* renamed again, and some values had not come yet */
+        to = now;
     }
     return unfinished(err);
 }

@@ -8,14 +8,15 @@ static enum step to_step(enum sent sent)
     return sent == SENT_FAILED ? STEP_FAILED : STEP_AGAIN;
 }
 
-/* 3 look: the DN that was added names nobody, or another name is theirs by now. */
+/* 3 look: the DN that was added names nobody, another name is theirs by now, or a deactivation has
+ * taken the person's side. */
 static enum step look_at_new_admin(struct change *ch, struct error *err)
 {
     struct directory_mods m;
     struct str added = ch->sight.person.dn;
     if (!change_look(ch, true, err))
         return STEP_FAILED;
-    if (ch->sight.has_user && str_eq(ch->sight.person.dn, added))
+    if (ch->sight.has_user && str_eq(ch->sight.person.dn, added) && ch->sight.platform.count)
         return STEP_DONE;
     directory_mods_init(&m, ch->call->arena);
     directory_mods_one(&m, DIRECTORY_DELETE, "member", added);

@@ -58,7 +58,7 @@ bool user_rename_finish(struct user_write *w, struct str dn, struct error *err)
     struct str left = w->renamed_from.len ? w->renamed_from : user_rename_left(w);
     if (!left.len || is_same_dn(w->call, left, dn))
         return true;
-    if (!naming_move(w->call, left, dn, err))
+    if (!naming_move(w->call, w->id, left, dn, err))
         return false;
     w->wrote = true;
     w->renamed_from = STR_NONE;
@@ -97,7 +97,7 @@ enum step rename_end(const struct service_call *c, const struct directory_entry 
     const struct directory_user_edit edit = {
         .entry = e, .before = &u, .after = u.resource, .writer = &writer};
     directory_mods_init(&mods, c->arena);
-    if (!naming_move(c, left, e->dn, err) ||
+    if (!naming_move(c, e->id, left, e->dn, err) ||
         !directory_unmap_user(d, &edit, &mods, &new_rdn, err) ||
         !directory_modify(c->conn, &target, &mods, &result, err))
         return STEP_FAILED;
@@ -120,7 +120,7 @@ void user_rename_undo(struct user_write *w, const struct directory_target *targe
                                        .want_post = true};
     bool back = directory_rename(c->conn, c->arena, &renamed, &result, &ignored) &&
                 result.outcome == DIRECTORY_DONE;
-    if (!back || !naming_move(c, target->dn, old_dn, &ignored) ||
+    if (!back || !naming_move(c, w->id, target->dn, old_dn, &ignored) ||
         (result.post && !give_up(c, result.post, target->dn, &ignored)))
         LOG_WARN("user_keeps_new_name", LOG_S("user", w->id), LOG_C("reason", ignored.detail));
 }
