@@ -159,12 +159,18 @@ bool plan_intend(struct plan *p, const struct kiops_record *more, size_t more_co
 static void tell_done(const struct plan *p, struct error *err)
 {
     size_t done = 0, len = strlen(err->detail);
-    for (size_t i = 0; i < p->count; i++)
-        done += p->at[i].done;
-    if (!done)
+    bool part = false;
+    for (size_t i = 0; i < p->count; i++) {
+        const struct change *ch = &p->at[i];
+        done += ch->done;
+        /* A Manager's permissions go before the organization decides. */
+        part = part || (ch->what.kind == KIOPS_REMOVE && ch->wrote && !ch->done);
+    }
+    if (!done && !part)
         return;
     snprintf(err->detail + len, sizeof err->detail - len,
-             " (%zu of %zu changes of this request are made)", done, p->count);
+             " (%zu of %zu changes of this request are made%s)", done, p->count,
+             part ? ", and permissions taken" : "");
     /* A 404 says nothing but that; who has changed something there is told. */
     if (err->kind == ERR_NOT_FOUND)
         err->kind = ERR_CONFLICT;

@@ -1,7 +1,11 @@
-/* Delete a user (DESIGN 3.3): the rules of every organization first; then what is the person's own,
- * the organizations where they manage, the platform group, the other memberships, the entry, and a
- * last look for its DN. */
+/* Delete a user (DESIGN 3.3): the rules of every organization first; then what can still be
+ * refused, as the removal of a Manager is: the organizations where they manage, and the platform
+ * group; then what is the person's own, the other memberships, the entry, and a last look for its
+ * DN. */
 #include "service/user_write.h"
+
+#include <stdio.h>
+#include <string.h>
 
 struct deletion {
     const struct service_call *call;
@@ -10,8 +14,12 @@ struct deletion {
     struct directory_user user;
     struct change *organizations; /* one per group that names the user */
     size_t count;
+    struct str *touched; /* organizations in which something was taken */
+    size_t touched_count, touched_cap;
     uint64_t intent;
     bool wrote;
+    bool left_platform;
+    bool followed; /* the groups have been made to name the user as they are called now */
 };
 
 bool user_delete_parts(const struct service_call *c, const struct directory_person *p,
@@ -63,56 +71,44 @@ static bool judge_one(struct change *ch, struct error *err)
     return false;
 }
 
-static bool judge(struct deletion *d, struct change *whole, struct error *err)
+/* Whoever may not learns nothing from how the rest is refused. */
+static bool judge_whole(const struct deletion *d, struct change *whole, struct error *err)
 {
     const struct service_call *c = d->call;
     *whole = (struct change){
         .call = c, .what = {.kind = KIOPS_DELETE_USER, .subject = d->id, .operation = -1}};
-    if (!judge_one(whole, err))
-        return false;
+    return judge_one(whole, err) &&
+           (d->wrote || version_check(c, version_text(c->arena, d->user.version), err));
+}
+
+static bool judge_organizations(struct deletion *d, struct error *err)
+{
     for (size_t i = 0; i < d->count; i++)
         if (!judge_one(&d->organizations[i], err))
             return false;
     return true;
 }
 
-/* 1 user: all permissions and requests; where K is no Manager the join too, and proof that nothing
- * was granted meanwhile. */
-static enum sent strip_person(struct deletion *d, struct error *err)
+static void note_taken(struct deletion *d, const struct change *ch, struct str organization)
 {
-    const struct service_call *c = d->call;
-    const struct directory_person *p = &d->user.person;
-    struct change ch = {
-        .call = c, .what = {.subject = d->id}, .sight = {.person = *p, .has_user = true}};
-    struct directory_mods m;
-    directory_mods_init(&m, c->arena);
-    operation_delete_all(&m, "kiopsRequest", &p->requests);
-    operation_delete_all(&m, "kiopsPermission", &p->permissions);
-    for (size_t i = 0; i < p->joined.count; i++) {
-        size_t colon;
-        if (!str_find(p->joined.at[i], ':', &colon) ||
-            str_istarts(p->joined.at[i], STR("platform:")))
-            continue;
-        ch.what.organization = str_sub(p->joined.at[i], 0, colon);
-        change_spread_person(&ch);
-        if (ch.sight.manager)
-            continue;
-        directory_mods_one(&m, DIRECTORY_DELETE, "kiopsJoined", p->joined.at[i]);
-        ch.sight.permissions.count = 0; /* deleted above with the others */
-        for (int k = 0; k < KIOPS_PERMISSIONS; k++) {
-            struct str v = arena_fmt(c->arena, STR_FMT ":" STR_FMT, STR_ARG(ch.what.organization),
-                                     STR_ARG(kiops_permission_name((enum kiops_permission)k)));
-            if (!directory_has(&d->entry, "kiopsPermission", v))
-                directory_mods_prove_absent(&m, "kiopsPermission", v);
-        }
-        directory_mods_prove_absent(&m, "kiopsManager", ch.what.organization);
-    }
-    enum sent sent = operation_modify_person(&ch, &m, NULL, err);
-    d->wrote = d->wrote || ch.wrote;
-    return sent;
+    if (!ch->wrote)
+        return;
+    d->wrote = true;
+    for (size_t i = 0; i < d->touched_count; i++)
+        if (str_ieq(d->touched[i], organization))
+            return;
+    d->touched = arena_grow(d->call->arena, d->touched, sizeof *d->touched, d->touched_count,
+                            &d->touched_cap);
+    d->touched[d->touched_count++] = organization;
 }
 
-/* 2, 3 organizations: of an owner with Y as proof, else with proof that there is no owner value. */
+/* As Manager, or as half of one: a promotion may be on its way. */
+static bool is_manager(const struct change *ch)
+{
+    return ch->sight.owner || ch->sight.manager;
+}
+
+/* 1, 3 organizations: of an owner with Y as proof, else with proof that there is no owner value. */
 static enum sent leave(struct deletion *d, struct change *ch, struct error *err)
 {
     const struct sight *g = &ch->sight;
@@ -139,25 +135,113 @@ static enum sent leave(struct deletion *d, struct change *ch, struct error *err)
                                         {.dn = placeholder, .owner = 1}};
     enum sent sent =
         operation_modify_organization(ch, &m, (struct set_changes){sets, takes_place ? 2 : 1}, err);
-    d->wrote = d->wrote || ch->wrote;
-    if (ch->wrote && change_counts_as_manager(ch))
+    note_taken(d, ch, ch->what.organization);
+    if ((sent == SENT_DONE || sent == SENT_UNKNOWN) && change_counts_as_manager(ch))
         notice_of_manager(d->call, d->id, ch->what.organization);
     return sent;
 }
 
-static enum step leave_all(struct deletion *d, bool owners, struct error *err)
+/* 1 user: no permission outlives the seat. */
+static enum sent take_permissions(struct deletion *d, struct change *ch, struct error *err)
+{
+    struct directory_mods m;
+    directory_mods_init(&m, d->call->arena);
+    operation_delete_all(&m, "kiopsPermission", &ch->sight.permissions);
+    operation_delete_all(&m, "kiopsRequest", &ch->sight.requests);
+    enum sent sent = operation_modify_person(ch, &m, NULL, err);
+    note_taken(d, ch, ch->what.organization);
+    return sent;
+}
+
+/* Lost, or absent: also renamed, which the next look tells. An organization that is gone took the
+ * membership along. */
+static enum step leave_all(struct deletion *d, bool managers, struct error *err)
 {
     for (size_t i = 0; i < d->count; i++) {
         struct change *ch = &d->organizations[i];
-        if (ch->sight.owner != owners)
+        if (is_manager(ch) != managers)
             continue;
-        enum sent sent = leave(d, ch, err);
+        enum sent sent = managers ? take_permissions(d, ch, err) : SENT_DONE;
+        if (sent == SENT_ABSENT)
+            return STEP_AGAIN;
+        if (sent == SENT_DONE)
+            sent = leave(d, ch, err);
         if (sent == SENT_FAILED)
             return STEP_FAILED;
         if (sent == SENT_LOST || sent == SENT_UNKNOWN)
             return STEP_AGAIN;
     }
     return STEP_DONE;
+}
+
+static enum step leave_platform(struct deletion *d, struct change *whole, struct error *err)
+{
+    if (!whole->sight.in_platform)
+        return STEP_DONE;
+    enum step step = operation_leave_platform(whole, err);
+    d->left_platform = d->left_platform || whole->wrote;
+    d->wrote = d->wrote || whole->wrote;
+    return step;
+}
+
+static bool has_left_as_manager(const struct deletion *d, struct str organization)
+{
+    for (size_t i = 0; i < d->count; i++)
+        if (str_ieq(d->organizations[i].what.organization, organization))
+            return is_manager(&d->organizations[i]);
+    return false;
+}
+
+static struct str organization_of(struct str value)
+{
+    size_t colon;
+    return str_find(value, ':', &colon) ? str_sub(value, 0, colon) : value;
+}
+
+/* Of organizations that were left as Manager these values are gone already. */
+static void delete_others(const struct deletion *d, struct directory_mods *m, const char *attr,
+                          const struct directory_values *all)
+{
+    for (size_t i = 0; i < all->count; i++)
+        if (!has_left_as_manager(d, organization_of(all->at[i])))
+            directory_mods_one(m, DIRECTORY_DELETE, attr, all->at[i]);
+}
+
+/* Nothing was granted there since the person was read. */
+static void prove_no_more(const struct deletion *d, struct directory_mods *m,
+                          struct str organization)
+{
+    bool left = has_left_as_manager(d, organization);
+    for (int k = 0; k < KIOPS_PERMISSIONS; k++) {
+        struct str v = arena_fmt(d->call->arena, STR_FMT ":" STR_FMT, STR_ARG(organization),
+                                 STR_ARG(kiops_permission_name((enum kiops_permission)k)));
+        if (left || !directory_has(&d->entry, "kiopsPermission", v))
+            directory_mods_prove_absent(m, "kiopsPermission", v);
+    }
+    if (!directory_has(&d->entry, "kiopsManager", organization))
+        directory_mods_prove_absent(m, "kiopsManager", organization);
+}
+
+/* 2 user: all that is left, joins and the platform role among it. */
+static enum sent strip_person(struct deletion *d, struct error *err)
+{
+    const struct directory_person *p = &d->user.person;
+    struct change ch = {
+        .call = d->call, .what = {.subject = d->id}, .sight = {.person = *p, .has_user = true}};
+    struct directory_mods m;
+    directory_mods_init(&m, d->call->arena);
+    delete_others(d, &m, "kiopsRequest", &p->requests);
+    delete_others(d, &m, "kiopsPermission", &p->permissions);
+    operation_delete_all(&m, "kiopsManager", &p->managers);
+    operation_delete_all(&m, "kiopsJoined", &p->joined);
+    for (size_t i = 0; i < p->joined.count; i++)
+        if (!str_ieq(organization_of(p->joined.at[i]), STR("platform")))
+            prove_no_more(d, &m, organization_of(p->joined.at[i]));
+    enum sent sent = operation_modify_person(&ch, &m, NULL, err);
+    for (size_t i = 0; i < p->joined.count; i++)
+        note_taken(d, &ch, organization_of(p->joined.at[i]));
+    d->wrote = d->wrote || ch.wrote;
+    return sent;
 }
 
 static enum step delete_entry(struct deletion *d, struct error *err)
@@ -180,6 +264,31 @@ static enum step delete_entry(struct deletion *d, struct error *err)
     return naming_clear(c, d->entry.dn, err) ? STEP_DONE : STEP_FAILED;
 }
 
+/* Beside a rename the groups come first: until they follow, a Manager looks like somebody who is in
+ * no group. */
+static enum step follow(struct deletion *d, const struct change *whole, struct error *err)
+{
+    d->followed = true;
+    bool moved = naming_move(d->call, d->id, whole->sight.former_dn, whole->sight.person.dn, err);
+    return moved ? STEP_AGAIN : STEP_FAILED;
+}
+
+static enum step take_all(struct deletion *d, struct change *whole, struct error *err)
+{
+    enum step step = leave_all(d, true, err);
+    if (step == STEP_DONE)
+        step = leave_platform(d, whole, err);
+    if (step != STEP_DONE)
+        return step;
+    enum sent person = strip_person(d, err);
+    if (person == SENT_FAILED)
+        return STEP_FAILED;
+    if (person != SENT_DONE)
+        return STEP_AGAIN;
+    step = leave_all(d, false, err);
+    return step == STEP_DONE ? delete_entry(d, err) : step;
+}
+
 static enum step delete_once(struct deletion *d, struct error *err)
 {
     const struct service_call *c = d->call;
@@ -191,25 +300,46 @@ static enum step delete_once(struct deletion *d, struct error *err)
         replica_apply_deleted(c->service->replica, d->id);
         return naming_clear(c, d->entry.dn, err) ? STEP_DONE : STEP_FAILED;
     }
-    /* Whoever may not learns nothing from how the rest is refused. */
-    if (!judge(d, &whole, err) ||
-        (!d->wrote && !version_check(c, version_text(c->arena, d->user.version), err)))
+    if (!judge_whole(d, &whole, err))
         return STEP_FAILED;
+    bool follows = whole.sight.former_dn.len && !d->followed;
     struct kiops_record record = change_record(&whole);
-    if ((!d->wrote && !access_confirm(c, STR_NONE, err)) ||
+    if ((!follows && !judge_organizations(d, err)) ||
+        (!d->wrote && !access_confirm(c, STR_NONE, err)) ||
         (!d->intent && !audit_intent(c->service->audit, &record, c->request_id, &d->intent, err)))
         return STEP_FAILED;
-    enum sent person = strip_person(d, err);
-    if (person == SENT_FAILED)
-        return STEP_FAILED;
-    if (person != SENT_DONE)
-        return STEP_AGAIN;
-    enum step step = leave_all(d, true, err);
-    if (step == STEP_DONE && whole.sight.in_platform)
-        step = operation_leave_platform(&whole, err);
-    if (step == STEP_DONE)
-        step = leave_all(d, false, err);
-    return step == STEP_DONE ? delete_entry(d, err) : step;
+    return follows ? follow(d, &whole, err) : take_all(d, &whole, err);
+}
+
+/* To its end, as a removal that has begun. */
+static void end_one(const struct deletion *d, struct change ch)
+{
+    struct error e = ERROR_INIT;
+    enum step step = STEP_AGAIN;
+    ch.call = d->call;
+    ch.what.subject = d->id;
+    for (int tries = 0; step == STEP_AGAIN && tries <= TRIES_AFTER; tries++)
+        step = !change_look(&ch, true, &e)          ? STEP_FAILED
+               : ch.what.kind == KIOPS_UNMAKE_ADMIN ? operation_unmake_admin(&ch, &e)
+                                                    : operation_remove(&ch, &e);
+    if (step != STEP_DONE)
+        LOG_WARN("deletion_left_over", LOG_S("user", d->id),
+                 LOG_S("organization", ch.what.organization), LOG_C("reason", e.detail));
+}
+
+/* Refused after its first write, by who was faster: what was begun is ended, and the error says
+ * that something was done (DESIGN 3.3). */
+static void end_what_was_begun(const struct deletion *d, struct error *err)
+{
+    size_t len = strlen(err->detail);
+    for (size_t i = 0; i < d->touched_count; i++)
+        end_one(d, (struct change){.what = {.kind = KIOPS_REMOVE, .organization = d->touched[i]},
+                                   .carry = CARRY_USER});
+    if (d->left_platform)
+        end_one(d, (struct change){.what = {.kind = KIOPS_UNMAKE_ADMIN}, .carry = CARRY_OUT});
+    snprintf(err->detail + len, sizeof err->detail - len,
+             " (%zu changes of this request are made: what was taken stays taken)",
+             d->touched_count + d->left_platform);
 }
 
 enum service_status service_user_delete(const struct service_call *c, struct str id,
@@ -230,6 +360,8 @@ enum service_status service_user_delete(const struct service_call *c, struct str
         error_set(err, d.wrote ? ERR_UNAVAILABLE : ERR_CONFLICT,
                   "unfinished: the directory did not confirm, or memberships kept changing; "
                   "repeat the request, it completes");
+    if (step == STEP_FAILED && err->kind != ERR_UNAVAILABLE && d.wrote)
+        end_what_was_begun(&d, err);
     if (step != STEP_DONE)
         operation_refused(c->service, err);
     if (d.intent)
