@@ -352,7 +352,10 @@ struct http_peer {
 MUST_CHECK bool http_peers_start(const struct config *config, struct http_peers **out,
                                  struct error *err);
 void http_peers_stop(struct http_peers *p);
-bool http_peers_may_come(struct http_peers *p, const struct sockaddr *address);
+/* Counts one that has connected. False: there are as many of its address as may be. */
+MUST_CHECK bool http_peers_admit(struct http_peers *p, const struct sockaddr *address);
+void http_peers_dismiss(struct http_peers *p, const struct sockaddr *address);
+/* Of an admitted one, which it dismisses when it closes. */
 struct http_peer *http_peer_open(struct http_peers *p, int fd, const struct sockaddr *address);
 void http_peer_close(struct http_peer *peer);
 int64_t http_peers_now_ms(const struct http_peers *p); /* monotonic, at most a second old */
@@ -400,8 +403,17 @@ void http_on_connection(void *server, struct MHD_Connection *connection, void **
  * naming the address. */
 MUST_CHECK bool http_listen(struct http_sockets *given, struct str address, int *fd,
                             struct error *err);
+unsigned http_listen_port(int fd);
 bool http_sockets_has(const struct http_sockets *given, int fd);
 MUST_CHECK bool http_sockets_all_taken(const struct http_sockets *given, struct error *err);
+
+/* ---- accept.c ---- */
+/* Takes who connects to the listening sockets, its own from now on, while there are fewer than
+ * h->connections; the others wait. */
+struct http_accept;
+void http_accept_start(struct http_server *h, const int *listeners, size_t count);
+/* Who has connected is still taken, but from a socket of systemd's. NULL is fine. */
+void http_accept_stop(struct http_accept *a);
 
 /* ---- tls.c ---- */
 /* 1.2 and 1.3, forward secrecy, no cipher without authentication; what nginx.conf.example takes. */
@@ -438,12 +450,11 @@ struct http_server {
     struct http_peers *peers;
     struct http_health *health;
     struct http_metrics metrics;
-    struct MHD_Daemon **daemons;
-    size_t daemon_count;
+    struct MHD_Daemon *daemon;
+    struct http_accept *accept;
     const struct http_sockets *given;
-    int *quiet; /* listening sockets on which nobody is accepted any more */
-    size_t quiet_count;
-    size_t connections;           /* of each daemon at most */
+    unsigned port;                /* of the first address */
+    size_t connections;           /* at most */
     size_t body_max, body_budget; /* of one request; of all together */
     enum log_level log_level;
     atomic_uint_fast64_t id_next;

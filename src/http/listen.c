@@ -91,6 +91,16 @@ bool http_listen(struct http_sockets *given, struct str address, int *fd, struct
            error_set(err, ERR_CONFIG, "listen: " STR_FMT ": %s", STR_ARG(address), strerror(why));
 }
 
+unsigned http_listen_port(int fd)
+{
+    struct sockaddr_storage bound = {0};
+    socklen_t size = sizeof(bound);
+    char port[8] = "0";
+    if (getsockname(fd, (struct sockaddr *)&bound, &size) == 0)
+        getnameinfo((struct sockaddr *)&bound, size, NULL, 0, port, sizeof(port), NI_NUMERICSERV);
+    return (unsigned)strtoul(port, NULL, 10);
+}
+
 bool http_sockets_has(const struct http_sockets *given, int fd)
 {
     for (size_t i = 0; given && i < given->count; i++)

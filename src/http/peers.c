@@ -29,7 +29,8 @@ struct http_peers {
     pthread_cond_t wake;
     bool stopping;
     struct http_peer *first;
-    atomic_size_t count;
+    size_t listed;
+    atomic_size_t count; /* admitted: the listed ones, and those on their way to a thread */
     struct address_count *counts;
     pthread_t watcher;
     _Atomic int64_t now_ms;
@@ -260,8 +261,8 @@ size_t http_peers_count(const struct http_peers *p)
 
 bool http_peers_expect(struct http_peers *p)
 {
-    bool expects = false;
     pthread_mutex_lock(&p->lock);
+    bool expects = p->listed < atomic_load(&p->count);
     for (const struct http_peer *peer = p->first; peer && !expects; peer = peer->next)
         expects = atomic_load(&peer->stage) != HTTP_STAGE_BUSY &&
                   (atomic_load(&peer->requests) == 0 || waits_for_us(peer));
@@ -271,24 +272,12 @@ bool http_peers_expect(struct http_peers *p)
 
 /* ---- come and go ---- */
 
-bool http_peers_may_come(struct http_peers *p, const struct sockaddr *from)
-{
-    unsigned char address[16];
-    struct address_count *known;
-    address_of(from, address);
-    if (is_trusted(p, address))
-        return true;
-    pthread_mutex_lock(&p->lock);
-    HASH_FIND(hh, p->counts, address, sizeof(address), known);
-    bool may = !known || known->connections < p->limits->connections_per_address;
-    pthread_mutex_unlock(&p->lock);
-    return may;
-}
-
-static void count_address(struct http_peers *p, const unsigned char address[16])
+static bool count_address(struct http_peers *p, const unsigned char address[16])
 {
     struct address_count *known;
     HASH_FIND(hh, p->counts, address, sizeof(known->address), known);
+    if (known && known->connections >= p->limits->connections_per_address)
+        return false;
     if (!known) {
         known = calloc(1, sizeof(*known));
         if (!known)
@@ -297,6 +286,7 @@ static void count_address(struct http_peers *p, const unsigned char address[16])
         HASH_ADD(hh, p->counts, address, sizeof(known->address), known);
     }
     known->connections++;
+    return true;
 }
 
 static void uncount_address(struct http_peers *p, const unsigned char address[16])
@@ -307,6 +297,34 @@ static void uncount_address(struct http_peers *p, const unsigned char address[16
         HASH_DELETE(hh, p->counts, known);
         free(known);
     }
+}
+
+bool http_peers_admit(struct http_peers *p, const struct sockaddr *from)
+{
+    unsigned char address[16];
+    address_of(from, address);
+    pthread_mutex_lock(&p->lock);
+    bool may = is_trusted(p, address) || count_address(p, address);
+    if (may)
+        atomic_fetch_add(&p->count, 1);
+    pthread_mutex_unlock(&p->lock);
+    return may;
+}
+
+static void dismiss(struct http_peers *p, const unsigned char address[16])
+{
+    if (!is_trusted(p, address))
+        uncount_address(p, address);
+    atomic_fetch_sub(&p->count, 1);
+}
+
+void http_peers_dismiss(struct http_peers *p, const struct sockaddr *from)
+{
+    unsigned char address[16];
+    address_of(from, address);
+    pthread_mutex_lock(&p->lock);
+    dismiss(p, address);
+    pthread_mutex_unlock(&p->lock);
 }
 
 struct http_peer *http_peer_open(struct http_peers *p, int fd, const struct sockaddr *from)
@@ -320,13 +338,11 @@ struct http_peer *http_peer_open(struct http_peers *p, int fd, const struct sock
     peer->trusted = is_trusted(p, peer->address);
     peer->request.arena = arena_new();
     pthread_mutex_lock(&p->lock);
-    if (!peer->trusted)
-        count_address(p, peer->address);
     peer->next = p->first;
     if (p->first)
         p->first->previous = peer;
     p->first = peer;
-    atomic_fetch_add(&p->count, 1);
+    p->listed++;
     pthread_mutex_unlock(&p->lock);
     return peer;
 }
@@ -335,15 +351,14 @@ void http_peer_close(struct http_peer *peer)
 {
     struct http_peers *p = peer->peers;
     pthread_mutex_lock(&p->lock);
-    if (!peer->trusted)
-        uncount_address(p, peer->address);
+    dismiss(p, peer->address);
+    p->listed--;
     if (peer->previous)
         peer->previous->next = peer->next;
     else
         p->first = peer->next;
     if (peer->next)
         peer->next->previous = peer->previous;
-    atomic_fetch_sub(&p->count, 1);
     pthread_mutex_unlock(&p->lock);
     arena_free(peer->request.arena);
     free(peer);

@@ -12,16 +12,13 @@
 #define STOP_PATIENCE_MS 10000
 #define STOP_LOOK_MS 50
 #define STOP_GREETING_MS 1000 /* for who has connected and says nothing */
-#define STOP_TAKING_MS 100    /* for a thread that has just accepted one, and counts it next */
 #define ALIVE_WITHIN_MS 5000  /* the watcher of connections comes by every second */
 #define OWN_FILES 64 /* log, audit, listeners, health, connections to the directory in passing */
 #define FILES_PER_THREAD 4
 
 unsigned http_server_port(const struct http_server *h)
 {
-    const union MHD_DaemonInfo *info =
-        MHD_get_daemon_info(h->daemons[0], MHD_DAEMON_INFO_BIND_PORT);
-    return info ? info->port : 0;
+    return h->port;
 }
 
 /* ---- the library ---- */
@@ -36,13 +33,6 @@ static void on_library_log(void *server, const char *format, va_list args)
     LOG_DEBUG("http_library", LOG_S("text", str_trim(str_of(text))));
 }
 
-static enum MHD_Result may_connect(void *server, const struct sockaddr *from, socklen_t size)
-{
-    const struct http_server *h = server;
-    (void)size;
-    return http_peers_may_come(h->peers, from) ? MHD_YES : MHD_NO;
-}
-
 /* Escapes are decoded once, by target.c, from the target as it was sent. */
 static size_t leave_escapes(void *server, struct MHD_Connection *connection, char *text)
 {
@@ -51,24 +41,23 @@ static size_t leave_escapes(void *server, struct MHD_Connection *connection, cha
     return strlen(text);
 }
 
-/* Where accept() gets no descriptor the library tries again at once and for ever. So there are
- * never more connections than files: those above wait in the listener's queue until one is closed.
+/* Never more connections than files: those above wait in the listener's queue until one is closed.
  */
 static size_t connections_within_files(const struct config *config)
 {
-    size_t wanted = config->limits.connections, listeners = config->server.listen.count;
+    size_t wanted = config->limits.connections;
     size_t own = OWN_FILES + FILES_PER_THREAD * (config->server.threads + config->server.writers);
     struct rlimit files;
     if (getrlimit(RLIMIT_NOFILE, &files) != 0)
         return wanted;
-    if (files.rlim_cur < own + wanted * listeners) {
-        files.rlim_cur = own + wanted * listeners;
+    if (files.rlim_cur < own + wanted) {
+        files.rlim_cur = own + wanted;
         if (files.rlim_cur > files.rlim_max)
             files.rlim_cur = files.rlim_max;
         if (setrlimit(RLIMIT_NOFILE, &files) != 0)
             getrlimit(RLIMIT_NOFILE, &files);
     }
-    size_t room = files.rlim_cur > own ? (files.rlim_cur - own) / listeners : 0;
+    size_t room = files.rlim_cur > own ? files.rlim_cur - own : 1;
     if (room >= wanted)
         return wanted;
     LOG_WARN("connections_reduced", LOG_I("wanted", (int64_t)wanted), LOG_I("have", (int64_t)room),
@@ -81,61 +70,60 @@ bool http_server_alive(const struct http_server *h)
     return clock_monotonic_ms() - http_peers_now_ms(h->peers) < ALIVE_WITHIN_MS;
 }
 
-static bool start_daemon(struct http_server *h, int fd)
+/* Its own ceiling of connections is never reached: http_accept_start() keeps the one that counts.
+ */
+static bool start_daemon(struct http_server *h, struct error *err)
 {
     const struct config *config = h->config;
-    unsigned threads = config->server.threads > 1 ? config->server.threads : 0;
-    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+    unsigned threads = config->server.threads > 1 ? config->server.threads : 1;
+    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG |
+                     MHD_USE_NO_LISTEN_SOCKET;
     flags |= h->tls ? MHD_USE_TLS : 0;
-    size_t connections = h->connections > threads ? h->connections : threads + 1;
+    size_t ceiling = (h->connections + 1) * threads; /* shared out among the threads */
     /* One head at most, with the target in it, and room for the answer's. */
     size_t memory = config->limits.header_kb * 1024 + ANSWER_HEADERS;
     struct MHD_OptionItem options[] = {
         {MHD_OPTION_EXTERNAL_LOGGER, (intptr_t)on_library_log, h},
-        {MHD_OPTION_LISTEN_SOCKET, fd, NULL},
-        {MHD_OPTION_CONNECTION_LIMIT, (intptr_t)connections, NULL},
+        {MHD_OPTION_CONNECTION_LIMIT, (intptr_t)ceiling, NULL},
         {MHD_OPTION_CONNECTION_TIMEOUT, (intptr_t)config->limits.idle_timeout_s, NULL},
         {MHD_OPTION_CONNECTION_MEMORY_LIMIT, (intptr_t)memory, NULL},
         {MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)http_on_target, h},
         {MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)leave_escapes, h},
         {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)http_on_completed, h},
         {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)http_on_connection, h},
-        {threads ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_CONNECTION_LIMIT,
-         (intptr_t)(threads ? threads : connections), NULL},
+        {threads > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_CONNECTION_LIMIT,
+         (intptr_t)(threads > 1 ? threads : ceiling), NULL},
         {h->tls ? MHD_OPTION_HTTPS_PRIORITIES : MHD_OPTION_END, 0,
          (void *)(uintptr_t)HTTP_TLS_PRIORITIES},
         {MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)(intptr_t)http_tls_choose},
         {MHD_OPTION_END, 0, NULL},
     };
-    h->daemons[h->daemon_count] = MHD_start_daemon(flags, 0, may_connect, h, http_on_request, h,
-                                                   MHD_OPTION_ARRAY, options, MHD_OPTION_END);
-    if (!h->daemons[h->daemon_count])
-        return false;
-    h->daemon_count++;
-    return true;
+    h->daemon = MHD_start_daemon(flags, 0, NULL, NULL, http_on_request, h, MHD_OPTION_ARRAY,
+                                 options, MHD_OPTION_END);
+    return h->daemon || error_set(err, ERR_CONFIG, "the threads for HTTP do not start");
 }
 
-static bool start_daemons(struct http_server *h, struct http_sockets *given, struct error *err)
+static bool start_listening(struct http_server *h, struct http_sockets *given, struct error *err)
 {
     const struct config_strings *listen_on = &h->config->server.listen;
-    h->daemons = calloc(listen_on->count, sizeof(struct MHD_Daemon *));
-    h->quiet = calloc(listen_on->count, sizeof(*h->quiet));
-    if (!h->daemons || !h->quiet)
+    int *listeners = calloc(listen_on->count, sizeof(*listeners));
+    size_t count = 0;
+    if (!listeners)
         abort();
-    h->given = given;
-    h->connections = connections_within_files(h->config);
-    for (size_t i = 0; i < listen_on->count; i++) {
-        int fd = -1;
-        if (!http_listen(given, listen_on->at[i], &fd, err))
-            return false;
-        if (!start_daemon(h, fd)) {
-            close(fd);
-            return error_set(err, ERR_CONFIG, "listen: " STR_FMT ": the listener does not start",
-                             STR_ARG(listen_on->at[i]));
-        }
+    while (count < listen_on->count &&
+           http_listen(given, listen_on->at[count], &listeners[count], err))
+        count++;
+    bool all = count == listen_on->count;
+    if (all) {
+        h->port = http_listen_port(listeners[0]);
+        http_accept_start(h, listeners, count);
+        atomic_store(&h->listening, true);
+    } else {
+        while (count > 0)
+            close(listeners[--count]);
     }
-    atomic_store(&h->listening, true);
-    return true;
+    free(listeners);
+    return all;
 }
 
 /* ---- start and stop ---- */
@@ -151,7 +139,7 @@ static bool load(struct http_server *h, struct http_sockets *given, struct error
     return http_discovery_load(config, catalog, &h->discovery, err) && http_oidc_check(h, err) &&
            http_peers_start(config, &h->peers, err) &&
            (!config->server.tls.cert_file.len || http_tls_start(config, &h->tls, err)) &&
-           start_daemons(h, given, err) &&
+           start_daemon(h, err) && start_listening(h, given, err) &&
            /* Last: whoever is told "ready" may connect at once. */
            (!config->server.metrics_listen.len || http_health_start(h, given, &h->health, err)) &&
            http_sockets_all_taken(given, err);
@@ -165,6 +153,8 @@ bool http_server_start(const struct config *config, struct service *service,
         abort();
     h->config = config;
     h->service = service;
+    h->given = given;
+    h->connections = connections_within_files(config);
     h->log_level = (enum log_level)config->log.level;
     h->body_max = config->limits.body_kb * 1024;
     size_t bulk_max = config->limits.bulk_kb * 1024;
@@ -195,10 +185,8 @@ static void wait_idle(struct http_server *h)
 {
     int64_t patience = clock_deadline_in(STOP_PATIENCE_MS);
     int64_t greeting = clock_deadline_in(STOP_GREETING_MS);
-    int64_t taking = clock_deadline_in(STOP_TAKING_MS);
     pthread_mutex_lock(&h->idle_lock);
-    while (atomic_load(&h->away) || clock_left_ms(taking) > 0 ||
-           (atomic_load(&h->running) && clock_left_ms(patience) > 0) ||
+    while (atomic_load(&h->away) || (atomic_load(&h->running) && clock_left_ms(patience) > 0) ||
            (clock_left_ms(greeting) > 0 && h->peers && http_peers_expect(h->peers))) {
         struct timespec until;
         clock_gettime(CLOCK_REALTIME, &until);
@@ -210,30 +198,15 @@ static void wait_idle(struct http_server *h)
     pthread_mutex_unlock(&h->idle_lock);
 }
 
-/* Who connects now is refused, or waits for the next process in a socket of systemd's. It stays
- * open here: the library's threads take it out of their epoll sets when they next come by, and end
- * the process (MHD_PANIC) where it is no descriptor any more. */
-static void stop_listening(struct http_server *h, int fd)
-{
-    if (fd < 0)
-        return;
-    if (!http_sockets_has(h->given, fd))
-        shutdown(fd, SHUT_RDWR);
-    h->quiet[h->quiet_count++] = fd;
-}
-
 void http_server_stop(struct http_server *h)
 {
     if (!h)
         return;
     atomic_store(&h->stopping, true);
-    for (size_t i = 0; i < h->daemon_count; i++)
-        stop_listening(h, MHD_quiesce_daemon(h->daemons[i]));
+    http_accept_stop(h->accept);
     wait_idle(h);
-    for (size_t i = 0; i < h->daemon_count; i++)
-        MHD_stop_daemon(h->daemons[i]);
-    for (size_t i = 0; i < h->quiet_count; i++)
-        close(h->quiet[i]);
+    if (h->daemon)
+        MHD_stop_daemon(h->daemon);
     http_health_stop(h->health);
     http_peers_stop(h->peers);
     http_discovery_free(h->discovery);
@@ -244,7 +217,5 @@ void http_server_stop(struct http_server *h)
     http_tls_stop(h->tls);
     pthread_mutex_destroy(&h->idle_lock);
     pthread_cond_destroy(&h->idle_wake);
-    free(h->daemons);
-    free(h->quiet);
     free(h);
 }
