@@ -359,7 +359,7 @@ void http_peers_dismiss(struct http_peers *p, const struct sockaddr *address);
 struct http_peer *http_peer_open(struct http_peers *p, int fd, const struct sockaddr *address);
 void http_peer_close(struct http_peer *peer);
 int64_t http_peers_now_ms(const struct http_peers *p); /* monotonic, at most a second old */
-/* Somebody has come and asked nothing yet, or asked what was not read yet. */
+/* Somebody has come and asked nothing yet, or asked what was not read whole yet. */
 bool http_peers_expect(struct http_peers *p);
 size_t http_peers_count(const struct http_peers *p);
 /* Loopback or a trusted proxy: what comes from there needs no TLS of ours. */
@@ -461,8 +461,9 @@ struct http_server {
     atomic_size_t body_bytes;   /* held by all requests */
     atomic_size_t answer_bytes; /* large answers not yet read whole */
     atomic_size_t running; /* requests received whole, the last byte of their answer not yet sent */
-    atomic_size_t away;    /* of these: suspended */
+    atomic_size_t in_hand; /* of these: not decided yet, here or on a worker's thread */
     atomic_bool listening, stopping;
+    atomic_bool closed;        /* what comes now is refused */
     pthread_mutex_t idle_lock; /* for idle_wake alone */
     pthread_cond_t idle_wake;  /* while stopping: a request has ended */
 };

@@ -259,15 +259,21 @@ size_t http_peers_count(const struct http_peers *p)
     return atomic_load(&p->count);
 }
 
+static bool expects(const struct http_peer *peer)
+{
+    enum http_stage stage = atomic_load(&peer->stage);
+    return stage == HTTP_STAGE_BODY ||
+           (stage == HTTP_STAGE_HEAD && (!atomic_load(&peer->requests) || waits_for_us(peer)));
+}
+
 bool http_peers_expect(struct http_peers *p)
 {
     pthread_mutex_lock(&p->lock);
-    bool expects = p->listed < atomic_load(&p->count);
-    for (const struct http_peer *peer = p->first; peer && !expects; peer = peer->next)
-        expects = atomic_load(&peer->stage) != HTTP_STAGE_BUSY &&
-                  (atomic_load(&peer->requests) == 0 || waits_for_us(peer));
+    bool any = p->listed < atomic_load(&p->count);
+    for (const struct http_peer *peer = p->first; peer && !any; peer = peer->next)
+        any = expects(peer);
     pthread_mutex_unlock(&p->lock);
-    return expects;
+    return any;
 }
 
 /* ---- come and go ---- */

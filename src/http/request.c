@@ -219,7 +219,7 @@ static void come_back(struct http_request *r)
     struct http_server *h = r->server;
     settle(r);
     MHD_resume_connection(r->connection); /* from here on it is the pool thread's again */
-    atomic_fetch_sub(&h->away, 1);
+    atomic_fetch_sub(&h->in_hand, 1);
 }
 
 static void on_bulk_done(void *arg)
@@ -257,7 +257,6 @@ static void on_worker(void *arg, struct directory_conn *conn)
 static enum MHD_Result go_away(struct http_request *r, enum http_next next)
 {
     r->phase = HTTP_PHASE_AWAY;
-    atomic_fetch_add(&r->server->away, 1);
     MHD_suspend_connection(r->connection);
     if (!submit(r, next))
         come_back(r);
@@ -311,15 +310,19 @@ static enum MHD_Result take_body(struct http_request *r, const char *data, size_
 
 static enum MHD_Result end_body(struct http_request *r)
 {
+    struct http_server *h = r->server;
+    r->running = true;
+    atomic_fetch_add(&h->running, 1);
     enter(r, HTTP_STAGE_BUSY);
     set_deadline(r, 0);
-    r->running = true;
-    atomic_fetch_add(&r->server->running, 1);
-    if (r->err.kind == ERR_NONE) {
-        enum http_next next = run(r, NULL);
-        if (next != HTTP_ANSWERED)
-            return go_away(r, next);
-    }
+    /* Before the look at `closed`; who stops looks the other way round. */
+    atomic_fetch_add(&h->in_hand, 1);
+    if (r->err.kind == ERR_NONE && atomic_load(&h->closed))
+        error_set(&r->err, ERR_UNAVAILABLE, "the bridge is stopping");
+    enum http_next next = r->err.kind == ERR_NONE ? run(r, NULL) : HTTP_ANSWERED;
+    if (next != HTTP_ANSWERED)
+        return go_away(r, next);
+    atomic_fetch_sub(&h->in_hand, 1);
     settle(r);
     return send_answer(r);
 }
@@ -328,12 +331,9 @@ static enum MHD_Result end_body(struct http_request *r)
 
 static void judge(struct http_request *r)
 {
-    const struct http_server *h = r->server;
+    r->answer.close = atomic_load(&r->server->stopping);
     if (r->head.fault.kind != ERR_NONE) {
         r->err = r->head.fault;
-        r->answer.close = true;
-    } else if (atomic_load(&h->stopping)) {
-        error_set(&r->err, ERR_UNAVAILABLE, "the bridge is stopping");
         r->answer.close = true;
     } else if (http_admit(r, NULL) == HTTP_ANSWERED && r->err.kind == ERR_NONE &&
                r->head.body_length > (int64_t)body_max(r)) {

@@ -177,25 +177,32 @@ bool http_server_start(const struct config *config, struct service *service,
     return true;
 }
 
-/* What runs is finished, and who has come is heard out; a suspended connection must come back
- * before the library may be stopped, and its work has a deadline of its own. A client that does not
- * read its answer is not waited for.
- */
+static void wait_for_an_end(struct http_server *h)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += STOP_LOOK_MS * 1000000L;
+    until.tv_sec += until.tv_nsec / 1000000000L;
+    until.tv_nsec %= 1000000000L;
+    pthread_mutex_lock(&h->idle_lock);
+    pthread_cond_timedwait(&h->idle_wake, &h->idle_lock, &until);
+    pthread_mutex_unlock(&h->idle_lock);
+}
+
+/* What runs is finished, and who has come is heard out, for a while: a client that does not read
+ * its answer is not waited for. But the library may be stopped only when no connection is
+ * suspended; what a worker has in hand comes back by its own deadline. */
 static void wait_idle(struct http_server *h)
 {
     int64_t patience = clock_deadline_in(STOP_PATIENCE_MS);
     int64_t greeting = clock_deadline_in(STOP_GREETING_MS);
-    pthread_mutex_lock(&h->idle_lock);
-    while (atomic_load(&h->away) || (atomic_load(&h->running) && clock_left_ms(patience) > 0) ||
-           (clock_left_ms(greeting) > 0 && h->peers && http_peers_expect(h->peers))) {
-        struct timespec until;
-        clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_nsec += STOP_LOOK_MS * 1000000L;
-        until.tv_sec += until.tv_nsec / 1000000000L;
-        until.tv_nsec %= 1000000000L;
-        pthread_cond_timedwait(&h->idle_wake, &h->idle_lock, &until);
-    }
-    pthread_mutex_unlock(&h->idle_lock);
+    /* In the order in which a request goes, or one could slip from the second look to the first. */
+    while ((clock_left_ms(greeting) > 0 && h->peers && http_peers_expect(h->peers)) ||
+           (atomic_load(&h->running) && clock_left_ms(patience) > 0))
+        wait_for_an_end(h);
+    atomic_store(&h->closed, true);
+    while (atomic_load(&h->in_hand))
+        wait_for_an_end(h);
 }
 
 void http_server_stop(struct http_server *h)

@@ -125,7 +125,7 @@ static void client_that_leaves_while_its_request_is_away_harms_nothing(void **st
         const char *text = with_body("PATCH /scim/v2/Users/known", GOOD, PATCH);
         int fd = connect_to(g);
         say(fd, text, strlen(text));
-        while (atomic_load(&g->server->away) < (size_t)i + 1)
+        while (atomic_load(&g->server->in_hand) < (size_t)i + 1)
             sched_yield();
         close(fd);
     }
@@ -145,13 +145,32 @@ static void stopping_finishes_what_runs(void **state)
     int fd = connect_to(g);
     fake_service_hold(g->service, true);
     say(fd, text, strlen(text));
-    while (atomic_load(&g->server->away) == 0)
+    while (atomic_load(&g->server->in_hand) == 0)
         sched_yield();
     fake_service_hold(g->service, false);
     close_ground(g);
     hear(fd, reply, NULL);
     close(fd);
     assert_int_equal(status_of(reply), 200);
+}
+
+/* However early in its life, whether a thread has taken the connection yet or not. */
+static void who_asked_before_the_stop_is_answered(void **state)
+{
+    static const char request[] = GET("/scim/v2/ServiceProviderConfig", "Host: a\r\n");
+    static char reply[REPLY_MAX];
+    const struct config config = config_for_tests();
+    (void)state;
+    for (int round = 0; round < 100; round++) {
+        struct ground *g = open_ground(&config);
+        int fd = connect_to(g);
+        say(fd, request, sizeof(request) - 1);
+        close_ground(g);
+        hear(fd, reply, NULL);
+        close(fd);
+        if (status_of(reply) != 200)
+            fail_msg("round %d: %s", round, reply);
+    }
 }
 
 static void tokens_over_their_rate_are_429(void **state)
@@ -214,6 +233,7 @@ int main(void)
         cmocka_unit_test(slow_header_is_cut_and_slow_body_too),
         cmocka_unit_test(client_that_leaves_while_its_request_is_away_harms_nothing),
         cmocka_unit_test(stopping_finishes_what_runs),
+        cmocka_unit_test(who_asked_before_the_stop_is_answered),
         cmocka_unit_test(tokens_over_their_rate_are_429),
         cmocka_unit_test(metrics_count_what_was_answered),
         cmocka_unit_test(address_in_use_is_said_by_its_name),
