@@ -66,8 +66,11 @@ bool inspect_read(struct inspection *in, struct str dn, const char *const *attrs
 
 static bool inspect_all(struct inspection *in, struct error *err)
 {
-    if (!inspect_root(in, err) || !inspect_server(in, err) || !inspect_schema(in, err) ||
-        !inspect_entries(in, err))
+    if (!inspect_root(in, err))
+        return false;
+    if (in->mistaken)
+        return true;
+    if (!inspect_server(in, err) || !inspect_schema(in, err) || !inspect_entries(in, err))
         return false;
     inspect_hidden(in);
     inspect_indexes(in);

@@ -20,7 +20,8 @@ struct inspection {
     size_t count, cap;
     json_t *facts;
     struct str subschema;               /* where the schema is read */
-    bool openldap;                      /* else the server's own configuration is not looked at */
+    bool openldap, ds389;               /* neither: its own configuration is not looked at */
+    bool mistaken;                      /* the preset is for the other one */
     struct directory_entries server;    /* cn=config; none: it cannot be read */
     const struct directory_attr *types; /* of the schema; NULL: it cannot be read */
 };
@@ -76,7 +77,3 @@ void inspect_replication(struct inspection *in);
 /* Throw-away entries: what the bridge's account, a person and the operator may do. */
 MUST_CHECK bool inspect_rights(struct inspection *in, struct error *err);
 MUST_CHECK bool inspect_expiry(struct inspection *in, struct error *err);
-
-/* ---- certificate.c */
-/* When a certificate (DER, RFC 5280) ends; INSTANT_NONE: it is none. */
-instant_t directory_certificate_end(struct str der);

@@ -1,4 +1,4 @@
-/* What ends soon: the server's certificate and tokens (faults 42, 43). */
+/* What ends soon: the servers' certificates and tokens (faults 42, 43). */
 #include "directory/inspect.h"
 
 #define DAY_US (INT64_C(24) * 3600 * 1000000)
@@ -19,25 +19,45 @@ static struct str when(struct arena *a, instant_t left)
     return arena_fmt(a, "ends in %lld days", (long long)(left / DAY_US));
 }
 
-static void inspect_certificate(struct inspection *in, instant_t now)
+/* ---- certificates: of every server of the list, for the day when another one is needed */
+
+static void inspect_certificate(struct inspection *in, const struct directory_host *host,
+                                instant_t now)
 {
-    struct berval der = {0};
     char time[CLOCK_TEXT_MAX];
-    if (!in->conn->ld || !ldap_tls_inplace(in->conn->ld) ||
-        ldap_get_option(in->conn->ld, LDAP_OPT_X_TLS_PEERCERT, &der) != LDAP_OPT_SUCCESS)
+    instant_t end = atomic_load(&host->certificate_ends) * 1000000;
+    if (end == 0 || end - now > SOON_DAYS * DAY_US)
         return;
-    instant_t end = directory_certificate_end((struct str){der.bv_val, der.bv_len});
-    ldap_memfree(der.bv_val);
-    if (end == INSTANT_NONE)
-        return;
-    json_put_str(in->facts, "certificateEnds", clock_rfc3339(end, time));
-    if (end - now > SOON_DAYS * DAY_US)
-        return;
-    inspect_find(in, severity_of(end - now), "certificate-ends",
-                 arena_fmt(in->a, "the certificate of %s " STR_FMT " (" STR_FMT "): renew it",
-                           in->d->servers.at[0].uri, STR_ARG(when(in->a, end - now)),
-                           STR_ARG(clock_rfc3339(end, time))),
-                 "the bridge takes no server without a valid one: every request would be 503");
+    inspect_find(
+        in, severity_of(end - now), "certificate-ends",
+        arena_fmt(in->a, "the certificate of %s " STR_FMT " (" STR_FMT "): renew it", host->uri,
+                  STR_ARG(when(in->a, end - now)), STR_ARG(clock_rfc3339(end, time))),
+        "the bridge takes no server without a valid one; without any, every request is 503");
+}
+
+static void inspect_servers(struct inspection *in, instant_t now)
+{
+    json_t *ends = json_object();
+    char time[CLOCK_TEXT_MAX];
+    for (size_t i = 0; i < in->d->servers.count; i++) {
+        struct directory_host *host = &in->d->servers.at[i];
+        LDAP *ld = NULL;
+        int64_t deadline = directory_conn_deadline(in->conn);
+        bool reached = directory_link_open(in->d, i, deadline, &ld) == LDAP_SUCCESS;
+        directory_link_close(ld);
+        instant_t end = atomic_load(&host->certificate_ends) * 1000000;
+        if (end)
+            json_put_str(ends, host->uri, clock_rfc3339(end, time));
+        if (!reached && (end == 0 || end > now))
+            inspect_find(in, DIRECTORY_ADVICE, "server-away",
+                         arena_fmt(in->a,
+                                   "%s cannot be reached, or does not prove who it is: start it, "
+                                   "or take it out of directory.uris",
+                                   host->uri),
+                         "nobody stands in when the server before it fails");
+        inspect_certificate(in, host, now);
+    }
+    json_put(in->facts, "certificateEnds", ends);
 }
 
 /* ---- tokens */
@@ -99,7 +119,7 @@ bool inspect_expiry(struct inspection *in, struct error *err)
     struct directory_search s = directory_tokens(in->d);
     struct directory_entries found = {0};
     struct error why = ERROR_INIT;
-    inspect_certificate(in, now);
+    inspect_servers(in, now);
     /* Without its base, or its schema, there is none: said by others. */
     if (!directory_find(in->conn, in->a, &s, &found, &why))
         return directory_ping(in->conn, err);

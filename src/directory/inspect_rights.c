@@ -381,6 +381,22 @@ static bool is_ready(const struct inspection *in)
     return true;
 }
 
+static void find_left(struct inspection *in, const struct proof *p)
+{
+    const struct str left[] = {p->organization, p->user};
+    struct str ldif = STR("");
+    for (size_t i = 0; i < sizeof left / sizeof *left; i++)
+        if (left[i].len)
+            ldif = arena_fmt(in->a, STR_FMT STR_FMT "changetype: delete\n\n", STR_ARG(ldif),
+                             STR_ARG(inspect_line(in->a, "dn", left[i])));
+    struct directory_finding *f = inspect_find(
+        in, DIRECTORY_ADVICE, "proof-left",
+        STR("throw-away entries of this check could not be deleted: a check that may, a minute "
+            "later, does it, or delete them yourself"),
+        NULL);
+    inspect_apply(f, DIRECTORY_APPLY_ENTRIES, ldif);
+}
+
 /* A key pressed meanwhile ends the program when the entries are gone again. */
 static void hold_signals(bool hold, sigset_t *before)
 {
@@ -417,10 +433,7 @@ bool inspect_rights(struct inspection *in, struct error *err)
     hold_signals(true, &before);
     bool ok = try_all(&r, err);
     if (!proof_end(&r.p))
-        inspect_find(in, DIRECTORY_ADVICE, "proof-left",
-                     STR("a throw-away entry kiops-proof-... could not be deleted: the next check "
-                         "does it, or delete it yourself"),
-                     NULL);
+        find_left(in, &r.p);
     hold_signals(false, &before);
     if (ok)
         find_rules(&r);

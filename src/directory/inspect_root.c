@@ -46,6 +46,29 @@ static bool is_needed(const struct inspection *in, const char *oid)
     return server->asserts || !str_eq(str_of(oid), STR(ASSERTION_OID));
 }
 
+/* Preset and server: one that is taken for another is not looked at further. */
+static void inspect_preset(struct inspection *in, const struct directory_entry *root)
+{
+    in->openldap = root && directory_has(root, "objectClass", STR("OpenLDAProotDSE"));
+    in->ds389 = root && str_istarts(directory_value(root, "vendorName"), STR("389 "));
+    bool as_389 = in->config->preset == CONFIG_389DS;
+    in->mistaken = (in->openldap && as_389) || (in->ds389 && !as_389);
+    if (in->mistaken)
+        inspect_find(in, DIRECTORY_MISSING, "wrong-preset",
+                     in->openldap
+                         ? STR("directory.preset is \"389ds\", and the server is OpenLDAP: "
+                               "write \"openldap\" (or \"plain\"), and check again")
+                         : STR("the server is 389 Directory Server: set directory.preset "
+                               "to \"389ds\", and check again"),
+                     "what it can and cannot do is taken from the preset");
+    else if (!in->openldap && !in->ds389)
+        inspect_find(in, DIRECTORY_NOTE, "unknown-server",
+                     STR("the server is neither OpenLDAP nor 389 Directory Server, or does not "
+                         "say so: its indexes, limits and uniqueness are not looked at; make sure "
+                         "of them yourself"),
+                     NULL);
+}
+
 bool inspect_root(struct inspection *in, struct error *err)
 {
     static const char *const attrs[] = {"objectClass",        "supportedControl",
@@ -61,7 +84,9 @@ bool inspect_root(struct inspection *in, struct error *err)
         in->subschema = STR("cn=Subschema");
     if (root.count)
         take_facts(in, &root.at[0]);
-    in->openldap = root.count && directory_has(&root.at[0], "objectClass", STR("OpenLDAProotDSE"));
+    inspect_preset(in, root.count ? &root.at[0] : NULL);
+    if (in->mistaken)
+        return true;
     for (size_t i = 0; i < sizeof CAPABILITIES / sizeof *CAPABILITIES; i++) {
         if (root.count &&
             directory_has(&root.at[0], CAPABILITIES[i].attr, str_of(CAPABILITIES[i].oid)))

@@ -103,13 +103,8 @@ bool inspect_server(struct inspection *in, struct error *err)
                                                "objectClass=olcModuleList))"),
                                  .attrs = ATTRS};
     struct error hidden = ERROR_INIT;
-    if (!in->openldap) {
-        inspect_find(in, DIRECTORY_NOTE, "not-openldap",
-                     STR("the server is not OpenLDAP: its indexes, limits and uniqueness are not "
-                         "looked at; make sure of them yourself"),
-                     NULL);
+    if (!in->openldap)
         return true;
-    }
     if (!directory_find(in->conn, in->a, &s, &in->server, &hidden) ||
         !inspect_database(in, in->config->users.base))
         in->server.count = 0;

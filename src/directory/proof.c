@@ -228,17 +228,21 @@ bool proof_begin(struct proof *p, struct directory *d, struct arena *a, struct e
     return true;
 }
 
-static bool clear(struct proof *p, struct str dn)
+/* Empties the DN when the entry is gone. */
+static bool clear(struct proof *p, struct str *of)
 {
     struct error why = ERROR_INIT;
     int code = LDAP_SUCCESS;
+    struct str dn = *of;
     if (dn.len == 0)
         return true;
+    *of = STR_NONE;
     bool there = directory_ping(p->bridge, &why);
     if (there)
         code = proof_delete(p, p->bridge->ld, dn);
     if (there && (code == LDAP_SUCCESS || code == LDAP_NO_SUCH_OBJECT))
         return true;
+    *of = dn;
     LOG_WARN("acl_proof_left_over", LOG_S("dn", dn), LOG_I("code", code),
              LOG_C("reason", there ? ldap_err2string(code) : why.detail));
     return false;
@@ -248,8 +252,8 @@ bool proof_end(struct proof *p)
 {
     if (p->person)
         ldap_unbind_ext(p->person, NULL, NULL);
-    bool cleared = clear(p, p->organization);
-    cleared = clear(p, p->user) && cleared;
+    bool cleared = clear(p, &p->organization);
+    cleared = clear(p, &p->user) && cleared;
     directory_close(p->bridge);
     return cleared;
 }

@@ -28,7 +28,8 @@ MUST_CHECK bool proof_begin(struct proof *p, struct directory *d, struct arena *
                             struct error *err);
 /* The person is its owner; the placeholder, or else the person, its member. */
 MUST_CHECK bool proof_add_organization(struct proof *p, struct error *err);
-/* false: an entry may be left, which the next run takes away. */
+/* false: `user`, `organization` or both may be left, which a later run takes away; else both are
+ * empty. */
 bool proof_end(struct proof *p);
 
 /* LDAP codes of single operations; below 0: no answer. */

@@ -8,6 +8,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "run"))
 sys.dont_write_bytecode = True
 
+import ground  # noqa: E402
 import left_out  # noqa: E402
 import pytest  # noqa: E402
 import tally  # noqa: E402
@@ -21,6 +22,7 @@ RESULTS = REPOSITORY / "build/directories"
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "cell(rule, door): the cell of tests/conformance/rule-doors.md that it proves")
+    config.addinivalue_line("markers", "finding(code, ...): what `check` names; the test sees it, does what is printed, and sees it gone")
     config.addinivalue_line("markers", "line(number, ...): the lines of tests/conformance/checklist.md that it covers")
 
 
@@ -62,6 +64,16 @@ def pytest_terminal_summary(terminalreporter):
     for name in KINDS:
         if (RESULTS / name).exists():
             terminalreporter.write_line(f"{name:<12} {(RESULTS / name).read_text()}")
+
+
+@pytest.fixture(autouse=True)
+def findings_are_mended(request):
+    """Holds each test to its marker `finding` (test_check_table.py wants one for every code)."""
+    ground.SEEN.clear()
+    yield
+    codes = [code for marker in request.node.iter_markers("finding") for code in marker.args]
+    if not getattr(request.node, "failed", False):
+        assert not [code for code in codes if not ground.mended(code)], ground.SEEN
 
 
 @pytest.fixture(scope="session")

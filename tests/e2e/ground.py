@@ -1,24 +1,34 @@
-"""A directory whose configuration lasts (slapd.d) and a bridge that does not run: what `check` is tried on."""
+"""A directory whose configuration lasts (slapd.d; that of 389-ds always does) and a bridge that does not run: what `check` is
+tried on."""
 
 import json
 import subprocess
 
 from kiopslab import site
 from kiopslab.bridge import Bridge
+from kiopslab.directories import kind
 from lab import BINARY, free_port, without_address_randomisation
 from view import View
 
 DATABASE = "olcDatabase={1}mdb,cn=config"
 FRONTEND = "olcDatabase={-1}frontend,cn=config"
 CONFIG_DATABASE = "olcDatabase={0}config,cn=config"
+CONFIGURES = site.ROOT if kind() == "389ds" else "cn=config"  # the administrator of cn=config
 SANITIZER = "Sanitizer"
+SEEN = []  # by the test that runs: the codes of each `check`, notes included
+
+
+def mended(code):
+    """Has the running test seen it named, and later a check that does not name it?"""
+    named = next((n for n, codes in enumerate(SEEN) if code in codes), None)
+    return named is not None and any(code not in codes for codes in SEEN[named:])
 
 
 class Ground:
     """A directory whose cn=config lasts, and the configuration of a bridge that does not run."""
 
     def __init__(self, new_lab, *, bridge=None, content=None, **slapd):
-        lab = new_lab(bridges=0, content=content, slapd={"live": True, **slapd})
+        lab = new_lab(bridges=0, content=content, slapd={"live": True, "tells": True, **slapd})
         made = Bridge(lab.slapd.home.parent / "bridge", free_port(), BINARY, lab.slapd,
                       prefix=without_address_randomisation(), **(bridge or {}))
         made.create()
@@ -27,7 +37,7 @@ class Ground:
     def take(self, lab, bridge):
         self.lab, self.slapd, self.bridge = lab, lab.slapd, bridge
         self.view = self.lab.view()
-        self.config = View(self.slapd.uri, "cn=config", self.slapd.passwords.root)
+        self.config = View(self.slapd.uri, CONFIGURES, self.slapd.passwords.root)
         self.lab.views.append(self.config)
 
     def run(self, *words):
@@ -35,20 +45,29 @@ class Ground:
         assert SANITIZER not in done.stderr, done.stderr
         return done
 
-    def check(self):
-        """(exit code, findings that are no notes)"""
+    def look(self):
+        """(exit code, findings, notes)"""
         done = self.run("check", "--json")
         assert done.returncode in (0, 2), done
-        found = [f for f in json.loads(done.stdout) if f["severity"] != "note"]
+        everything = json.loads(done.stdout)
+        found = [f for f in everything if f["severity"] != "note"]
         assert bool(found) == (done.returncode == 2)
-        return done.returncode, found
+        SEEN.append({f["code"] for f in everything})
+        return done.returncode, found, [f for f in everything if f["severity"] == "note"]
+
+    def check(self):
+        """(exit code, findings that are no notes)"""
+        return self.look()[:2]
 
     def notes(self):
-        return [f["code"] for f in json.loads(self.run("check", "--json").stdout) if f["severity"] == "note"]
+        return [f["code"] for f in self.look()[2]]
+
+    def named(self):
+        return [f["code"] for f in self.check()[1]]
 
     def apply(self, what):
         """Exactly the printed text, by the administrator whom it names."""
-        who = {"config": "cn=config", "entries": site.ROOT}[what["as"]]
+        who = {"config": CONFIGURES, "entries": site.ROOT}[what["as"]]
         done = subprocess.run(["ldapmodify", "-x", "-H", self.slapd.uri, "-D", who, "-w", self.slapd.passwords.root],
                               input=what["text"], capture_output=True, text=True, check=False)
         assert done.returncode == 0, (what["text"], done.stderr)

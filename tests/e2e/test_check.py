@@ -55,6 +55,7 @@ def test_a_fit_directory_has_nothing_to_mend_and_keeps_nothing(ground):
 
 # ---- indexes
 
+@pytest.mark.finding("no-index")
 @pytest.mark.parametrize("attribute", ["objectClass", "entryUUID", "entryCSN", "uid", "mail", "cn", "kiopsActive",
                                        "kiopsExternalId", "kiopsManager", "kiopsTokenHash"])
 def test_a_missing_index(ground, attribute):
@@ -63,6 +64,7 @@ def test_a_missing_index(ground, attribute):
     assert f"{attribute} eq" in ground.values(DATABASE, "olcDbIndex")
 
 
+@pytest.mark.finding("no-index")
 @pytest.mark.parametrize("there, weaker", [("kiopsPermission eq,sub", "kiopsPermission sub"),
                                            ("kiopsRequest pres,sub", "kiopsRequest eq"),
                                            ("uid eq", "uid pres")])
@@ -73,6 +75,7 @@ def test_an_index_of_the_wrong_kind(ground, there, weaker):
     assert set(there.split()[1].split(",")) | set(weaker.split()[1].split(",")) == set(left.split()[1].split(","))
 
 
+@pytest.mark.finding("index-on-member")
 def test_an_index_on_member_makes_removals_dear(ground):
     ground.config.modify(DATABASE, ("add", "olcDbIndex", "member eq"))
     ground.mend("index-on-member")
@@ -80,6 +83,7 @@ def test_an_index_on_member_makes_removals_dear(ground):
 
 # ---- overlays
 
+@pytest.mark.finding("no-syncprov")
 def test_no_syncprov(ground):
     ground.config.delete(overlay(ground, "syncprov"))
     ground.mend("no-syncprov")
@@ -89,18 +93,21 @@ def overlay(ground, name):
     return next(dn for dn in ground.config.find(DATABASE, "(objectClass=olcOverlayConfig)") if f"}}{name}," in dn)
 
 
+@pytest.mark.finding("no-unique")
 def test_no_overlay_unique(ground):
     ground.config.delete(overlay(ground, "unique"))
     ground.mend("no-unique")
     assert len(ground.values(overlay(ground, "unique"), "olcUniqueURI")) == 2
 
 
+@pytest.mark.finding("no-unique")
 @pytest.mark.parametrize("uri", [UID, HASH])
 def test_unique_does_not_name_the_attribute(ground, uri):
     ground.config.modify(overlay(ground, "unique"), ("delete", "olcUniqueURI", f"serialize {uri}"))
     ground.mend("no-unique")
 
 
+@pytest.mark.finding("unique-not-serialized")
 @pytest.mark.parametrize("uri", [UID, HASH])
 def test_unique_without_serialize(ground, uri):
     ground.config.modify(overlay(ground, "unique"), ("delete", "olcUniqueURI", f"serialize {uri}"),
@@ -108,6 +115,7 @@ def test_unique_without_serialize(ground, uri):
     ground.mend("unique-not-serialized")
 
 
+@pytest.mark.finding("no-unique")
 @pytest.mark.parametrize("uri", [f"serialize ldap:///{site.ORGANIZATIONS}?uid?sub", f"serialize ldap:///{site.PEOPLE}?mail?sub",
                                  f"serialize ldap:///{site.PEOPLE}?uid?one",
                                  f"serialize ldap:///{site.PEOPLE}?uid?sub?(objectClass=residentialPerson)"])
@@ -117,6 +125,7 @@ def test_unique_that_covers_something_else(ground, uri):
     ground.mend("no-unique")
 
 
+@pytest.mark.finding("no-unique")
 def test_the_old_form_of_unique_becomes_the_new_one(ground):
     ground.config.delete(overlay(ground, "unique"))
     ground.config.add(f"olcOverlay=unique,{DATABASE}", objectClass=["olcOverlayConfig", "olcUniqueConfig"],
@@ -130,6 +139,7 @@ def load(ground, module):
         ground.config.modify("cn=module{0},cn=config", ("add", "olcModuleLoad", module))
 
 
+@pytest.mark.finding("refint-nothing")
 def test_refint_nothing_makes_owners_of_nobody(ground):
     load(ground, "refint")
     ground.config.add(f"olcOverlay=refint,{DATABASE}", objectClass=["olcOverlayConfig", "olcRefintConfig"],
@@ -137,6 +147,7 @@ def test_refint_nothing_makes_owners_of_nobody(ground):
     ground.mend("refint-nothing")
 
 
+@pytest.mark.finding("no-ppolicy")
 def test_no_ppolicy_where_the_lock_wants_it(ground):
     ground.configure("directory = {", 'directory = { lock = { convention = "ppolicy"; };')
     ground.mend("no-ppolicy")
@@ -144,6 +155,7 @@ def test_no_ppolicy_where_the_lock_wants_it(ground):
 
 # ---- limits
 
+@pytest.mark.finding("size-limit")
 @pytest.mark.parametrize("instead", [None, "size=10", "size.soft=100 size.hard=1000"])
 def test_a_limit_on_the_bridges_account(ground, instead):
     dn = ground.values(DATABASE, "olcLimits")[0]
@@ -160,6 +172,7 @@ def test_a_limit_that_is_open_for_everyone_is_none(ground):
 
 # ---- access rules
 
+@pytest.mark.finding("access-rules")
 @pytest.mark.parametrize("rule, words", [
     ("to attrs=kiopsPermission by self write by * break", "kiopsPermission of the own entry"),
     ("to attrs=kiopsResource by self =a by * break", "kiopsResource of the own entry"),
@@ -184,6 +197,7 @@ def test_an_access_rule_that_gives_too_much_or_too_little(ground, rule, words):
     assert not ground.leftovers()
 
 
+@pytest.mark.finding("access-rules")
 def test_the_hash_of_a_token_is_readable(ground):
     ground.run("token", "create", "seen", "--role", "PlatformAdmin", "--expires", "never")
     ground.config.modify(DATABASE, ("add", "olcAccess", f'{{0}}to dn.subtree="{site.TOKENS}" by users read by * break'))
@@ -192,12 +206,14 @@ def test_the_hash_of_a_token_is_readable(ground):
     ground.run("token", "revoke", "seen")
 
 
+@pytest.mark.finding("person-untried")
 def test_people_who_cannot_sign_in(ground):
     rule = f'{{0}}to dn.subtree="{site.PEOPLE}" attrs=userPassword by dn.exact="{site.BRIDGE}" =w by * none'
     ground.config.modify(DATABASE, ("add", "olcAccess", rule))
     ground.mend("person-untried")
 
 
+@pytest.mark.finding("access-rules")
 def test_none_of_the_shipped_rules(ground):
     ground.config.modify(DATABASE, ("replace", "olcAccess", [f'{{0}}to * by dn.exact="{site.BRIDGE}" write by self write by anonymous auth by * read']))
     _, found = ground.check()
@@ -205,6 +221,7 @@ def test_none_of_the_shipped_rules(ground):
     ground.mend("access-rules")
 
 
+@pytest.mark.finding("no-content-acl")
 def test_contents_of_new_entries_are_not_looked_at(ground):
     ground.config.modify(DATABASE, ("replace", "olcAddContentAcl", "FALSE"))
     ground.mend("no-content-acl")
@@ -212,6 +229,7 @@ def test_contents_of_new_entries_are_not_looked_at(ground):
 
 # ---- entries, schema
 
+@pytest.mark.finding("no-entry")
 @pytest.mark.parametrize("dns", [(site.JOBS,), (site.TOKENS,), (site.ADMINS,), (site.TOKENS, site.JOBS, site.ADMINS)])
 def test_a_missing_entry(ground, dns):
     for dn in dns:
@@ -219,12 +237,14 @@ def test_a_missing_entry(ground, dns):
     ground.mend(*["no-entry"] * len(dns))
 
 
+@pytest.mark.finding("no-entry")
 def test_the_whole_platform_is_missing(ground):
     for dn in (site.TOKENS, site.JOBS, site.ADMINS, site.PLACEHOLDER, site.PLATFORM):
         ground.view.delete(dn)
     ground.mend(*["no-entry"] * 4)
 
 
+@pytest.mark.finding("schema-hidden")
 def test_the_schema_that_the_server_hides(ground):
     ground.config.modify(FRONTEND, ("replace", "olcAccess", ['{0}to dn.base="" by * read', "{1}to * by * none"]))
     ground.mend("schema-hidden")
@@ -232,6 +252,7 @@ def test_the_schema_that_the_server_hides(ground):
 
 # ---- replication, what cannot be seen
 
+@pytest.mark.finding("multi-provider")
 def test_several_providers_are_told_and_are_no_finding(ground):
     ground.config.modify("cn=config", ("add", "olcServerID", [f"1 {ground.slapd.uri}", "2 ldap://127.0.0.1:1"]))
     assert "multi-provider" in ground.notes() and ground.check()[0] == 0
@@ -239,6 +260,7 @@ def test_several_providers_are_told_and_are_no_finding(ground):
     assert "multi-provider" not in ground.notes()
 
 
+@pytest.mark.finding("config-hidden")
 def test_a_configuration_that_the_account_may_not_read(ground):
     ground.config.modify(CONFIG_DATABASE, ("replace", "olcAccess", ["{0}to * by * none"]))
     ground.mend("config-hidden")
@@ -246,29 +268,6 @@ def test_a_configuration_that_the_account_may_not_read(ground):
     seen = as_bridge.find("cn=config", "(objectClass=*)")
     as_bridge.close()
     assert seen and not any("olcRootPW" in e or "olcSyncrepl" in e for e in seen.values()), "no secret"
-
-
-# ---- what the bridge's own configuration says
-
-def named(ground):
-    return [f["code"] for f in ground.check()[1]]
-
-
-def test_the_rootdn_as_the_bridges_account(ground):
-    ground.configure(f'bind_dn = "{site.BRIDGE}"', f'bind_dn = "{site.ROOT}"')
-    (ground.bridge.home / "ldap.password").write_text(ground.slapd.passwords.root)
-    ground.config.modify(CONFIG_DATABASE, ("add", "olcAccess", f'{{1}}to * by dn.exact="{site.ROOT}" read by * break'))
-    assert "bridge-is-rootdn" in named(ground)
-
-
-def test_a_wrong_password_of_the_operator(ground):
-    (ground.bridge.home / "operator.password").write_text("wrong")
-    assert named(ground) == ["operator-refused"]
-
-
-def test_classes_that_make_no_user(ground):
-    ground.configure(f'create_in = "{site.PEOPLE}";', f'create_in = "{site.PEOPLE}"; object_classes = [ "inetOrgPerson", "account", "kiopsUser" ];')
-    assert named(ground) == ["no-new-users"]
 
 
 # ---- no directory to look at, and a bridge that does not start on a bad one

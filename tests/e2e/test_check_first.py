@@ -24,6 +24,8 @@ BARE = {"template": foreign.CONFIGURATION, "tells": False, "content": lambda pas
 
 # ---- a directory that nobody prepared
 
+@pytest.mark.finding("config-hidden", "no-schema", "no-entry", "no-capability", "no-unique", "no-index", "index-on-member", "size-limit",
+                     "access-rules", "no-content-acl")
 def test_nothing_is_prepared_and_the_printed_text_prepares_it(make):
     ground = make(**BARE)
     seen = []
@@ -40,6 +42,7 @@ def test_nothing_is_prepared_and_the_printed_text_prepares_it(make):
     assert ground.run("check").returncode == 0 and not ground.leftovers()
 
 
+@pytest.mark.finding("no-schema")
 def test_a_part_of_the_schema_is_there(make):
     ground = make(**BARE)
     ground.apply(next(f for f in ground.check()[1] if f["code"] == "config-hidden")["apply"])
@@ -107,6 +110,7 @@ def test_what_happens_tells_what_cannot_be_read(new_lab, code, edit):
 
 # ---- other servers
 
+@pytest.mark.finding("first-is-consumer")
 def test_a_consumer_names_its_provider(make):
     ground = make()
     ground.config.modify(DATABASE, ("add", "olcSyncrepl", f'rid=1 provider=ldap://127.0.0.1:1 searchbase="{site.BASE}" '
@@ -127,41 +131,7 @@ def test_a_consumer_names_its_provider(make):
 
 # ---- what ends soon
 
-def certificate(folder, name, days):
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-    import ipaddress
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject, now = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)]), datetime.datetime.utcnow()
-    made = (x509.CertificateBuilder().subject_name(subject).issuer_name(subject).public_key(key.public_key())
-            .serial_number(x509.random_serial_number()).not_valid_before(now - datetime.timedelta(days=400))
-            .not_valid_after(now + datetime.timedelta(days=days, minutes=5))
-            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-            .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-            .sign(key, hashes.SHA256()))
-    pem = serialization.Encoding.PEM
-    (folder / "cert.pem").write_bytes(made.public_bytes(pem))
-    (folder / "key.pem").write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
-
-
-@pytest.mark.parametrize("days, severity", [(29, "advice"), (6, "missing"), (0, "missing"), (31, None)])
-def test_the_servers_certificate_ends_soon(make, tmp_path, days, severity):
-    certificate(tmp_path, "test", days)
-    ground = make(modules=f"TLSCACertificateFile {tmp_path}/cert.pem\nTLSCertificateFile {tmp_path}/cert.pem\n"
-                          f"TLSCertificateKeyFile {tmp_path}/key.pem")
-    conf = ground.bridge.configuration.replace('start_tls = "off"', f'start_tls = "required"; ca_file = "{tmp_path}/cert.pem"')
-    ground.bridge.conf.write_text(conf)
-    _, found = ground.check()
-    assert [(f["code"], f["severity"]) for f in found] == ([("certificate-ends", severity)] if severity else []), found
-    if days == 29:
-        assert "in 29 days" in found[0]["text"]
-        ground.slapd.process.stop()
-        certificate(tmp_path, "test", 300)
-        ground.slapd.process.start()
-        assert ground.check()[0] == 0
-
-
+@pytest.mark.finding("token-ends")
 def test_tokens_that_end_soon_and_their_successors(make):
     ground = make()
     ends = (datetime.date.today() + datetime.timedelta(days=10)).isoformat()
@@ -181,6 +151,20 @@ def test_tokens_that_end_soon_and_their_successors(make):
     assert sorted(new) == ["far", "old-new"]
     before = next(t for t in old if t["name"] == "old")
     assert {**before, "name": 0, "expires": 0} == {**new["old-new"], "name": 0, "expires": 0}
+
+
+@pytest.mark.finding("token-ends")
+@pytest.mark.parametrize("days, severity, when", [(29, "advice", "ends in 29 days"), (6, "missing", "ends in 6 days"),
+                                                  (0, "missing", "ends within a day")], ids=[30, 7, 1])
+def test_the_nearer_a_tokens_end_the_louder(make, days, severity, when):
+    ground = make()
+    ends = datetime.datetime.utcnow() + datetime.timedelta(days=days, minutes=5)
+    ground.run("token", "create", "old", "--role", "PlatformAdmin", "--expires", ends.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    _, found = ground.check()
+    assert [(f["code"], f["severity"]) for f in found] == [("token-ends", severity)] and when in found[0]["text"], found
+    for line in found[0]["apply"]["text"].splitlines():
+        assert ground.run(*shlex.split(line)[1:]).returncode == 0, line
+    assert ground.check()[0] == 0
 
 
 # ---- ended in the middle
