@@ -12,6 +12,7 @@
 
 #define PLAN_MAX ((size_t)1 << 30)
 #define PLAN_DEPTH 64
+#define SERVICE_WAIT_MS 120000
 
 static atomic_bool stop_asked;
 
@@ -21,7 +22,11 @@ static void ask_stop(int signal_number)
     atomic_store(&stop_asked, true);
 }
 
-static reconcile_make *const kinds[] = {[CONFIG_JOB_DRIFT] = reconcile_drift};
+static const struct {
+    reconcile_make *make;
+    bool writes; /* its lines are SCIM requests, which the service makes */
+} kinds[] = {
+    [CONFIG_JOB_DRIFT] = {reconcile_drift, false}, [CONFIG_JOB_CSV] = {reconcile_csv, true}};
 
 /* ---- options */
 
@@ -69,8 +74,6 @@ static bool take_switch(struct job_options *o, struct str arg)
 
 static const char *together(const struct cli *c, const struct job_options *o)
 {
-    if (!o->name.len)
-        return "write: reconcile JOB [--save FILE | --plan FILE] [--apply] [--ldif] [--rate N]";
     if (o->save.len && (o->plan.len || o->apply))
         return "reconcile: --save makes a plan for later: neither --plan nor --apply with it";
     if (o->released != (o->reason.len > 0))
@@ -78,8 +81,7 @@ static const char *together(const struct cli *c, const struct job_options *o)
     return o->ldif && c->json ? "reconcile: --ldif or --json, not both" : NULL;
 }
 
-/* NULL, or what is wrong. */
-static const char *parse(const struct cli *c, struct job_options *o)
+const char *job_parse(const struct cli *c, struct job_options *o)
 {
     struct cli_options at = {.cli = c};
     for (int g = 0; g < RECONCILE_GUARDS; g++)
@@ -97,7 +99,7 @@ static const char *parse(const struct cli *c, struct job_options *o)
         if (name.len)
             wrong = take_value(o, name, value);
         else if (o->name.len)
-            wrong = "reconcile: one job at a time";
+            wrong = "one at a time: a name, and options";
         else
             o->name = value;
         if (wrong)
@@ -155,6 +157,7 @@ void job_close(struct job_cli *j)
 {
     if (j->leased)
         reconcile_lease_release(&j->lease);
+    service_stop(j->run.service);
     if (j->audit)
         audit_close(j->audit);
     directory_close(j->conn);
@@ -215,6 +218,18 @@ static void remember_serial(const struct job_cli *j)
     fclose(f);
 }
 
+static bool start_service(struct job_cli *j, struct error *err)
+{
+    const struct service_settings settings = {.config = j->config,
+                                              .catalog = j->catalog,
+                                              .directory = j->directory,
+                                              .audit = j->audit,
+                                              .passing = true};
+    return !kinds[j->run.job->kind].writes ||
+           (service_start(&settings, &j->run.service, err) &&
+            service_await(j->run.service, clock_deadline_in(SERVICE_WAIT_MS), err));
+}
+
 int job_take(struct job_cli *j)
 {
     struct error err = ERROR_INIT;
@@ -230,7 +245,7 @@ int job_take(struct job_cli *j)
         if (!open_audit(j, &err))
             return fail(&err);
     }
-    if (!read_history(j, &err))
+    if (!read_history(j, &err) || !start_service(j, &err))
         return fail(&err);
     if (!went_back(j))
         return CLI_OK;
@@ -279,7 +294,7 @@ static bool save_plan(struct job_cli *j, struct error *err)
 static bool make_plan(struct job_cli *j, struct error *err)
 {
     return j->options->plan.len ? load_plan(j, err)
-                                : kinds[j->run.job->kind](&j->run, &j->plan, err);
+                                : kinds[j->run.job->kind].make(&j->run, &j->plan, err);
 }
 
 /* ---- guards and changes */
@@ -336,8 +351,12 @@ int job_finish(struct job_cli *j)
                                             .history = &j->history,
                                             .release = &j->options->release,
                                             .now = clock_now()};
-    if (!j->undo)
-        reconcile_guard_check(&j->plan, &limits, &j->trips);
+    reconcile_plan_know_members(&j->plan, &j->run);
+    if (j->undo.len) { /* reads nothing that could have shrunk */
+        j->plan.population.scope = j->history.scope;
+        j->plan.population.source = j->history.source;
+    }
+    reconcile_guard_check(&j->plan, &limits, &j->trips);
     if (j->trips.count) {
         job_print(j);
         job_print_trips(j);
@@ -374,7 +393,9 @@ static int reconcile(struct job_cli *j)
 int cli_reconcile(const struct cli *c)
 {
     struct job_options o = {0};
-    const char *wrong = parse(c, &o);
+    const char *wrong = job_parse(c, &o);
+    if (!wrong && !o.name.len)
+        wrong = "write: reconcile JOB [--save FILE | --plan FILE] [--apply] [--ldif] [--rate N]";
     if (wrong)
         return cli_usage(wrong);
     struct job_cli j = {.cli = c, .options = &o, .config = cli_config(c)};

@@ -28,13 +28,16 @@ struct job_cli {
     struct arena *arena;
     struct reconcile_run run;
     struct reconcile_lease lease;
-    bool leased, undo;
+    bool leased;
+    struct str undo; /* the run that is taken back; empty: none */
     struct reconcile_history history;
     struct reconcile_plan plan;
     struct reconcile_trips trips;
     struct reconcile_applied applied;
 };
 
+/* NULL, or what is wrong with the arguments. `name`: what stood beside the options. */
+const char *job_parse(const struct cli *c, struct job_options *o);
 /* Configuration, directory, who acts. A status: CLI_OK, or what to exit with (said already). */
 int job_open(struct job_cli *j);
 void job_close(struct job_cli *j);

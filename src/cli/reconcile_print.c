@@ -113,8 +113,10 @@ void job_print_trips(const struct job_cli *j)
         fprintf(stderr,
                 "  Nothing was changed; the next run plans anew and stops here again while it is "
                 "so. If this is meant:\n"
-                "  kiops-bridge reconcile " STR_FMT " --apply --release %s=%zu --reason TEXT\n",
-                STR_ARG(j->run.job->name), reconcile_guard_name(t->guard), t->wanted);
+                "  kiops-bridge %s " STR_FMT " --apply --release %s=%zu --reason TEXT\n",
+                j->undo.len ? "undo" : "reconcile",
+                STR_ARG(j->undo.len ? j->undo : j->run.job->name), reconcile_guard_name(t->guard),
+                t->wanted);
     }
 }
 

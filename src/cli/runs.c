@@ -101,29 +101,21 @@ static int undo(struct job_cli *j, struct str dir, struct str run)
 int cli_undo(const struct cli *c)
 {
     struct job_options o = {0};
-    struct str run = STR_NONE, dir = STR_NONE;
+    struct str dir = STR_NONE;
     OWNED_ARENA struct arena *a = arena_new();
-    for (int i = 0; i < c->count; i++) {
-        struct str arg = str_of(c->args[i]);
-        if (str_eq(arg, STR("--apply")))
-            o.apply = true;
-        else if (str_eq(arg, STR("--ldif")) && !c->json)
-            o.ldif = true;
-        else if (!run.len && !str_starts(arg, STR("-")))
-            run = arg;
-        else
-            run = STR_NONE, i = c->count;
-    }
-    if (!run.len)
-        return cli_usage("write: undo RUN [--apply]; see kiops-bridge runs");
-    struct job_cli j = {.cli = c, .options = &o, .config = cli_config(c), .undo = true};
-    if (j.config && !find_job(j.config, run, a, &dir, &o.name)) {
+    const char *wrong = job_parse(c, &o);
+    if (!wrong && (!o.name.len || o.save.len || o.plan.len))
+        wrong = "write: undo RUN [--apply]; see kiops-bridge runs";
+    if (wrong)
+        return cli_usage(wrong);
+    struct job_cli j = {.cli = c, .options = &o, .config = cli_config(c), .undo = o.name};
+    if (j.config && !find_job(j.config, j.undo, a, &dir, &o.name)) {
         fputs("kiops-bridge: there is no journal of that run here; see kiops-bridge runs\n",
               stderr);
         config_free(j.config);
         return CLI_ERROR;
     }
-    int status = undo(&j, dir, run);
+    int status = undo(&j, dir, j.undo);
     job_close(&j);
     return status;
 }

@@ -69,7 +69,8 @@ static bool start(struct process *p, struct error *err)
         !directory_prove_acl(p->directory, &p->unproved, err) ||
         !audit_open(&audit, &p->audit, err))
         return false;
-    struct service_settings service = {p->config, p->catalog, p->directory, p->audit};
+    struct service_settings service = {
+        .config = p->config, .catalog = p->catalog, .directory = p->directory, .audit = p->audit};
     if (!service_start(&service, &p->service, err))
         return false;
     wait_for_refresh(p);

@@ -61,7 +61,7 @@ static const struct config_word job_kinds[] = {
     {"drift", CONFIG_JOB_DRIFT, NULL},
     {"pull", CONFIG_JOB_PULL, "reading remote SCIM systems is not built yet; use \"drift\""},
     {"push", CONFIG_JOB_PUSH, "writing remote SCIM systems is not built yet; use \"drift\""},
-    {"csv", CONFIG_JOB_CSV, "reading CSV files is not built yet; use \"drift\""},
+    {"csv", CONFIG_JOB_CSV, NULL},
     {0}};
 static const struct config_word winners[] = {
     {"ldap", CONFIG_LDAP_WINS, NULL}, {"asserted", CONFIG_ASSERTED_WINS, NULL}, {0}};

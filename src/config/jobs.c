@@ -47,9 +47,12 @@ const char *config_jobs_wrong(const struct config *c)
 {
     if (c->job_count && !c->directory.jobs_base.len)
         return "need directory.platform.jobs_base, where their lease and budgets are kept";
-    for (size_t i = 0; i < c->job_count; i++)
+    for (size_t i = 0; i < c->job_count; i++) {
         if (config_job(c, c->jobs[i].name) != &c->jobs[i])
             return "two have the same name";
+        if (c->jobs[i].kind == CONFIG_JOB_CSV && !c->jobs[i].file.len)
+            return "one of kind \"csv\" needs file, the CSV file";
+    }
     return NULL;
 }
 

@@ -74,6 +74,9 @@ static const struct kiops_rule rules[] = {
     {"KB-C216", "A member or owner value names an entry that is no user here: it is hidden."},
     {"KB-C217", "The entry is not any more as the plan saw it: the line is left out."},
     {"KB-C218", "A person was renamed by another hand, and a group names them as before."},
+    {"KB-C219", "A line of a plan rests on another one that was not made."},
+    {"KB-C220", "A source names somebody who is not here."},
+    {"KB-C221", "A source names somebody or something by a name that several have here."},
 
     {"KB-C301", "A join was cut off: kiopsJoined is there, member is not. Repeat it."},
     {"KB-C302", "A removal was cut off: member is there, kiopsJoined is not. Repeat it."},

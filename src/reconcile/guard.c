@@ -91,6 +91,24 @@ static int by_text(const void *a, const void *b)
     return str_cmp(*(const struct str *)a, *(const struct str *)b);
 }
 
+static size_t members_in(const struct checking *c, struct str organization)
+{
+    const struct reconcile_plan *p = c->plan;
+    return p->members_of ? p->members_of(p->members, organization) : 0;
+}
+
+/* A deletion removes all. */
+static void check_emptied(const struct checking *c, struct str organization)
+{
+    size_t members = members_in(c, organization);
+    const struct config_guard *g = &c->limits->remove_member;
+    const struct reconcile_trip t = {.guard = GUARD_REMOVE_MEMBER,
+                                     .organization = organization,
+                                     .wanted = members,
+                                     .population = members};
+    check(c, t, (struct limit){g->percent, g->count});
+}
+
 /* Of one organization each: a plan may empty one and look small beside the whole. */
 static void check_removals(const struct checking *c)
 {
@@ -100,16 +118,18 @@ static void check_removals(const struct checking *c)
     for (size_t i = 0; i < p->count; i++)
         if (is_planned(&p->at[i], KIOPS_REMOVE))
             of[n++] = p->at[i].organization;
+    for (size_t i = 0; i < p->count; i++)
+        if (is_planned(&p->at[i], KIOPS_DELETE_ORGANIZATION))
+            check_emptied(c, p->at[i].organization);
     if (n)
         qsort(of, n, sizeof *of, by_text);
     for (size_t i = 0, to; i < n; i = to) {
         for (to = i + 1; to < n && str_eq(of[to], of[i]); to++)
             ;
-        size_t others = p->members_of ? p->members_of(p->members, of[i]) : 0;
         const struct reconcile_trip t = {.guard = GUARD_REMOVE_MEMBER,
                                          .organization = of[i],
                                          .wanted = to - i,
-                                         .population = others};
+                                         .population = members_in(c, of[i])};
         check(c, t,
               (struct limit){c->limits->remove_member.percent, c->limits->remove_member.count});
     }

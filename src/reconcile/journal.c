@@ -3,7 +3,7 @@
  *   {"run":..,"job":..,"as":..,"began":..,"lines":N}
  *   {"begin":I,"at":..,"line":{the line, with what it deletes and adds}}     on disk before it is
  * sent
- *   {"end":I,"at":..,"outcome":"done","was":version,"is":version}
+ *   {"end":I,"at":..,"outcome":"done","was":version,"is":version,"id":of what was made}
  *   {"over":"finished"|"stopped"|"failed","at":..}                          missing: broken off
  */
 #include "reconcile/reconcile.h"
@@ -106,13 +106,17 @@ bool reconcile_journal_begin(struct reconcile_journal *j, size_t line,
 }
 
 void reconcile_journal_end(struct reconcile_journal *j, size_t line, const char *outcome,
-                           const struct mend_result *r)
+                           const struct reconcile_outcome *r)
 {
     json_t *o = json_object();
     json_put(o, "end", json_integer((json_int_t)line));
     json_put_str(o, "outcome", str_of(outcome));
-    json_put_str(o, "was", r->pre_csn);
-    json_put_str(o, "is", r->post_csn);
+    json_put_str(o, "was", r->was);
+    json_put_str(o, "is", r->is);
+    if (r->id.len)
+        json_put_str(o, "id", r->id);
+    if (r->place.len)
+        json_put_str(o, "organizationIs", r->place);
     (void)write_line(j, o, false);
 }
 
@@ -229,15 +233,9 @@ bool reconcile_journal_job(struct str dir, struct str run, struct arena *a, stru
 
 /* ---- undoing */
 
-struct made {
-    json_int_t line;
-    struct str was, is; /* versions; `is` empty: no outcome was written */
-    bool done, over;
-};
-
 struct undoing {
     struct reconcile_plan *plan;
-    struct made *made;
+    struct reconcile_done *made;
     size_t count, cap;
 };
 
@@ -248,65 +246,20 @@ static bool take_undo(void *arg, const json_t *line)
     struct error odd = ERROR_INIT;
     if (json_object_get(line, "begin")) {
         u->made = arena_grow(a, u->made, sizeof *u->made, u->count, &u->cap);
-        u->made[u->count++] =
-            (struct made){.line = json_integer_value(json_object_get(line, "begin"))};
+        u->made[u->count++] = (struct reconcile_done){.over = false};
         return reconcile_line_load(u->plan, json_object_get(line, "line"), &odd);
     }
     if (!json_object_get(line, "end") || !u->count)
         return true;
-    struct made *m = &u->made[u->count - 1];
+    struct reconcile_done *m = &u->made[u->count - 1];
     m->over = true;
     m->done = str_eq(json_get_str(line, "outcome"), STR("done"));
-    m->was = arena_str(a, json_get_str(line, "was"));
-    m->is = arena_str(a, json_get_str(line, "is"));
+    m->outcome =
+        (struct reconcile_outcome){.was = arena_str(a, json_get_str(line, "was")),
+                                   .is = arena_str(a, json_get_str(line, "is")),
+                                   .id = arena_str(a, json_get_str(line, "id")),
+                                   .place = arena_str(a, json_get_str(line, "organizationIs"))};
     return true;
-}
-
-static enum kiops_change_kind opposite(enum kiops_change_kind kind)
-{
-    static const enum kiops_change_kind pairs[][2] = {{KIOPS_REMOVE, KIOPS_ADD},
-                                                      {KIOPS_DEMOTE, KIOPS_PROMOTE},
-                                                      {KIOPS_REVOKE, KIOPS_GRANT},
-                                                      {KIOPS_UNMAKE_ADMIN, KIOPS_MAKE_ADMIN},
-                                                      {KIOPS_DEACTIVATE, KIOPS_REACTIVATE},
-                                                      {KIOPS_DELETE_USER, KIOPS_CREATE_USER},
-                                                      {KIOPS_REJECT, KIOPS_REQUEST}};
-    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
-        if (kind == pairs[i][0] || kind == pairs[i][1])
-            return kind == pairs[i][0] ? pairs[i][1] : pairs[i][0];
-    return kind;
-}
-
-static bool can_turn_round(const struct reconcile_line *l)
-{
-    const struct directory_mods *mods = &l->mend.mods;
-    for (size_t i = 0; i < mods->count; i++)
-        if (mods->at[i].op == DIRECTORY_REPLACE || !mods->at[i].count)
-            return false;
-    return true;
-}
-
-static void turn_round(struct reconcile_line *l, const struct made *m)
-{
-    struct directory_mods *mods = &l->mend.mods;
-    struct str before = l->before;
-    l->kind = opposite(l->kind);
-    l->before = l->after;
-    l->after = before;
-    l->text = STR("takes back what the run did");
-    l->by = l->at = STR_NONE;
-    l->mend.person = l->mend.person_csn = l->mend.manages = STR_NONE;
-    for (size_t i = 0, k = mods->count; i < k; i++, k--) {
-        struct directory_mod low = mods->at[i], high = mods->at[k - 1];
-        mods->at[i] = high;
-        mods->at[k - 1] = low;
-    }
-    for (size_t i = 0; i < mods->count; i++)
-        mods->at[i].op = mods->at[i].op == DIRECTORY_ADD ? DIRECTORY_DELETE : DIRECTORY_ADD;
-    if (l->mend.csn.len) {
-        l->mend.csn = m->is;
-        l->then = m->was;
-    }
 }
 
 bool reconcile_journal_undo(struct str dir, struct str run, struct reconcile_plan *out,
@@ -317,24 +270,6 @@ bool reconcile_journal_undo(struct str dir, struct str run, struct reconcile_pla
     struct undoing u = {.plan = &was};
     if (!read_lines(dir, run, take_undo, &u, err))
         return false;
-    for (size_t i = was.count; i > 0; i--) {
-        const struct made *m = &u.made[i - 1];
-        if (m->over && !m->done)
-            continue;
-        struct reconcile_line *l = reconcile_plan_add(out, RECONCILE_PLANNED, KIOPS_EDIT_USER);
-        *l = was.at[i - 1];
-        if (!can_turn_round(l)) {
-            l->state = RECONCILE_CONFLICT;
-            l->text = STR("an attribute was taken out as a whole: put it back by hand");
-            continue;
-        }
-        if (!m->over || l->means != RECONCILE_MODIFY) {
-            l->state = RECONCILE_CONFLICT;
-            l->text = !m->over ? STR("broken off while it was made: look at the entry")
-                               : STR("made in several steps: take it back by hand");
-            continue;
-        }
-        turn_round(l, m);
-    }
+    reconcile_reverse(out, &was, u.made);
     return true;
 }

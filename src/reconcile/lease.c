@@ -3,6 +3,8 @@
 
 #include <unistd.h>
 
+#include "base/own.h"
+
 #define LEASE_US (INT64_C(120) * 1000000)
 
 static enum reconcile_leased busy(const struct service_job *j, struct error *err)
@@ -63,9 +65,12 @@ enum reconcile_leased reconcile_lease_take(const struct reconcile_run *r,
 enum reconcile_leased reconcile_lease_check(struct reconcile_lease *l, struct error *err)
 {
     const struct reconcile_run *r = l->run;
+    OWNED_ARENA struct arena *passing = arena_new();
+    struct mend_ground ground = r->ground;
     struct service_job now;
     bool lost;
-    if (!service_job_read(&r->ground, r->job->name, &now, err))
+    ground.arena = passing;
+    if (!service_job_read(&ground, r->job->name, &now, err))
         return LEASE_FAILED;
     if (!str_eq(now.holder, l->entry.holder) || !str_eq(now.until, l->entry.until))
         return busy(&now, err);

@@ -1,7 +1,7 @@
 /*
  * Reconciliation: a job reads, makes a plan, shows it, and with --apply makes what it says.
  *
- *   job kind (drift.c, pull.c, ...) -> plan.c -> guard.c -> report.c, or apply.c with journal.c
+ *   job kind (drift.c, csv.c, ...) -> plan.c -> guard.c -> report.c, or apply.c with journal.c
  *
  * Owns:    a plan and all it points to lie in the arena of its run; JSON values are kept by it.
  * Threads: one caller; the connection is its own.
@@ -20,50 +20,12 @@
 #include "base/text.h"
 #include "config/config.h"
 #include "kiops/kiops.h"
+#include "reconcile/line.h"
+#include "service/foresee.h"
 #include "service/mend.h"
 #include "service/service.h"
 
 /* ---- plan.c: what is to be done ---- */
-
-enum reconcile_state {
-    RECONCILE_PLANNED,
-    RECONCILE_REFUSED,  /* by rule: `code` is KB-R.. */
-    RECONCILE_CONFLICT, /* in the data: nobody but a person can tell */
-    RECONCILE_REPORTED, /* found, and the job is to leave it so */
-};
-
-/* How a planned line is made: by one modify that carries its own precondition, or as the SCIM
- * request that it stands for (several steps, through service_write_run(); no kind plans that yet).
- */
-enum reconcile_means { RECONCILE_NOTHING, RECONCILE_MODIFY, RECONCILE_WRITE };
-
-struct reconcile_write {
-    enum replica_kind resource;
-    enum scim_verb verb;
-    struct str id;       /* not of a POST */
-    struct str if_match; /* version that it was planned on; empty = none */
-    json_t *body;        /* POST, PUT: resource; PATCH: PatchOp message; NULL: DELETE */
-    struct str made_of;  /* of a POST: its key in the plan, for ... */
-    struct str needs;    /* ... a line that says "${KEY}" where the new id goes (id and body) */
-};
-
-struct reconcile_line {
-    enum reconcile_state state;
-    enum kiops_change_kind kind; /* what the rules judge, and guards count */
-    const char *code;            /* KB-C.. found, or KB-R.. that refused; "" = an ordinary change */
-    struct str subject, subject_name; /* user id; may be empty */
-    struct str organization, organization_name;
-    struct str attribute;       /* SCIM path, or LDAP attribute, of an edit */
-    struct str text;            /* why, in one sentence; evidence that a person reads */
-    struct str before, after;   /* texts of what changes; empty = nothing */
-    struct str by;              /* modifiersName of who did it, with ... */
-    struct str at;              /* ... modifyTimestamp, RFC 3339 */
-    enum reconcile_means means; /* of a planned line */
-    struct service_mend mend;   /* RECONCILE_MODIFY */
-    struct str then; /* version that later lines of the same entry were planned on: mend.csn; of an
-                        undo, the one before */
-    struct reconcile_write write; /* RECONCILE_WRITE */
-};
 
 struct reconcile_population { /* guards measure shares of these */
     size_t users, active;     /* that the job manages */
@@ -91,8 +53,6 @@ struct reconcile_line *reconcile_plan_add(struct reconcile_plan *p, enum reconci
  * attribute: the same findings always make the same plan. */
 void reconcile_plan_sort(struct reconcile_plan *p);
 size_t reconcile_plan_count(const struct reconcile_plan *p, enum reconcile_state state);
-/* '+' gives, '-' takes away, '~' edits, '!' refused, '?' conflict, '*' reported. */
-char reconcile_symbol(const struct reconcile_line *l);
 /* New. With the digest of the configuration that it holds for. */
 json_t *reconcile_plan_json(const struct reconcile_plan *p, const struct config *config);
 /* ERR_CONFLICT: another configuration, job or form. */
@@ -101,26 +61,41 @@ MUST_CHECK bool reconcile_plan_load(struct reconcile_plan *p, const struct confi
 struct str reconcile_config_digest(struct arena *a, const struct config *config,
                                    const struct config_job *job);
 
-/* One line as JSON (new), and back; the same form in plans, journals and --json. */
-json_t *reconcile_line_json(const struct reconcile_line *l);
-MUST_CHECK bool reconcile_line_load(struct reconcile_plan *p, const json_t *doc, struct error *err);
-
 /* ---- a run ---- */
 struct reconcile_run {
     const struct config_job *job;
     const struct scim_catalog *catalog;
+    struct service *service;   /* of kinds whose lines are SCIM requests; else NULL */
     instant_t since;           /* of the last run that applied; INSTANT_NONE = there was none */
     struct mend_ground ground; /* configuration, directory, connection, arena, who acts, run id */
 };
 /* "<job>-<time>-<random>" */
 struct str reconcile_run_id(struct arena *a, const struct config_job *job);
 
-/* A kind of job: makes the plan. It judges each planned line (service_mend_judge(), or
- * service_explain_change() for a write) and turns what is refused into RECONCILE_REFUSED. */
+/* A kind of job: makes the plan. It has each planned line judged (service_mend_judge(), or
+ * reconcile_foresee() for a request) and turns what is refused into RECONCILE_REFUSED. */
 typedef bool reconcile_make(const struct reconcile_run *r, struct reconcile_plan *out,
                             struct error *err);
 reconcile_make reconcile_drift; /* drift.c */
-/* reconcile_make reconcile_pull: pull.c; cli/reconcile.c has the table of kinds. */
+reconcile_make reconcile_csv;   /* csv.c */
+/* difference.c: of a run with a service, plan->members_of. */
+void reconcile_plan_know_members(struct reconcile_plan *p, const struct reconcile_run *r);
+
+/* ---- write.c: a line that is a SCIM request ---- */
+/* What the rules will say of it, as memory has the people and organizations now, and after what the
+ * plan does before. */
+void reconcile_foresee(const struct reconcile_run *r, struct reconcile_line *l,
+                       const struct service_foresight *before);
+/* What became of a line. */
+struct reconcile_outcome {
+    struct str was, is; /* versions; of a request `is` alone */
+    struct str id;      /* of what a POST made */
+    struct str place;   /* version of the organization, where this run has made that */
+};
+/* Texts of `out` in `a`. Every id in the line is known. */
+enum mend_outcome reconcile_write_make(const struct reconcile_run *r,
+                                       const struct reconcile_line *l, struct arena *a,
+                                       struct reconcile_outcome *out, struct error *err);
 
 /* ---- guard.c: how much at once. Pure. ---- */
 enum reconcile_guard {
@@ -209,7 +184,7 @@ MUST_CHECK bool reconcile_journal_open(const struct reconcile_run *r, size_t lin
 MUST_CHECK bool reconcile_journal_begin(struct reconcile_journal *j, size_t line,
                                         const struct reconcile_line *l, struct error *err);
 void reconcile_journal_end(struct reconcile_journal *j, size_t line, const char *outcome,
-                           const struct mend_result *r);
+                           const struct reconcile_outcome *r);
 void reconcile_journal_close(struct reconcile_journal *j, const char *how); /* NULL is fine */
 struct reconcile_past {
     struct str id, job, began, how; /* how: empty = broken off */
@@ -221,6 +196,13 @@ MUST_CHECK bool reconcile_journal_list(struct str dir, struct arena *a, struct r
 /* The plan that takes back what a run did, last line first. Refused lines of it say why. */
 MUST_CHECK bool reconcile_journal_undo(struct str dir, struct str run, struct reconcile_plan *out,
                                        struct error *err);
+/* reverse.c: what takes back the lines of a journal, last one first. */
+struct reconcile_done {
+    bool over, done; /* its end was written; and says that it was made */
+    struct reconcile_outcome outcome;
+};
+void reconcile_reverse(struct reconcile_plan *out, const struct reconcile_plan *was,
+                       const struct reconcile_done *made);
 /* Of whom? The job's name; ERR_NOT_FOUND. */
 MUST_CHECK bool reconcile_journal_job(struct str dir, struct str run, struct arena *a,
                                       struct str *job, struct error *err);

@@ -80,6 +80,13 @@ static void put_comment(const struct reconcile_line *l, struct buf *out)
     buf_free(&text);
 }
 
+/* Its LDAP operations rest on what the ones before found; LDIF cannot say that. */
+static void put_request(const struct reconcile_line *l, struct arena *a, struct buf *out)
+{
+    buf_fmt(out, "# not as LDIF, made by --apply alone: " STR_FMT "\n\n",
+            STR_ARG(reconcile_line_request(a, l)));
+}
+
 void reconcile_report_ldif(const struct reconcile_plan *p, struct buf *out)
 {
     for (size_t i = 0; i < p->count; i++) {
@@ -87,6 +94,8 @@ void reconcile_report_ldif(const struct reconcile_plan *p, struct buf *out)
         put_comment(l, out);
         if (l->state == RECONCILE_PLANNED && l->means == RECONCILE_MODIFY)
             put_modify(l, p->arena, out);
+        else if (l->state == RECONCILE_PLANNED)
+            put_request(l, p->arena, out);
         else
             buf_char(out, '\n');
     }

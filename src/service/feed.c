@@ -263,6 +263,7 @@ static void went_live(struct feeding *f)
     bool begun = f->refreshing;
     f->incomplete = !read_all_sets(f);
     f->retry_at = clock_deadline_in(RETRY_MS);
+    atomic_fetch_add(&f->s->reads_failed, f->incomplete);
     if (f->incomplete)
         return; /* not live: a partial read is never taken for the whole */
     if (begun)
@@ -319,6 +320,7 @@ static void apply(struct feeding *f, const struct directory_event *ev)
     case FEED_IDLE:
         break;
     case FEED_LOST:
+        atomic_fetch_add(&f->s->reads_failed, 1);
         f->delivered = false;
         replica_set_lost(f->s->replica, ev->as_of ? ev->as_of : clock_monotonic_ms());
         break;
@@ -349,7 +351,8 @@ void *service_feed_thread(void *service)
         apply(&f, &ev);
         catch_up(&f);
         complete(&f);
-        signup_sweep(s);
+        if (!s->passing)
+            signup_sweep(s);
         expect_own(&f);
         arena_reset(f.arena);
     }

@@ -42,6 +42,8 @@ struct service {
     atomic_size_t signups_under_way;
     _Atomic int64_t sweep_at; /* signup_sweep.c: monotonic ms, of the next look */
     atomic_uint_fast64_t signups, signups_dropped, signups_expired;
+    bool passing;
+    atomic_uint_fast64_t reads_failed; /* of the whole directory, by the feed */
     atomic_uint_fast64_t refused_by_rule[32], unknown_outcomes, lost_races, feed_events;
 };
 

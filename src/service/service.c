@@ -4,6 +4,7 @@
 #include "service/notice.h"
 
 #include <string.h>
+#include <time.h>
 
 #define READERS 4
 /* Confirmations, or scans, that wait; each holds one suspended connection. */
@@ -41,6 +42,7 @@ bool service_start(const struct service_settings *settings, struct service **out
     }
     s->directory = settings->directory;
     s->audit = settings->audit;
+    s->passing = settings->passing;
     char *base = NULL;
     if (asprintf(&base, STR_FMT "/scim/v2", STR_ARG(config->server.public_url)) < 0)
         abort();
@@ -131,6 +133,25 @@ bool service_readable(const struct service *s, struct error *err)
         return error_set(err, ERR_UNAVAILABLE,
                          "the directory has not answered for more than %d s; try again",
                          s->config->directory.stale_after_s);
+    return true;
+}
+
+bool service_await(const struct service *s, int64_t deadline, struct error *err)
+{
+    const struct timespec pause = {.tv_nsec = 5 * 1000000L};
+    struct error not_yet = ERROR_INIT;
+    while (!service_readable(s, &not_yet)) {
+        if (atomic_load(&s->reads_failed))
+            return error_set(err, ERR_UNAVAILABLE,
+                             "KB-C101: the directory could not be read to the end: nothing was "
+                             "concluded from it; the log says why");
+        if (clock_left_ms(deadline) == 0) {
+            *err = not_yet;
+            return false;
+        }
+        error_clear(&not_yet);
+        nanosleep(&pause, NULL);
+    }
     return true;
 }
 

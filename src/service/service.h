@@ -30,6 +30,7 @@ struct service_settings {
     const struct scim_catalog *catalog;
     struct directory *directory;
     struct audit *audit;
+    bool passing; /* a run beside the bridges: what all of them do now and then is left to them */
 };
 
 /* Starts the feed, writer, reader and scanner threads. Errors: ERR_CONFIG. */
@@ -45,6 +46,8 @@ struct replica *service_replica(const struct service *s);
 /* ERR_UNAVAILABLE until the first refresh is complete, and when the feed is older than
  * stale_after_s. */
 MUST_CHECK bool service_readable(const struct service *s, struct error *err);
+/* Waits for that. ERR_UNAVAILABLE also when the directory could not be read to the end once. */
+MUST_CHECK bool service_await(const struct service *s, int64_t deadline, struct error *err);
 bool service_ready(const struct service *s); /* /readyz: readable, audit healthy */
 
 /* limits.c: the configured ceilings, as the functions of src/scim take them. */

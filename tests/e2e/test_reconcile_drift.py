@@ -5,54 +5,27 @@ import json
 import signal
 import subprocess
 import time
-from pathlib import Path
 
 import pytest
+from jobs import AGAINST, ERROR, FINE, GUARD, INCOMPLETE, PLANNED, RUNNING, USAGE, Jobs, found
 from kiopslab import site
-from lab import BINARY, Lab, eventually, without_address_randomisation
-from world import OPERATIONAL, World, auditlog, read_auditlog
+from lab import BINARY, eventually, without_address_randomisation
+from world import World, read_auditlog
 
 JOBS = """jobs = (
   {{ name = "drift"; kind = "drift"; as = "token:reconcile"; attributes = "asserted"; roles = "enforce"; dangling = "enforce";
-     rate_per_s = 0; journal_dir = "{runs}"; guards = {{ demote = {{ count = 50; percent = 100; }}; remove_member = {{ percent = 100; }}; scope_shrink = {{ percent = 20; }}; }}; }},
+     rate_per_s = 0; journal_dir = "{runs}"; guards = {{ demote = {{ count = 50; percent = 100; }}; remove_member = {{ percent = 100; }}; scope_shrink = {{ percent = 20; }}; grant_admin = {{ count = 1; }}; }}; }},
   {{ name = "strict"; kind = "drift"; as = "token:reconcile"; dangling = "enforce"; journal_dir = "{runs}"; guards = {{ remove_member = {{ count = 1; }}; }}; }},
   {{ name = "report"; kind = "drift"; as = "token:reconcile"; journal_dir = "{runs}"; }},
   {{ name = "fresh"; kind = "drift"; as = "token:reconcile"; journal_dir = "{runs}"; }},
   {{ name = "weak"; kind = "drift"; as = "token:weak"; attributes = "asserted"; roles = "enforce"; dangling = "enforce"; journal_dir = "{runs}"; }}
 );"""
-FINE, ERROR, PLANNED, GUARD, INCOMPLETE, AGAINST, RUNNING, USAGE = 0, 1, 2, 3, 4, 5, 6, 64
 
 
-class Ground(Lab):
+class Ground(Jobs):
     def __init__(self, folder, **settings):
-        self.runs, self.log = Path(folder) / "runs", Path(folder) / "auditlog.ldif"
-        super().__init__(folder, slapd=auditlog(folder), bridge={"more": JOBS.format(runs=self.runs)}, **settings)
-        self.new_token("reconcile")
+        super().__init__(folder, JOBS, **settings)
         self.bridge.new_token("weak", "--role", "PlatformAdmin", "--access", "read")
-        self.admin = self.view()
-
-    def argv(self, *words):
-        return [*without_address_randomisation(), BINARY, "-c", str(self.bridge.conf), *words]
-
-    def run(self, *words, expect=FINE):
-        done = subprocess.run(self.argv(*words), capture_output=True, text=True, check=False)
-        assert done.returncode == expect, (done.returncode, done.stdout, done.stderr)
-        return done
-
-    def plan(self, job="drift", expect=PLANNED, *words):
-        return json.loads(self.run("--json", "reconcile", job, *words, expect=expect).stdout)
-
-    def apply(self, expect=FINE, job="drift", *words):
-        return self.plan(job, expect, "--apply", *words)
-
-    def state(self):
-        """Every value of people and organizations, operational ones aside."""
-        return {dn: {k: sorted(map(repr, v)) for k, v in e.items() if k not in OPERATIONAL}
-                for base in (site.PEOPLE, site.ORGANIZATIONS, site.ADMINS) for dn, e in self.admin.find(base).items()}
-
-
-def found(plan, state="planned"):
-    return [(line["code"], line["change"]) for line in plan["lines"] if line["state"] == state]
 
 
 @pytest.fixture(scope="module")

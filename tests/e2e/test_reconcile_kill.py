@@ -4,7 +4,9 @@ where an undisturbed one does, and nothing is made twice."""
 import subprocess
 
 import pytest
-from test_reconcile_drift import FINE, Ground, job, site
+from jobs import FINE
+from kiopslab import site
+from test_reconcile_drift import Ground, job
 from world import World, read_auditlog
 
 LEASE_AND_STATE, RELEASE, LINES = 2, 1, 4  # what a run sends: its own entry's changes, and the plan's

@@ -58,7 +58,8 @@ static bool build(struct world *w, const char *path, struct error *err)
         !directory_new(w->config, w->catalog, &w->directory, err) ||
         !audit_open(&audit, &w->audit, err))
         return false;
-    struct service_settings s = {w->config, w->catalog, w->directory, w->audit};
+    struct service_settings s = {
+        .config = w->config, .catalog = w->catalog, .directory = w->directory, .audit = w->audit};
     return service_start(&s, &w->service, err);
 }
 

@@ -1,0 +1,36 @@
+/*
+ * What is here, for who compares it with what a source has: from memory, on the view of the job's
+ * principal.
+ *
+ * Owns:    texts lie in the arena of the call.
+ * Threads: any.
+ * Errors:  none: what is not found is not there, for memory is whole (service_await()).
+ */
+#pragma once
+
+#include "service/service.h"
+
+/* How many have the name: by userName, by displayName; `*id`: of the first. Of an organization its
+ * id counts as a name, before others. */
+enum service_named { NAMED_NONE, NAMED_ONE, NAMED_SEVERAL };
+enum service_named service_ours_user_named(const struct service_call *c, struct str name,
+                                           struct str *id);
+enum service_named service_ours_organization_named(const struct service_call *c, struct str name,
+                                                   struct str *id);
+
+/* A person in an organization. */
+struct service_seat {
+    bool member, manager, admin, pending;
+    bool joined; /* the join date is known: a member without one is nothing more than Member */
+    kiops_permission_set permissions;
+    struct str version; /* of the Membership; empty: there is none */
+};
+void service_ours_seat(const struct service_call *c, struct str organization, struct str user,
+                       struct service_seat *out);
+size_t service_ours_members(const struct service_call *c, struct str organization);
+/* As an ETag; empty: there is none. */
+struct str service_ours_organization_version(const struct service_call *c, struct str id);
+/* Of any organization? */
+bool service_ours_is_member(const struct service_call *c, struct str user);
+/* Users in the directory. */
+size_t service_ours_users(const struct service_call *c);
