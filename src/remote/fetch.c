@@ -1,11 +1,8 @@
 #include "remote/remote.h"
 
-#include <curl/curl.h>
-
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/own.h"
-#include "config/config.h"
+#include "remote/internal.h"
 
 /* Of what a POST is answered with. */
 #define ANSWER_MAX ((size_t)64 * 1024)
@@ -19,45 +16,6 @@ struct exchange {
     struct remote_answer answer; /* status 0: none */
     const char *why;             /* it did not end well */
 };
-
-/* libcurl's signature; less than all tells it to stop. */
-static size_t take(char *bytes, size_t size, size_t count, void *out)
-{
-    struct buf *body = out;
-    buf_add(body, bytes, size * count);
-    return body->failed ? 0 : size * count;
-}
-
-/* libcurl calls it at least once a second; not 0 ends the request. */
-static int is_stopped(void *request, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
-{
-    const struct remote_request *r = request;
-    (void)a, (void)b, (void)c, (void)d;
-    return r->stop && atomic_load(r->stop);
-}
-
-static bool set_options(CURL *curl, const struct exchange *x, const char *url, int64_t left_ms)
-{
-    const long ms = (long)left_ms;
-    struct buf *out = x->out;
-    return curl_easy_setopt(curl, CURLOPT_URL, url) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "https,http") == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_NOPROXY, "localhost,127.0.0.1,::1") == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, ms) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, ms) == CURLE_OK &&
-           /* A name server that is silent would hold us beyond the deadline. */
-           curl_easy_setopt(curl, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)out->max) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_USERAGENT, "kiops-bridge") == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, is_stopped) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_XFERINFODATA, x->request) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_WRITEDATA, out) == CURLE_OK;
-}
 
 static bool set_post(CURL *curl, struct exchange *x)
 {
@@ -102,7 +60,8 @@ static bool ask(struct exchange *x)
     CURL *curl = curl_easy_init();
     if (!curl)
         return false;
-    if (set_options(curl, x, arena_cstr(a, r->url), left_ms) && (!x->post || set_post(curl, x)))
+    const struct curl_way way = {arena_cstr(a, r->url), left_ms, x->out, r->stop};
+    if (remote_curl_prepare(curl, &way) && (!x->post || set_post(curl, x)))
         code = curl_easy_perform(curl);
     note_answer(curl, &x->answer);
     curl_easy_cleanup(curl);
