@@ -211,6 +211,22 @@ static enum step take_away(struct user_write *w, struct change *platform, struct
     return step;
 }
 
+/* Who was being made PlatformAdmin when the role was looked for came into the group since: without
+ * the person's side, which this deactivation took, the value has no effect, and it goes. */
+static enum step leave_platform_late(struct user_write *w, struct change *platform,
+                                     struct error *err)
+{
+    enum step step = STEP_AGAIN;
+    if (w->call->actor.kind != KIOPS_ACTOR_PERSON || platform->sight.in_platform ||
+        !operation_values_of(w->call->arena, &w->before.person.joined, STR("platform")).count)
+        return STEP_DONE;
+    for (int tries = 0; step == STEP_AGAIN && tries <= TRIES_AFTER; tries++)
+        step = !change_look(platform, true, err) ? STEP_FAILED
+               : !platform->sight.in_platform    ? STEP_DONE
+                                                 : operation_leave_platform(platform, err);
+    return step;
+}
+
 struct user_parts {
     struct directory_mods *mods;
     struct str new_rdn;
@@ -291,6 +307,8 @@ static enum step write_user(struct user_write *w, struct error *err)
     const struct directory_values managed = w->before.person.managers;
     const struct user_parts parts = {&mods, new_rdn, &platform};
     enum step step = write_steps(w, &parts, err);
+    if (kind == KIOPS_DEACTIVATE && step == STEP_DONE)
+        step = leave_platform_late(w, &platform, err);
     if (kind == KIOPS_DEACTIVATE && (step == STEP_DONE || w->doubtful))
         notice_of_deactivation(c, w->id, &managed);
     return step;

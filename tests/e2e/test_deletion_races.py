@@ -5,7 +5,7 @@ import pytest
 from kiopslab import site
 from lab import Lab, eventually
 from scim import KIOPS_ORGANIZATION
-from test_preconditions import Company, tool_during
+from test_preconditions import Company, stamp, tool_during
 
 MANAGERS = f"{KIOPS_ORGANIZATION}:managers"
 
@@ -181,3 +181,13 @@ def test_who_is_deactivated_while_made_platform_admin(companies):
     words = tool_during(company, deactivated, "token:e2e", "make-admin", user, "-", passing=1)
     assert words.startswith("conflict KB-R16"), words
     assert dn not in company.view.get(site.ADMINS)["member"]
+
+
+def test_who_is_made_platform_admin_while_a_person_deactivates_them(ground):
+    """The person's side was there already, the group's comes when the deactivation has looked for it."""
+    user, view = ground.user()["id"], ground.view()
+    dn = view.by_id(user)[0]
+    view.modify(dn, ("add", "kiopsJoined", stamp("platform")))
+    trap = ground.proxy.before_request("modify", action=lambda: view.modify(site.ADMINS, ("add", "member", dn)))
+    ground.person("ada").patch(f"/Users/{user}", ("replace", "active", False)).expect(200)
+    assert trap.sprung.is_set() and dn not in view.get(site.ADMINS)["member"]
