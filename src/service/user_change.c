@@ -211,13 +211,14 @@ static enum step take_away(struct user_write *w, struct change *platform, struct
     return step;
 }
 
-/* Who was being made PlatformAdmin when the role was looked for came into the group since: without
- * the person's side, which this deactivation took, the value has no effect, and it goes. */
+/* Who was being made PlatformAdmin when the role was looked for, or taken, came into the group
+ * since: without the person's side, which this deactivation took, the value has no effect, and it
+ * goes. */
 static enum step leave_platform_late(struct user_write *w, struct change *platform,
                                      struct error *err)
 {
     enum step step = STEP_AGAIN;
-    if (w->call->actor.kind != KIOPS_ACTOR_PERSON || platform->sight.in_platform ||
+    if (w->call->actor.kind != KIOPS_ACTOR_PERSON ||
         !operation_values_of(w->call->arena, &w->before.person.joined, STR("platform")).count)
         return STEP_DONE;
     for (int tries = 0; step == STEP_AGAIN && tries <= TRIES_AFTER; tries++)

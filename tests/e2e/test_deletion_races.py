@@ -183,11 +183,15 @@ def test_who_is_deactivated_while_made_platform_admin(companies):
     assert dn not in company.view.get(site.ADMINS)["member"]
 
 
-def test_who_is_made_platform_admin_while_a_person_deactivates_them(ground):
-    """The person's side was there already, the group's comes when the deactivation has looked for it."""
+@pytest.mark.parametrize("before", ["being made", "made already, and once more"])
+def test_who_is_made_platform_admin_while_a_person_deactivates_them(ground, before):
+    """The person's side is there, the group's comes when the deactivation has looked for it, or taken it."""
     user, view = ground.user()["id"], ground.view()
-    dn = view.by_id(user)[0]
+    dn, twice = view.by_id(user)[0], before != "being made"
     view.modify(dn, ("add", "kiopsJoined", stamp("platform")))
-    trap = ground.proxy.before_request("modify", action=lambda: view.modify(site.ADMINS, ("add", "member", dn)))
+    if twice:
+        view.modify(site.ADMINS, ("add", "member", dn))
+    again = ground.proxy.before_request("modify", passing=int(twice), action=lambda: view.modify(site.ADMINS, ("add", "member", dn)))
     ground.person("ada").patch(f"/Users/{user}", ("replace", "active", False)).expect(200)
-    assert trap.sprung.is_set() and dn not in view.get(site.ADMINS)["member"]
+    assert again.sprung.is_set() and dn not in view.get(site.ADMINS)["member"]
+    assert "kiopsJoined" not in view.get(dn)
