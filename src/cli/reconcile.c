@@ -25,8 +25,9 @@ static void ask_stop(int signal_number)
 static const struct {
     reconcile_make *make;
     bool writes; /* its lines are SCIM requests, which the service makes */
-} kinds[] = {
-    [CONFIG_JOB_DRIFT] = {reconcile_drift, false}, [CONFIG_JOB_CSV] = {reconcile_csv, true}};
+} kinds[] = {[CONFIG_JOB_DRIFT] = {reconcile_drift, false},
+             [CONFIG_JOB_CSV] = {reconcile_csv, true},
+             [CONFIG_JOB_PULL] = {reconcile_pull, true}};
 
 /* ---- options */
 
@@ -185,8 +186,8 @@ static bool read_history(struct job_cli *j, struct error *err)
     struct service_job entry = j->lease.entry;
     if (!j->leased && !service_job_read(&j->run.ground, j->run.job->name, &entry, err))
         return false;
-    reconcile_history_read(entry.state, &j->history);
-    j->run.since = j->history.at;
+    reconcile_history_read(j->arena, entry.state, &j->history);
+    j->run.history = &j->history;
     return true;
 }
 
@@ -344,6 +345,15 @@ static int status_of(const struct job_cli *j)
     return reconcile_plan_count(p, RECONCILE_REPORTED) ? CLI_FINDINGS : CLI_OK;
 }
 
+static void keep_gone(struct job_cli *j)
+{
+    struct str *ids = ARENA_ARRAY(j->arena, struct str, j->history.gone_count + 1);
+    for (size_t i = 0; i < j->history.gone_count; i++)
+        ids[i] = j->history.gone[i].id;
+    j->plan.gone = ids;
+    j->plan.gone_count = j->history.gone_count;
+}
+
 int job_finish(struct job_cli *j)
 {
     struct error err = ERROR_INIT;
@@ -355,6 +365,7 @@ int job_finish(struct job_cli *j)
     if (j->undo.len) { /* reads nothing that could have shrunk */
         j->plan.population.scope = j->history.scope;
         j->plan.population.source = j->history.source;
+        keep_gone(j);
     }
     reconcile_guard_check(&j->plan, &limits, &j->trips);
     if (j->trips.count) {

@@ -59,7 +59,7 @@ static const struct config_word levels[] = {{"error", LOG_LEVEL_ERROR, NULL},
 static const struct config_word formats[] = {{"kv", false, NULL}, {"json", true, NULL}, {0}};
 static const struct config_word job_kinds[] = {
     {"drift", CONFIG_JOB_DRIFT, NULL},
-    {"pull", CONFIG_JOB_PULL, "reading remote SCIM systems is not built yet; use \"drift\""},
+    {"pull", CONFIG_JOB_PULL, NULL},
     {"push", CONFIG_JOB_PUSH, "writing remote SCIM systems is not built yet; use \"drift\""},
     {"csv", CONFIG_JOB_CSV, NULL},
     {0}};

@@ -43,6 +43,20 @@ void config_jobs_derive(struct config *c)
         derive_guards(&jobs[i].guards, &c->guards);
 }
 
+static const char *job_wrong(const struct config_job *j)
+{
+    if (j->kind == CONFIG_JOB_CSV && !j->file.len)
+        return "one of kind \"csv\" needs file, the CSV file";
+    if (j->kind == CONFIG_JOB_PULL && !j->url.len)
+        return "one of kind \"pull\" needs url, the base of the other SCIM service";
+    if (j->url.len && !config_url_is_safe(j->url))
+        return "url: must be an https:// address (http:// on this host alone)";
+    for (size_t i = 0; i < j->match.count; i++)
+        if (!str_eq(j->match.at[i], STR("externalId")) && !str_eq(j->match.at[i], STR("userName")))
+            return "match: must be of externalId and userName";
+    return NULL;
+}
+
 const char *config_jobs_wrong(const struct config *c)
 {
     if (c->job_count && !c->directory.jobs_base.len)
@@ -50,8 +64,9 @@ const char *config_jobs_wrong(const struct config *c)
     for (size_t i = 0; i < c->job_count; i++) {
         if (config_job(c, c->jobs[i].name) != &c->jobs[i])
             return "two have the same name";
-        if (c->jobs[i].kind == CONFIG_JOB_CSV && !c->jobs[i].file.len)
-            return "one of kind \"csv\" needs file, the CSV file";
+        const char *wrong = job_wrong(&c->jobs[i]);
+        if (wrong)
+            return wrong;
     }
     return NULL;
 }

@@ -77,6 +77,9 @@ static const struct kiops_rule rules[] = {
     {"KB-C219", "A line of a plan rests on another one that was not made."},
     {"KB-C220", "A source names somebody who is not here."},
     {"KB-C221", "A source names somebody or something by a name that several have here."},
+    {"KB-C222", "A record of a source cannot be kept as it is: it is left out."},
+    {"KB-C223", "Two records of a source are the same here: neither is used."},
+    {"KB-C224", "An organization that a source brought is not there any more: it stays as it is."},
 
     {"KB-C301", "A join was cut off: kiopsJoined is there, member is not. Repeat it."},
     {"KB-C302", "A removal was cut off: member is there, kiopsJoined is not. Repeat it."},

@@ -89,6 +89,14 @@ static struct place *place_of(const struct loading *x, struct str name)
     return bsearch(&wanted, x->places, x->place_count, sizeof *x->places, by_name);
 }
 
+static bool create_organization(struct loading *x, struct place *p)
+{
+    json_t *body = json_pack("{s:[s],s:s%}", "schemas", SCIM_URN_GROUP, "displayName", p->name.at,
+                             p->name.len);
+    return difference_create_organization(&x->difference, p->name, STR("the file names it"), body,
+                                          &p->made);
+}
+
 static void find_places(struct loading *x)
 {
     struct arena *a = x->run->ground.arena;
@@ -97,8 +105,7 @@ static void find_places(struct loading *x)
         arena_reset(x->passing);
         p->named = service_ours_organization_named(&x->difference.call, p->name, &p->id);
         if (p->named == NAMED_NONE)
-            p->refused = !difference_create_organization(&x->difference, p->name,
-                                                         STR("the file names it"), &p->made);
+            p->refused = !create_organization(x, p);
         p->id = p->named == NAMED_NONE ? STR_NONE : arena_str(a, p->id);
     }
 }
@@ -112,7 +119,7 @@ static void take_person(struct loading *x, struct difference_seat *seat)
     enum service_named named =
         service_ours_user_named(&x->difference.call, seat->user_name, &seat->user);
     if (named == NAMED_ONE) {
-        difference_give(&x->difference, seat);
+        difference_seat(&x->difference, seat);
         return;
     }
     seat->user = STR_NONE;

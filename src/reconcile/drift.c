@@ -71,7 +71,7 @@ static size_t members_of(const void *members, struct str organization)
 bool reconcile_drift(const struct reconcile_run *r, struct reconcile_plan *out, struct error *err)
 {
     struct service_findings *found = ARENA_NEW(r->ground.arena, struct service_findings);
-    const struct findings_wanted w = {.since = r->since,
+    const struct findings_wanted w = {.since = r->history->at,
                                       .attributes = r->job->attributes == CONFIG_ASSERTED_WINS};
     if (!service_findings_read(&r->ground, &w, found, err))
         return false;

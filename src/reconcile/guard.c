@@ -243,6 +243,33 @@ static void forget_older(struct reconcile_history *h, instant_t from)
     h->spent_count = kept;
 }
 
+static int by_id(const void *a, const void *b)
+{
+    return str_cmp(((const struct reconcile_gone *)a)->id, ((const struct reconcile_gone *)b)->id);
+}
+
+instant_t reconcile_gone_since(const struct reconcile_history *h, struct str id)
+{
+    const struct reconcile_gone wanted = {.id = id};
+    const struct reconcile_gone *found =
+        h->gone_count ? bsearch(&wanted, h->gone, h->gone_count, sizeof *h->gone, by_id) : NULL;
+    return found ? found->since : INSTANT_NONE;
+}
+
+/* Who is there again is forgotten. */
+static void remember_gone(const struct reconcile_plan *p, instant_t now,
+                          struct reconcile_history *h)
+{
+    size_t n = p->gone_count < RECONCILE_GONE_MAX ? p->gone_count : RECONCILE_GONE_MAX;
+    struct reconcile_gone *gone = ARENA_ARRAY(p->arena, struct reconcile_gone, n + 1);
+    for (size_t i = 0; i < n; i++) {
+        instant_t since = reconcile_gone_since(h, p->gone[i]);
+        gone[i] = (struct reconcile_gone){p->gone[i], since == INSTANT_NONE ? now : since};
+    }
+    h->gone = gone;
+    h->gone_count = n;
+}
+
 void reconcile_guard_spend(const struct reconcile_plan *p, instant_t now,
                            struct reconcile_history *h)
 {
@@ -256,6 +283,7 @@ void reconcile_guard_spend(const struct reconcile_plan *p, instant_t now,
     h->source = p->population.source;
     h->at = now;
     h->serial++;
+    remember_gone(p, now, h);
 }
 
 static size_t number(const json_t *o, const char *name)
@@ -264,7 +292,24 @@ static size_t number(const json_t *o, const char *name)
     return n < 0 ? 0 : (size_t)n;
 }
 
-void reconcile_history_read(struct str text, struct reconcile_history *out)
+static void read_gone(struct arena *a, const json_t *gone, struct reconcile_history *out)
+{
+    size_t n = json_object_size(gone), count = 0;
+    struct reconcile_gone *all = ARENA_ARRAY(a, struct reconcile_gone, n + 1);
+    const char *id;
+    json_t *since;
+    json_object_foreach((json_t *)(uintptr_t)gone, id, since)
+    {
+        all[count].id = arena_str(a, str_of(id));
+        count += clock_parse_rfc3339(json_str(since), &all[count].since);
+    }
+    if (count)
+        qsort(all, count, sizeof *all, by_id);
+    out->gone = all;
+    out->gone_count = count;
+}
+
+void reconcile_history_read(struct arena *a, struct str text, struct reconcile_history *out)
 {
     struct error odd = ERROR_INIT;
     *out = (struct reconcile_history){.at = INSTANT_NONE};
@@ -278,6 +323,7 @@ void reconcile_history_read(struct str text, struct reconcile_history *out)
         out->at = INSTANT_NONE;
     out->scope = number(doc, "scope");
     out->source = number(doc, "source");
+    read_gone(a, json_object_get(doc, "gone"), out);
     const json_t *spent = json_object_get(doc, "spent");
     for (size_t i = 0; i < json_array_size(spent) && i < RECONCILE_SPENT_MAX; i++) {
         const json_t *o = json_array_get(spent, i);
@@ -309,7 +355,14 @@ struct str reconcile_history_write(struct arena *a, const struct reconcile_histo
         json_push(spent, s);
     }
     json_put(o, "spent", spent);
-    buf_init(&out, (size_t)1 << 20);
+    json_t *gone = json_object();
+    for (size_t i = 0; i < h->gone_count; i++)
+        json_put_str(gone, h->gone[i].id.at, clock_rfc3339(h->gone[i].since, at));
+    if (h->gone_count)
+        json_put(o, "gone", gone);
+    else
+        json_decref(gone);
+    buf_init(&out, (size_t)4 << 20);
     json_write(o, &out);
     return arena_str(a, buf_view(&out));
 }

@@ -99,8 +99,12 @@ struct str reconcile_config_digest(struct arena *a, const struct config *config,
                                 d->uris.count ? d->uris.at[0] : STR_NONE,
                                 job->name,
                                 job->as,
-                                arena_fmt(a, "%d %d %d %d", (int)job->kind, (int)job->attributes,
-                                          (int)job->roles, (int)job->dangling),
+                                arena_fmt(a, "%d %d %d %d %d %lld", (int)job->kind,
+                                          (int)job->attributes, (int)job->roles, (int)job->dangling,
+                                          job->groups, (long long)job->delete_after_days),
+                                job->file,
+                                job->match.count > 0 ? job->match.at[0] : STR_NONE,
+                                job->match.count > 1 ? job->match.at[1] : STR_NONE,
                                 job->url,
                                 job->filter};
     OWNED_BUF struct buf all;
@@ -140,6 +144,16 @@ static void read_population(const json_t *o, struct reconcile_population *out)
                                          .source = number(o, "source")};
 }
 
+static void read_gone(struct reconcile_plan *p, const json_t *ids)
+{
+    size_t n = json_array_size(ids);
+    struct str *gone = ARENA_ARRAY(p->arena, struct str, n + 1);
+    for (size_t i = 0; i < n; i++)
+        gone[i] = arena_str(p->arena, json_str(json_array_get(ids, i)));
+    p->gone = gone;
+    p->gone_count = n;
+}
+
 json_t *reconcile_plan_json(const struct reconcile_plan *p, const struct config *config)
 {
     char now[CLOCK_TEXT_MAX];
@@ -152,6 +166,10 @@ json_t *reconcile_plan_json(const struct reconcile_plan *p, const struct config 
         json_push(lines, reconcile_line_json(&p->at[i]));
     json_put(o, "lines", lines);
     json_put(o, "population", population_json(&p->population));
+    json_t *gone = json_array();
+    for (size_t i = 0; i < p->gone_count; i++)
+        json_push(gone, json_string_safe(p->gone[i]));
+    json_put(o, "gone", gone);
     return o;
 }
 
@@ -168,6 +186,7 @@ bool reconcile_plan_load(struct reconcile_plan *p, const struct config *config, 
                          "the configuration is not any more the one that the plan was made with: "
                          "make it again");
     read_population(json_object_get(doc, "population"), &p->population);
+    read_gone(p, json_object_get(doc, "gone"));
     const json_t *lines = json_object_get(doc, "lines");
     for (size_t i = 0; i < json_array_size(lines); i++)
         if (!reconcile_line_load(p, json_array_get(lines, i), err))

@@ -40,6 +40,8 @@ struct reconcile_plan {
     struct reconcile_line *at;
     size_t count, cap;
     struct reconcile_population population;
+    const struct str *gone; /* ids, in order: whom the source does not have any more */
+    size_t gone_count;
     /* Members of an organization, for the guard of removals; 0 = unknown. */
     size_t (*members_of)(const void *members, struct str organization);
     const void *members;
@@ -65,8 +67,8 @@ struct str reconcile_config_digest(struct arena *a, const struct config *config,
 struct reconcile_run {
     const struct config_job *job;
     const struct scim_catalog *catalog;
-    struct service *service;   /* of kinds whose lines are SCIM requests; else NULL */
-    instant_t since;           /* of the last run that applied; INSTANT_NONE = there was none */
+    struct service *service;                 /* of kinds whose lines are SCIM requests; else NULL */
+    const struct reconcile_history *history; /* of earlier runs */
     struct mend_ground ground; /* configuration, directory, connection, arena, who acts, run id */
 };
 /* "<job>-<time>-<random>" */
@@ -78,6 +80,7 @@ typedef bool reconcile_make(const struct reconcile_run *r, struct reconcile_plan
                             struct error *err);
 reconcile_make reconcile_drift; /* drift.c */
 reconcile_make reconcile_csv;   /* csv.c */
+reconcile_make reconcile_pull;  /* pull.c */
 /* difference.c: of a run with a service, plan->members_of. */
 void reconcile_plan_know_members(struct reconcile_plan *p, const struct reconcile_run *r);
 
@@ -123,12 +126,20 @@ struct reconcile_spent {
     uint32_t deactivate, delete_;
 };
 #define RECONCILE_SPENT_MAX 512
+struct reconcile_gone {
+    struct str id; /* ours */
+    instant_t since;
+};
+/* So many are remembered; who is beyond is deleted that much later. */
+#define RECONCILE_GONE_MAX 20000
 struct reconcile_history {
     instant_t at;    /* of the last run that wrote it; INSTANT_NONE = none did */
     uint64_t serial; /* of the last run that wrote it */
     struct reconcile_spent spent[RECONCILE_SPENT_MAX]; /* oldest first, of the last 7 days */
     size_t spent_count;
     size_t scope, source; /* of the last run that was not stopped; 0 = there was none */
+    const struct reconcile_gone *gone; /* by id: whom the source does not have any more */
+    size_t gone_count;
 };
 /* --release NAME=N: N instead of what the configuration says; -1 = not released. */
 struct reconcile_release {
@@ -157,7 +168,9 @@ void reconcile_guard_spend(const struct reconcile_plan *p, instant_t now,
                            struct reconcile_history *h);
 
 /* The history as the job's entry keeps it. Odd text is as none. */
-void reconcile_history_read(struct str text, struct reconcile_history *out);
+void reconcile_history_read(struct arena *a, struct str text, struct reconcile_history *out);
+/* Since when; INSTANT_NONE: has been there the last time. */
+instant_t reconcile_gone_since(const struct reconcile_history *h, struct str id);
 struct str reconcile_history_write(struct arena *a, const struct reconcile_history *h);
 
 /* ---- lease.c: one run of a job at a time, whatever the host ---- */

@@ -121,7 +121,7 @@ enum mend_outcome reconcile_write_make(const struct reconcile_run *r,
     }
     out->is = arena_str(a, result.version);
     if (l->organization_made.len)
-        out->place = arena_str(a, service_ours_organization_version(&c, l->organization));
+        out->place = arena_str(a, service_ours_version(&c, REPLICA_GROUP, l->organization));
     if (request.verb == SCIM_POST)
         out->id = arena_str(a, id_in(result.location));
     return MEND_DONE;

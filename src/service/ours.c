@@ -1,6 +1,8 @@
 /* What memory has, for who compares it with a source. */
 #include "service/ours.h"
 
+#include <stdio.h>
+
 #include "base/own.h"
 #include "service/internal.h"
 
@@ -37,6 +39,55 @@ enum service_named service_ours_organization_named(const struct service_call *c,
     return count_named(c, replica_organization_named, name, id);
 }
 
+/* ---- all of a kind */
+
+#define AT_ONCE 1000
+
+static json_t *tree_of(struct str text)
+{
+    return json_loadb(text.at, text.len, JSON_ALLOW_NUL, NULL); /* our own rendering */
+}
+
+bool service_ours_walk(const struct service_call *c, enum replica_kind kind,
+                       service_ours_take *take, void *arg, struct error *err)
+{
+    char last[64] = "";
+    struct replica_page page = {.more = true};
+    while (page.more) {
+        arena_reset(c->arena);
+        struct replica_place after = {.kind = kind, .id = arena_str(c->arena, str_of(last))};
+        const struct replica_query q = {
+            .kind = kind, .count = AT_ONCE, .after = &after, .actor = &c->actor};
+        if (!replica_find(c->service->replica, c->arena, &q, &page, err))
+            return false;
+        for (size_t i = 0; i < page.count; i++) {
+            OWNED_JSON json_t *resource = tree_of(page.at[i].json);
+            take(arg, page.at[i].id, resource);
+        }
+        snprintf(last, sizeof last, STR_FMT, STR_ARG(page.last.id));
+    }
+    return true;
+}
+
+json_t *service_ours_resource(const struct service_call *c, enum replica_kind kind, struct str id,
+                              struct str *version)
+{
+    const struct replica_ask ask = {.kind = kind, .id = id, .actor = &c->actor};
+    struct replica_text text;
+    if (!replica_show(c->service->replica, c->arena, &ask, &text))
+        return NULL;
+    *version = text.version;
+    return tree_of(text.json);
+}
+
+size_t service_ours_member_ids(const struct service_call *c, struct str organization,
+                               struct str **ids)
+{
+    return replica_members(c->service->replica, c->arena, organization, ids);
+}
+
+/* ---- seats */
+
 static kiops_permission_set permissions_in(const json_t *membership)
 {
     const json_t *all = json_object_get(membership, "permissions");
@@ -46,6 +97,29 @@ static kiops_permission_set permissions_in(const json_t *membership)
         if (kiops_permission_parse(json_str(json_array_get(all, i)), &p))
             set = (kiops_permission_set)(set | 1U << p);
     return set;
+}
+
+size_t service_ours_manager_ids(const struct service_call *c, struct str organization,
+                                struct str **ids)
+{
+    struct replica_organization o;
+    size_t n = 0;
+    if (!replica_organization(c->service->replica, c->arena, organization, &o))
+        return 0;
+    *ids = ARENA_ARRAY(c->arena, struct str, o.owner_count + 1);
+    for (size_t i = 0; i < o.owner_count; i++)
+        if (o.owners[i].counts && o.owners[i].active)
+            (*ids)[n++] = o.owners[i].id;
+    return n;
+}
+
+static size_t other_managers(const struct service_call *c, struct str organization, struct str user)
+{
+    struct str *ids;
+    size_t n = service_ours_manager_ids(c, organization, &ids), others = 0;
+    for (size_t i = 0; i < n; i++)
+        others += !str_eq(ids[i], user);
+    return others;
 }
 
 void service_ours_seat(const struct service_call *c, struct str organization, struct str user,
@@ -63,6 +137,8 @@ void service_ours_seat(const struct service_call *c, struct str organization, st
                                  .pending = m.pending,
                                  .joined = m.joined,
                                  .admin = replica_is_admin(r, user)};
+    if (m.counts_as_manager)
+        out->other_managers = other_managers(c, organization, user);
     if (!replica_show(r, c->arena, &ask, &text))
         return;
     OWNED_JSON json_t *shown = json_load_strict(text.json, OWN_TEXT, &never);
@@ -78,9 +154,9 @@ size_t service_ours_members(const struct service_call *c, struct str organizatio
                                                                                  : 0;
 }
 
-struct str service_ours_organization_version(const struct service_call *c, struct str id)
+struct str service_ours_version(const struct service_call *c, enum replica_kind kind, struct str id)
 {
-    const struct replica_ask ask = {.kind = REPLICA_GROUP, .id = id, .actor = &c->actor};
+    const struct replica_ask ask = {.kind = kind, .id = id, .actor = &c->actor};
     struct replica_text text;
     return replica_show(c->service->replica, c->arena, &ask, &text) ? text.version : STR_NONE;
 }

@@ -205,7 +205,7 @@ static void test_what_was_spent_is_kept(void **state)
     plan(g, KIOPS_DELETE_USER, 2, "");
     plan(g, KIOPS_DEACTIVATE, 4, "");
     reconcile_guard_spend(&g->plan, NOW, &g->history);
-    reconcile_history_read(reconcile_history_write(g->arena, &g->history), &back);
+    reconcile_history_read(g->arena, reconcile_history_write(g->arena, &g->history), &back);
     assert_int_equal(back.serial, 42);
     assert_int_equal(back.scope, 7);
     assert_int_equal(back.source, 8);
@@ -240,8 +240,9 @@ static void test_odd_history_is_none(void **state)
                                         "{\"spent\":[1]}"};
     (void)state;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        OWNED_ARENA struct arena *a = arena_new();
         struct reconcile_history h;
-        reconcile_history_read(str_of(texts[i]), &h);
+        reconcile_history_read(a, str_of(texts[i]), &h);
         assert_int_equal(h.spent_count, 0);
         assert_int_equal(h.scope, 0);
     }
