@@ -18,6 +18,12 @@ const char *config_check_some(struct str value)
     return value.len ? NULL : "must not be empty";
 }
 
+const char *config_check_language(struct str value)
+{
+    bool known = str_eq(value, STR("en")) || str_eq(value, STR("ko"));
+    return known ? NULL : "must be en or ko";
+}
+
 static bool has_any(struct str value, const char *unwanted)
 {
     size_t at;
@@ -332,10 +338,14 @@ void config_check_together(const struct config *c, config_say *say, void *arg)
          {"directory.feed", "389 Directory Server is polled; use \"auto\" or \"poll\"", 0}},
         {oidc->issuer.len && !oidc->audience.len,
          {"auth.oidc.audience", "must be given: the issuer's tokens for others are not for us", 0}},
-        {!oidc->issuer.len && (oidc->audience.len || oidc->jwks_uri.len),
+        {!oidc->issuer.len && (oidc->audience.len || oidc->jwks_uri.len || oidc->client_id.len),
          {"auth.oidc.issuer", "must be given with the rest of the group", 0}},
         {!oidc->claim.len != !oidc->matches.len,
          {"auth.oidc.claim", "needs auth.oidc.matches, and that needs a claim", 0}},
+        {!oidc->client_id.len && oidc->client_secret_file.len,
+         {"auth.oidc.client_id", "must be given with its secret", 0}},
+        {oidc->client_id.len && !c->console.enabled,
+         {"auth.oidc.client_id", "is for signing in on the page; switch console.enabled on", 0}},
         {c->webhook.url.len && !c->webhook.secret_file.len,
          {"webhook.secret_file", "must be given: the receiver knows by it that we speak", 0}},
         {c->signup.enabled && !c->signup.container.len,

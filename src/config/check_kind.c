@@ -58,6 +58,7 @@ static void check_plain(const struct config *c, config_say *say, void *arg)
         {c->auth.basic, {"auth.basic", people, 0}},
         {c->auth.oidc.issuer.len, {"auth.oidc", people, 0}},
         {c->signup.enabled, {"signup.enabled", people, 0}},
+        {c->console.enabled, {"console.enabled", people, 0}},
         {has_own_class(&d->users.object_classes), {"directory.users.object_classes", own, 0}},
         {has_own_class(&d->organizations.object_classes),
          {"directory.organizations.object_classes", own, 0}},

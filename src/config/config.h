@@ -137,6 +137,8 @@ struct config_oidc {
     struct str claim, matches; /* both empty: issuer and sub, by kiopsExternalId */
     struct config_strings algorithms;
     unsigned clock_skew_s;
+    struct str client_id;          /* empty = nobody signs in on the page by it */
+    struct str client_secret_file; /* empty = a public client: PKCE alone */
 };
 
 struct config_auth {
@@ -148,6 +150,13 @@ struct config_webhook {
     struct str url; /* empty = off */
     struct str secret_file;
     int timeout_s; /* of one try */
+};
+
+struct config_console {
+    bool enabled;
+    struct str session_key_file; /* empty: a key that ends with the process */
+    unsigned session_h;
+    struct config_strings languages; /* "en", "ko"; the first one for who names none of them */
 };
 
 struct config_signup {
@@ -217,6 +226,7 @@ struct config {
     struct config_limits limits;
     struct config_auth auth;
     struct config_webhook webhook;
+    struct config_console console;
     struct config_signup signup;
     struct config_audit audit;
     struct config_log log;

@@ -75,8 +75,6 @@ static const struct config_word pagings[] = {{"auto", CONFIG_PAGING_AUTO, NULL},
                                              {"cursor", CONFIG_PAGING_CURSOR, NULL},
                                              {0}};
 
-#define NO_PAGE "signing in on the page is not built yet; leave it out"
-
 /* The figures of the guards, for all jobs and again for one: `low` is -1 there, "as for all". */
 #define FIGURE(key, place, fallback, high)                                                         \
     {                                                                                              \
@@ -255,14 +253,15 @@ const struct config_key config_keys[] = {
     {"auth.oidc.algorithms", LIST("RS256 ES256"), AT(auth.oidc.algorithms),
      .check = config_check_algorithm, .min = 1},
     {"auth.oidc.clock_skew_s", NUMBER(60, 0, 600), AT(auth.oidc.clock_skew_s)},
-    {"auth.oidc.client_id", TEXT(""), .later = NO_PAGE},
-    {"auth.oidc.client_secret_file", PATH(""), .later = NO_PAGE},
+    {"auth.oidc.client_id", TEXT(""), AT(auth.oidc.client_id)},
+    {"auth.oidc.client_secret_file", PATH(""), AT(auth.oidc.client_secret_file)},
 
     {"console", GROUP},
-    {"console.enabled", BOOL(false), .later = "the page is not built yet; use false"},
-    {"console.session_key_file", PATH("")},
-    {"console.session_h", NUMBER(12, 1, 168)},
-    {"console.languages", LIST("en ko")},
+    {"console.enabled", BOOL(false), AT(console.enabled)},
+    {"console.session_key_file", PATH(""), AT(console.session_key_file)},
+    {"console.session_h", NUMBER(12, 1, 168), AT(console.session_h)},
+    {"console.languages", LIST("en ko"), AT(console.languages), .check = config_check_language,
+     .min = 1},
 
     {"signup", GROUP},
     {"signup.enabled", BOOL(false), AT(signup.enabled)},

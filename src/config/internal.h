@@ -50,7 +50,8 @@ extern const size_t config_key_count;
 config_check config_check_address, config_check_metrics, config_check_public_url, config_check_ip,
     config_check_uri, config_check_dn, config_check_filter, config_check_name,
     config_check_attribute, config_check_adopt, config_check_some, config_check_url,
-    config_check_algorithm, config_check_job, config_check_principal, config_check_owner;
+    config_check_algorithm, config_check_job, config_check_principal, config_check_owner,
+    config_check_language;
 bool config_uri_is_private(struct str uri); /* no clear text on a network: TLS, socket, loopback */
 
 /* jobs.c: figures that a job does not give are those of all. */
