@@ -12,7 +12,7 @@ SYSCONFDIR ?= /etc
 # Debian 12. The first list builds and runs, the second one is for the tests, the third for `make deb` and `make deb-try`.
 DEPS := gcc libc6-dev libldap-dev libcurl4-openssl-dev libjansson-dev libconfig-dev libmicrohttpd-dev libgnutls28-dev libjose-dev libsodium-dev \
         libunistring-dev libsystemd-dev uthash-dev slapd slapd-contrib ldap-utils curl python3
-DEPS_CHECK := libcmocka-dev python3-ldap python3-cryptography python3-pytest python3-pytest-xdist python3-hypothesis libfaketime nginx-light openssl systemd man-db clang-14 \
+DEPS_CHECK := libcmocka-dev chromium chromium-driver python3-selenium fonts-noto-cjk python3-ldap python3-cryptography python3-pytest python3-pytest-xdist python3-hypothesis libfaketime nginx-light openssl systemd man-db clang-14 \
         clang-format-14 clang-tidy-14 libclang-rt-14-dev
 DEPS_DEB := dpkg-dev debootstrap systemd-container
 
@@ -62,6 +62,7 @@ PLACES := -DKIOPS_VERSION='"$(VERSION)"' -DKIOPS_CONF='"$(SYSCONFDIR)/kiops-brid
 $(B)/src/main.o $(B)/src/config/grammar.o: ALL_CFLAGS += $(PLACES)
 $(B)/src/main.o $(B)/src/config/grammar.o: $(B)/places
 $(B)/places: always ; @mkdir -p $(@D) && { echo "$(PLACES)" | cmp -s - $@ || echo "$(PLACES)" >$@; }
+$(B)/src/console/files.o: $(wildcard src/console/ui/*)
 $(B)/src/directory/texts.o: conf/kiops.schema conf/acl.conf conf/acl-389ds.ldif conf/acl-plain.conf
 
 # The pure folders' tests link nothing else: the linker proves that they are pure.

@@ -1,15 +1,7 @@
 #include "directory/texts.h"
 
+#include "base/embed.h"
 #include "base/own.h"
-
-#define EMBED(symbol, file)                                                                        \
-    __asm__(".section .rodata\n"                                                                   \
-            ".balign 1\n"                                                                          \
-            ".global " #symbol "\n" #symbol ":\n"                                                  \
-            ".incbin \"" file "\"\n"                                                               \
-            ".global " #symbol "_end\n" #symbol "_end:\n"                                          \
-            ".byte 0\n"                                                                            \
-            ".previous\n")
 
 EMBED(directory_text_schema, "conf/kiops.schema");
 EMBED(directory_text_acl, "conf/acl.conf");

@@ -1,0 +1,91 @@
+// Where a browser begins: the language, the header, and the module of this path.
+
+import {byId, h, replace, button} from "./dom.js";
+import {loadWords, t, currentLanguage} from "./text.js";
+import {session, call, explain, Problem} from "./api.js";
+import {whenMoved} from "./place.js";
+
+const LANGUAGE_NAMES = {en: "English", ko: "한국어"};
+const PAGES = {"/users": "./users.js", "/permissions": "./permissions.js", "/me": "./me.js", "/signup": "./signup.js",
+  "/login": "./login.js"};
+const page = import(session.status === 401 ? "./login.js" : PAGES[location.pathname] || "./me.js");
+
+function wantedLanguage() {
+  const chosen = localStorage.getItem("kiops-language");
+  return session.languages.includes(chosen) ? chosen : document.documentElement.lang;
+}
+
+async function choose(language) {
+  localStorage.setItem("kiops-language", language);
+  await loadWords(language);
+  await start();
+}
+
+async function signOut() {
+  try {
+    await call("POST", "/logout", {});
+  } catch (error) {
+    if (error.kind !== "session") {
+      byId("alert").textContent = explain(error);
+      return;
+    }
+  }
+  location.assign("/login");
+}
+
+function link(path, name) {
+  return h("li", {}, h("a", {href: path, "aria-current": location.pathname === path && "page"}, t(name)));
+}
+
+function header() {
+  const languages = h("select", {id: "language", "aria-label": t("language"), onchange: (event) => choose(event.target.value)},
+    session.languages.map((one) => h("option", {value: one, lang: one, selected: one === currentLanguage()}, LANGUAGE_NAMES[one])));
+  const manages = session.admin || session.manager;
+  return [
+    h("a", {class: "brand", href: session.user ? (manages ? "/users" : "/me") : "/login"}, "KIOPS"),
+    session.user && h("nav", {"aria-label": t("pages")}, h("ul", {},
+      manages && link("/users", "users.title"), manages && link("/permissions", "permissions.title"), link("/me", "me.title"))),
+    h("div", {class: "aside"}, session.languages.length > 1 && languages,
+      session.user && button(t("sign.out"), signOut, {id: "sign-out"})),
+  ];
+}
+
+function refused() {
+  return h("section", {class: "card", id: "refused"}, h("h1", {}, t("refused.title")), h("p", {}, t("refused.text")),
+    h("p", {}, h("a", {href: "/me", class: "button primary"}, t("refused.way"))));
+}
+
+function failed(error, again) {
+  return h("section", {class: "card", role: "alert", id: "failed"}, h("h1", {}, t("failed.title")), h("p", {}, explain(error)),
+    h("div", {class: "buttons"}, button(t("try.again"), again, {class: "primary", id: "try-again"})));
+}
+
+let turn = 0;
+
+// One showing; a later one overtakes it.
+async function start() {
+  const mine = (turn += 1);
+  const main = byId("main");
+  main.setAttribute("aria-busy", "true");
+  replace(byId("top"), header());
+  byId("skip").textContent = t("skip");
+  try {
+    if (session.status === 503) throw new Problem("busy", "", {status: 503});
+    const content = session.status === 403 ? refused() : await (await page).show(start);
+    if (mine !== turn) return;
+    replace(main, content);
+  } catch (error) {
+    if (mine !== turn) return;
+    if (error.kind === "session" && location.pathname !== "/login") return location.reload();
+    replace(main, failed(error, session.status === 503 ? () => location.reload() : start));
+  } finally {
+    if (mine === turn) main.removeAttribute("aria-busy");
+  }
+  document.title = `${byId("main").querySelector("h1")?.textContent || "KIOPS"} · KIOPS`;
+}
+
+whenMoved(start);
+addEventListener("offline", () => { byId("alert").textContent = t("offline"); byId("alert").classList.remove("hidden"); });
+addEventListener("online", () => { byId("alert").textContent = ""; byId("alert").classList.add("hidden"); });
+await loadWords(wantedLanguage());
+await start();
