@@ -280,7 +280,7 @@ struct directory_values {
 };
 
 struct directory_person {
-    struct str dn, id, csn;
+    struct str dn, id, csn, password_changed; /* pwdChangedTime; empty: the server does not say */
     bool active;
     bool applicant; /* filled by directory_map_user() alone */
     struct directory_values joined, managers, permissions, requests, rejected, external_ids;

@@ -64,6 +64,8 @@ static const char *const *user_attrs(struct directory_mapping *m)
                                          "entryUSN",
                                          "createTimestamp",
                                          "modifyTimestamp",
+                                         "pwdChangedTime",
+                                         "pwdUpdateTime",
                                          "cn",
                                          "sn",
                                          "kiopsActive",

@@ -10,6 +10,13 @@
 
 /* ---- reading */
 
+/* Of the overlay ppolicy; of 389 Directory Server with passwordTrackUpdateTime. */
+static struct str password_changed(const struct directory_entry *e)
+{
+    struct str at = directory_value(e, "pwdChangedTime");
+    return at.len ? at : directory_value(e, "pwdUpdateTime");
+}
+
 void directory_map_person(struct arena *a, const struct directory_entry *e,
                           struct directory_person *out)
 {
@@ -18,6 +25,7 @@ void directory_map_person(struct arena *a, const struct directory_entry *e,
         .dn = e->dn,
         .id = e->id,
         .csn = e->csn,
+        .password_changed = password_changed(e),
         .active = !str_ieq(directory_value(e, "kiopsActive"), STR("FALSE")),
         .joined = mapping_values(e, "kiopsJoined"),
         .managers = mapping_values(e, "kiopsManager"),

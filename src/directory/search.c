@@ -19,6 +19,8 @@ const char *const directory_all_attrs[] = {"*",
                                            "createTimestamp",
                                            "modifyTimestamp",
                                            "pwdAccountLockedTime",
+                                           "pwdChangedTime",
+                                           "pwdUpdateTime",
                                            NULL};
 
 /* ---- entries */

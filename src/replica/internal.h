@@ -53,6 +53,7 @@ enum field {
     FIELD_CORE,          /* members of the JSON object, with commas between */
     FIELD_EXTENSIONS,    /* the same: keys are URNs */
     FIELD_OWN_EXTENSION, /* organization: of the kiops extension, the description */
+    FIELD_PASSWORD,      /* user: when it was changed */
     FIELD_ROLES,         /* user: items of `roles` that other systems stored */
     FIELD_KEYS,          /* from here on lists; user: comparison keys, see enum record_key */
     FIELD_MAILS,         /* comparison keys, that of the primary one first */

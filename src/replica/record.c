@@ -274,6 +274,7 @@ struct record *record_of_user(const struct replica *r, const struct directory_us
     pack(&p, FIELD_VERSION, str_of(u->version));
     pack_core(&p, u->resource);
     pack_extensions(&p, r, shown, true);
+    pack(&p, FIELD_PASSWORD, who->password_changed);
     pack_roles(&p, json_object_get(u->resource, "roles"));
     pack_keys(&p, u->resource);
     pack_mails(&p, json_object_get(u->resource, "emails"));
@@ -411,6 +412,7 @@ void record_person(const struct record *rec, struct arena *a, struct directory_p
         .dn = arena_str(a, record_field(rec, FIELD_DN)),
         .id = arena_str(a, record_field(rec, FIELD_ID)),
         .csn = arena_str(a, record_field(rec, FIELD_CSN)),
+        .password_changed = arena_str(a, record_field(rec, FIELD_PASSWORD)),
         .active = rec->active,
         .applicant = rec->applicant,
         .joined = record_list(rec, FIELD_JOINED, a),
