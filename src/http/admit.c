@@ -1,4 +1,4 @@
-#include "http/internal.h"
+#include "http/page.h"
 
 static bool is_read(enum http_method m)
 {
@@ -50,35 +50,67 @@ static bool check_request(struct http_request *r)
     return check_method(r) && check_media(r);
 }
 
-enum http_next http_admit(struct http_request *r, struct directory_conn *conn)
+/* Paths outside SCIM; NULL: none that is served here. */
+static const struct http_route *find_outside(struct http_request *r)
 {
     const struct http_server *h = r->server;
-    const struct http_route *stranger =
-        h->signups && r->target_good ? http_route_of_strangers(&r->target) : NULL;
-    if (stranger) {
-        r->route = stranger;
-        r->admitted = check_request(r);
-        return HTTP_ANSWERED;
-    }
-    if (!http_is_scim_path(&r->target)) {
-        r->answer.plain = true;
-        if (!r->target_good)
-            r->err = r->target_fault;
-        else
-            refuse_path(r);
-        return HTTP_ANSWERED;
-    }
+    const struct http_route *route = NULL;
+    if (!r->target_good)
+        return NULL;
+    if (h->console)
+        route = http_route_of_page(&r->target, r->method, &r->resource_id);
+    bool without = route && str_eq(route->name, STR("signup")) && !h->signups;
+    if (without)
+        return NULL;
+    return !route && h->signups ? http_route_of_strangers(&r->target) : route;
+}
+
+/* Of the page: a browser says in its own words what it takes. */
+static bool check_outside(struct http_request *r)
+{
+    return r->route->browser ? check_method(r) : check_request(r);
+}
+
+static enum http_next refuse_outside(struct http_request *r)
+{
+    r->answer.plain = true;
+    if (!r->target_good)
+        r->err = r->target_fault;
+    else
+        refuse_path(r);
+    return HTTP_ANSWERED;
+}
+
+static void find_inside(struct http_request *r)
+{
     if (r->target_good)
         r->route = http_route_find(&r->target, &r->resource_id);
-    if (r->route && r->route->resource && !service_type(h->service, r->route->resource->kind))
+    if (r->route && r->route->resource &&
+        !service_type(r->server->service, r->route->resource->kind))
         r->route = NULL; /* not served here, and in no discovery */
-    bool open =
-        r->route && r->route->discovery && h->config->server.public_discovery && is_read(r->method);
-    if (!open && !r->authenticated) {
+}
+
+/* May be read without a token. */
+static bool is_open(const struct http_request *r)
+{
+    return r->route && r->route->discovery && r->server->config->server.public_discovery &&
+           is_read(r->method);
+}
+
+enum http_next http_admit(struct http_request *r, struct directory_conn *conn)
+{
+    const struct http_route *outside = find_outside(r);
+    if (!outside && !http_is_scim_path(&r->target))
+        return refuse_outside(r);
+    r->route = outside;
+    if (!outside)
+        find_inside(r);
+    bool needs_nobody = outside ? outside->stranger : is_open(r);
+    if (!needs_nobody && !r->authenticated) {
         enum http_next next = http_authenticate(r, conn);
         if (next != HTTP_ANSWERED || r->err.kind != ERR_NONE)
             return next;
     }
-    r->admitted = check_request(r);
+    r->admitted = outside ? check_outside(r) : check_request(r);
     return HTTP_ANSWERED;
 }

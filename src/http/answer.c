@@ -27,7 +27,9 @@ void http_answer_error(struct http_request *r)
     else
         scim_reply_error(&r->err, str_of(r->id), &body);
     http_answer_body(r, scim_status(r->err.kind), arena_str(r->arena, buf_view(&body)));
-    r->answer.version = r->answer.location = STR_NONE;
+    r->answer.version = r->answer.location = r->answer.redirect = STR_NONE;
+    r->answer.cache = NULL;
+    r->answer.cookie_count = 0;
     r->answer.minimal_applied = false;
     r->answer.retry_after_s =
         r->err.retry_after_s > 0 ? r->err.retry_after_s : default_retry(r->err.kind);
@@ -41,6 +43,8 @@ static const char *content_type(const struct http_request *r)
 {
     if (r->answer.plain)
         return "text/plain; charset=utf-8";
+    if (r->answer.type && r->err.kind == ERR_NONE)
+        return r->answer.type;
     return r->media == HTTP_MEDIA_JSON ? "application/json" : "application/scim+json";
 }
 
@@ -55,6 +59,33 @@ static const char *challenge(const struct http_request *r)
 /* Calls `add` for every header line of the answer that is not the library's own. */
 typedef void add_header(void *to, const char *name, const char *value);
 
+/* Nothing but our own files, no script or style inside the text, in nobody's frame; and no way for
+ * a script to make markup of text. */
+#define POLICY                                                                                     \
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src "        \
+    "'self'; "                                                                                     \
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "                                \
+    "require-trusted-types-for 'script'; trusted-types 'none'"
+
+static void page_headers(const struct http_request *r, add_header *add, void *to)
+{
+    const struct http_answer *answer = &r->answer;
+    if (answer->page) {
+        add(to, "Content-Security-Policy", POLICY);
+        add(to, "X-Frame-Options", "DENY");
+        add(to, "Referrer-Policy", "same-origin");
+        add(to, "Cross-Origin-Opener-Policy", "same-origin");
+        add(to, "Cross-Origin-Resource-Policy", "same-origin");
+        add(to, "Permissions-Policy", "camera=(), geolocation=(), microphone=()");
+    }
+    if (answer->vary)
+        add(to, "Vary", answer->vary);
+    if (answer->redirect.len)
+        add(to, "Location", arena_cstr(r->arena, answer->redirect));
+    for (unsigned i = 0; i < answer->cookie_count; i++)
+        add(to, "Set-Cookie", arena_cstr(r->arena, answer->cookies[i]));
+}
+
 static void each_header(const struct http_request *r, add_header *add, void *to)
 {
     const struct http_answer *answer = &r->answer;
@@ -62,7 +93,7 @@ static void each_header(const struct http_request *r, add_header *add, void *to)
     if (answer->body.len)
         add(to, "Content-Type", content_type(r));
     add(to, "X-Request-Id", r->id);
-    add(to, "Cache-Control", "no-store");
+    add(to, "Cache-Control", answer->cache ? answer->cache : "no-store");
     add(to, "X-Content-Type-Options", "nosniff");
     if (str_starts(r->server->config->server.public_url, STR("https://")))
         add(to, "Strict-Transport-Security", "max-age=31536000");
@@ -77,7 +108,8 @@ static void each_header(const struct http_request *r, add_header *add, void *to)
         add(to, "Allow", arena_cstr(r->arena, answer->allow));
     if (challenge(r))
         add(to, "WWW-Authenticate", challenge(r));
-    if (answer->status == 401 && http_basic_is_offered(r))
+    /* A browser would ask for a password in a window of its own. */
+    if (answer->status == 401 && http_basic_is_offered(r) && !r->head.csrf.at && !answer->page)
         add(to, "WWW-Authenticate", "Basic " REALM ", charset=\"UTF-8\"");
     if (answer->retry_after_s) {
         snprintf(number, sizeof(number), "%d", answer->retry_after_s);
@@ -89,6 +121,7 @@ static void each_header(const struct http_request *r, add_header *add, void *to)
         add(to, "Accept-Encoding", "identity");
     if (answer->close)
         add(to, "Connection", "close");
+    page_headers(r, add, to);
 }
 
 static void add_to_response(void *to, const char *name, const char *value)

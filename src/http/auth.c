@@ -1,4 +1,4 @@
-#include "http/internal.h"
+#include "http/page.h"
 
 /* RFC 6750 2.1: the characters of a bearer token. */
 static bool is_bearer(struct str s)
@@ -70,6 +70,8 @@ static enum http_next conclude(struct http_request *r, const struct directory_co
 enum http_next http_authenticate(struct http_request *r, struct directory_conn *conn)
 {
     struct str token;
+    if (!r->head.authorization.at && r->head.session.len)
+        return conclude(r, conn, http_session_authenticate(r, conn));
     if (http_is_basic(r->head.authorization))
         return conclude(r, conn, http_basic_authenticate(r, conn));
     if (!http_bearer_token(r->head.authorization, &token, &r->challenge)) {

@@ -127,9 +127,26 @@ static enum service_status ask(struct http_request *r, const struct service_call
 
 /* ---- one request ---- */
 
+bool http_secrets_are_safe(const struct http_request *r)
+{
+    return r->server->tls || http_peer_is_private(r->peer);
+}
+
 bool http_basic_is_offered(const struct http_request *r)
 {
-    return r->server->config->auth.basic && (r->server->tls || http_peer_is_private(r->peer));
+    return r->server->config->auth.basic && http_secrets_are_safe(r);
+}
+
+enum service_status http_password_authenticate(struct http_request *r,
+                                               const struct service_login *login,
+                                               struct directory_conn *conn)
+{
+    const struct service_call asks = {
+        .service = r->server->service, .arena = r->arena, .conn = conn};
+    enum service_status status = ask(r, &asks, login);
+    if (status != SERVICE_NEEDS_DIRECTORY)
+        wipe(login->password);
+    return status;
 }
 
 enum service_status http_basic_authenticate(struct http_request *r, struct directory_conn *conn)
@@ -145,10 +162,8 @@ enum service_status http_basic_authenticate(struct http_request *r, struct direc
     } else if (!http_basic_read(r->arena, r->head.authorization, &sent)) {
         error_set(&r->err, ERR_UNAUTHORIZED, "the Authorization header is malformed");
     } else {
-        const struct service_call asks = {
-            .service = r->server->service, .arena = r->arena, .conn = conn};
-        const struct service_login login = {sent.name, sent.password};
-        status = ask(r, &asks, &login);
+        const struct service_login login = {.name = sent.name, .password = sent.password};
+        status = http_password_authenticate(r, &login, conn);
     }
     wipe(sent.secret);
     if (status != SERVICE_NEEDS_DIRECTORY) {

@@ -26,6 +26,9 @@ static const struct known_header KNOWN_HEADERS[] = {
     KNOWN("If-Match", if_match, true),
     KNOWN("If-None-Match", if_none_match, true),
     KNOWN("X-Forwarded-For", forwarded_for, false),
+    KNOWN("X-Kiops-Csrf", csrf, true),
+    KNOWN("Sec-Fetch-Site", fetch_site, true),
+    KNOWN("Accept-Language", accept_language, false),
 };
 
 /* RFC 9110 5.6.2: what may stand in a header's name. A space before the colon is refused by this

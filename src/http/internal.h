@@ -57,8 +57,10 @@ MUST_CHECK bool http_target_parse(struct arena *a, struct str raw, struct http_t
 /* ---- head.c: the header lines (pure) ---- */
 struct http_head { /* values are views; at == NULL: not sent */
     struct str host, content_length, transfer_encoding, authorization, content_type,
-        content_encoding, accept, expect, prefer, if_match, if_none_match, forwarded_for;
-    int64_t body_length; /* -1: chunked */
+        content_encoding, accept, expect, prefer, if_match, if_none_match, forwarded_for, csrf,
+        fetch_site, accept_language;
+    struct str session, try; /* cookies of the page; session.c */
+    int64_t body_length;     /* -1: chunked */
     bool expects_continue;
     bool prefers_minimal;
     struct error fault; /* what must be refused before anything else; ERR_NONE = none */
@@ -125,7 +127,8 @@ struct http_route {
     http_endpoint *run;
     const struct service_resource *resource;
     bool discovery; /* may be read without a token (server.public_discovery) */
-    bool stranger;  /* takes no token: signup.c */
+    bool stranger;  /* takes no token: signup.c, page.c */
+    bool browser;   /* a path of the page */
 };
 
 enum http_method http_method_of(const char *name); /* case-sensitive, RFC 9110 9.1 */
@@ -163,6 +166,11 @@ struct http_answer {
     bool wants_identity;  /* Accept-Encoding: identity */
     bool scope;           /* WWW-Authenticate with insufficient_scope */
     bool close;
+    /* For browsers: */
+    const char *type, *cache, *vary; /* NULL: SCIM's type, no-store, none */
+    struct str redirect, cookies[2];
+    unsigned cookie_count;
+    bool page; /* with a policy of what it may load, and who may frame it */
 };
 
 struct http_peer;
@@ -235,8 +243,13 @@ struct http_basic {
 bool http_is_basic(struct str authorization);
 /* false: malformed, or bytes that are no text (RFC 7617 2). */
 MUST_CHECK bool http_basic_read(struct arena *a, struct str authorization, struct http_basic *out);
-/* Switched on, and what this peer sends has crossed no network in clear text. */
-bool http_basic_is_offered(const struct http_request *r);
+/* What this peer sends has crossed no network in clear text. */
+bool http_secrets_are_safe(const struct http_request *r);
+bool http_basic_is_offered(const struct http_request *r); /* switched on, and safe */
+/* Whoever guesses is slowed. As http_basic_authenticate(); the password is wiped. */
+enum service_status http_password_authenticate(struct http_request *r,
+                                               const struct service_login *login,
+                                               struct directory_conn *conn);
 /* OK: r->actor. Else r->err, or NEEDS_DIRECTORY. The header is wiped once it is decided. */
 enum service_status http_basic_authenticate(struct http_request *r, struct directory_conn *conn);
 struct http_tries;
@@ -446,6 +459,7 @@ struct http_server {
     struct http_tries *tries;     /* of passwords */
     struct http_signups *signups; /* NULL: nobody signs up here */
     struct http_keys *keys;       /* NULL: no OIDC */
+    struct console *console;      /* NULL: no page */
     struct http_tls *tls;         /* NULL: clear text */
     struct http_peers *peers;
     struct http_health *health;

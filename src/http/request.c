@@ -1,4 +1,4 @@
-#include "http/internal.h"
+#include "http/page.h"
 
 #include <sys/socket.h>
 #include <time.h>
@@ -360,6 +360,7 @@ static enum MHD_Result begin(struct http_request *r, const char *method, const c
     struct head_reader reader = {&r->head, version + strlen(version)};
     MHD_get_connection_values_n(r->connection, MHD_HEADER_KIND, take_header, &reader);
     http_head_finish(&r->head, str_of(version));
+    http_session_take(r);
     r->method = http_method_of(method);
     r->media = http_media_accepted(r->head.accept);
     r->phase = HTTP_PHASE_BODY;

@@ -1,4 +1,4 @@
-#include "http/internal.h"
+#include "http/page.h"
 
 #define BIT(method) (1U << (method))
 #define READ (BIT(HTTP_GET) | BIT(HTTP_HEAD) | BIT(HTTP_OPTIONS))
@@ -27,36 +27,71 @@ static const struct str METHOD_NAMES[HTTP_METHODS] = {
 /* The whole surface. */
 static const struct http_route ROUTES[] = {
     {NAME("Users"), false, false, COLLECTION, http_endpoint_collection, &service_users, false,
-     false},
-    {NAME("Users"), true, true, ACTION, http_endpoint_search, &service_users, false, false},
-    {NAME("Users"), true, false, ITEM, http_endpoint_item, &service_users, false, false},
-    {NAME("Groups"), false, false, COLLECTION, http_endpoint_collection, &service_groups, false,
-     false},
-    {NAME("Groups"), true, true, ACTION, http_endpoint_search, &service_groups, false, false},
-    {NAME("Groups"), true, false, ITEM, http_endpoint_item, &service_groups, false, false},
-    {NAME("Memberships"), false, false, COLLECTION, http_endpoint_collection, &service_memberships,
      false, false},
+    {NAME("Users"), true, true, ACTION, http_endpoint_search, &service_users, false, false, false},
+    {NAME("Users"), true, false, ITEM, http_endpoint_item, &service_users, false, false, false},
+    {NAME("Groups"), false, false, COLLECTION, http_endpoint_collection, &service_groups, false,
+     false, false},
+    {NAME("Groups"), true, true, ACTION, http_endpoint_search, &service_groups, false, false,
+     false},
+    {NAME("Groups"), true, false, ITEM, http_endpoint_item, &service_groups, false, false, false},
+    {NAME("Memberships"), false, false, COLLECTION, http_endpoint_collection, &service_memberships,
+     false, false, false},
     {NAME("Memberships"), true, true, ACTION, http_endpoint_search, &service_memberships, false,
+     false, false},
+    {NAME("Memberships"), true, false, ITEM, http_endpoint_item, &service_memberships, false, false,
      false},
-    {NAME("Memberships"), true, false, ITEM, http_endpoint_item, &service_memberships, false,
+    {NAME("ServiceProviderConfig"), false, false, READ, http_endpoint_discovery, NULL, true, false,
      false},
-    {NAME("ServiceProviderConfig"), false, false, READ, http_endpoint_discovery, NULL, true, false},
-    {NAME("ResourceTypes"), false, false, READ, http_endpoint_discovery, NULL, true, false},
-    {NAME("ResourceTypes"), true, false, READ, http_endpoint_discovery, NULL, true, false},
-    {NAME("Schemas"), false, false, READ, http_endpoint_discovery, NULL, true, false},
-    {NAME("Schemas"), true, false, READ, http_endpoint_discovery, NULL, true, false},
-    {NAME("Bulk"), false, false, ACTION, http_endpoint_bulk, NULL, false, false},
-    {NAME("Me"), false, false, ITEM | COLLECTION, http_endpoint_me, &service_users, false, false},
-    {NAME(".search"), false, false, ACTION, http_endpoint_search, NULL, false, false},
-    {NAME(""), false, false, READ, http_endpoint_root, NULL, false, false},
+    {NAME("ResourceTypes"), false, false, READ, http_endpoint_discovery, NULL, true, false, false},
+    {NAME("ResourceTypes"), true, false, READ, http_endpoint_discovery, NULL, true, false, false},
+    {NAME("Schemas"), false, false, READ, http_endpoint_discovery, NULL, true, false, false},
+    {NAME("Schemas"), true, false, READ, http_endpoint_discovery, NULL, true, false, false},
+    {NAME("Bulk"), false, false, ACTION, http_endpoint_bulk, NULL, false, false, false},
+    {NAME("Me"), false, false, ITEM | COLLECTION, http_endpoint_me, &service_users, false, false,
+     false},
+    {NAME(".search"), false, false, ACTION, http_endpoint_search, NULL, false, false, false},
+    {NAME(""), false, false, READ, http_endpoint_root, NULL, false, false, false},
 };
 
 /* Outside SCIM, where signup.enabled. */
 static const struct http_route OF_STRANGERS[] = {
-    {NAME("signup"), false, false, ACTION, http_endpoint_signup, NULL, false, true},
+    {NAME("signup"), false, false, ACTION, http_endpoint_signup, NULL, false, true, false},
     {NAME("organizations"), true, false, READ, http_endpoint_signup_organizations, NULL, false,
-     true},
+     true, false},
 };
+
+/* Where console.enabled. */
+static const struct http_route OF_PAGE[] = {
+    {NAME(""), false, false, READ, http_page_root, NULL, false, true, true},
+    {NAME("login"), false, false, COLLECTION, http_page_login, NULL, false, true, true},
+    {NAME("users"), false, false, READ, http_page_shell, NULL, false, true, true},
+    {NAME("permissions"), false, false, READ, http_page_shell, NULL, false, true, true},
+    {NAME("me"), false, false, READ, http_page_shell, NULL, false, true, true},
+    {NAME("logout"), false, false, BIT(HTTP_POST), http_page_logout, NULL, false, false, true},
+};
+static const struct http_route SIGNUP_PAGE = {NAME("signup"), false, false, READ, http_page_shell,
+                                              NULL,           false, true,  true};
+static const struct http_route PAGE_FILE = {NAME("ui"), true,  false, READ, http_page_file,
+                                            NULL,       false, true,  true};
+
+const struct http_route *http_route_of_page(const struct http_target *t, enum http_method m,
+                                            struct str *item)
+{
+    struct str first = t->segment_count ? t->segments[0] : STR("");
+    bool reads = m == HTTP_GET || m == HTTP_HEAD;
+    *item = STR_NONE;
+    if (t->segment_count == 3 && str_eq(first, STR("ui")))
+        return &PAGE_FILE;
+    if (t->segment_count > 1)
+        return NULL;
+    if (reads && str_eq(first, STR("signup"))) /* to be posted to without a page, too */
+        return &SIGNUP_PAGE;
+    for (size_t i = 0; i < sizeof OF_PAGE / sizeof *OF_PAGE; i++)
+        if (str_eq(first, OF_PAGE[i].name))
+            return &OF_PAGE[i];
+    return NULL;
+}
 
 const struct http_route *http_route_of_strangers(const struct http_target *t)
 {

@@ -43,9 +43,17 @@ enum service_status service_person_authenticate(const struct service_call *c, st
                                                                            : refuse(err);
 }
 
+struct str service_password_changed(const struct service_call *c, struct str id)
+{
+    struct directory_person person;
+    return replica_person(c->service->replica, c->arena, id, &person) ? person.password_changed
+                                                                      : STR_NONE;
+}
+
 /* ---- by what an identity provider says of somebody ---- */
 
 #define FILTER_MAX 4096
+#define TYPED_MAX 512
 
 static bool filter_of(const struct service_call *c, const struct service_claim *claim,
                       const struct scim_filter **out, struct error *err)
@@ -94,4 +102,29 @@ enum service_status service_claim_authenticate(const struct service_call *c,
     if (page.total != 1)
         return refuse(err);
     return service_person_authenticate(c, page.at[0].id, actor, err);
+}
+
+/* ---- by what somebody typed ---- */
+
+/* From memory, so that an address costs no more than a name, whether there is one or not. */
+struct str service_sign_in_name(const struct service_call *c, struct str typed)
+{
+    struct replica *r = c->service->replica;
+    const struct replica_name wanted = {.name = typed};
+    const struct service_claim claim = {.attribute = STR("active eq true and emails.value"),
+                                        .value = typed};
+    struct service_call asks = *c;
+    struct replica_page page = {0};
+    struct error odd = ERROR_INIT;
+    struct str id, name, display;
+    size_t at;
+    if (!str_find(typed, '@', &at) || typed.len > TYPED_MAX ||
+        replica_user_named(r, c->arena, &wanted, &id))
+        return typed;
+    asks.conn = NULL;
+    asks.actor = (struct kiops_actor){.kind = KIOPS_ACTOR_OPERATOR};
+    if (find_person(&asks, &claim, &page, &odd) != SERVICE_OK || page.total != 1 ||
+        !replica_user_name(r, c->arena, page.at[0].id, &name, &display))
+        return typed;
+    return name;
 }

@@ -103,6 +103,11 @@ enum service_status service_authenticate(const struct service_call *c, struct st
  */
 enum service_status service_person_authenticate(const struct service_call *c, struct str id,
                                                 struct kiops_actor *actor, struct error *err);
+/* When that person's password was changed, as the directory tells it; empty: it does not. */
+struct str service_password_changed(const struct service_call *c, struct str id);
+/* The userName that is meant by what somebody typed: it, or an e-mail address that exactly one
+ * active user has; else it is given back. Uses the call's scim. */
+struct str service_sign_in_name(const struct service_call *c, struct str typed);
 /* The same of the one user whose attribute (a filter's path) has that value: ERR_UNAUTHORIZED for
  * none and for several. `client` is whose externalId is meant. Uses the call's scim. */
 struct service_claim {
