@@ -113,7 +113,7 @@ def start_bridges(settings, slapd, binary):
     bridges = []
     for n in range(settings.bridges):
         bridge = Bridge(settings.folder / f"bridge-{n + 1}", settings.port + n, binary, slapd,
-                        durable=settings.durable, signup="", more=JOBS)
+                        durable=settings.durable, signup="", console="", more=JOBS)
         bridge.create()
         if n == 0:
             token = bridge.new_token("run", "--role", "PlatformAdmin", "--client", site.CLIENT)
@@ -127,7 +127,7 @@ def write_fixed(settings, slapd, bridges, token):
     person = "{}:" + entries.SAMPLE_PASSWORD
     write_private(folder / "token.header", f"Authorization: Bearer {token}\n")
     write_private(folder / "fixed.json", json.dumps({
-        "SCIM_URL": bridges[0].url, "SCIM_URLS": " ".join(b.url for b in bridges),
+        "PAGE_URL": bridges[0].page + "/users", "SCIM_URL": bridges[0].url, "SCIM_URLS": " ".join(b.url for b in bridges),
         "SCIM_TOKEN": token, "TOKEN_HEADER": str(folder / "token.header"),
         "METRICS_URLS": " ".join(b.metrics_url + "/metrics" for b in bridges),
         "LDAP_URI": slapd.uri, "LDAP_BASE": site.BASE, "LDAP_BIND_DN": site.ROOT,
@@ -139,14 +139,19 @@ def write_fixed(settings, slapd, bridges, token):
         "SAMPLE_MEMBER": person.format(entries.MEMBER)}))
 
 
-def print_ready(settings, url):
+def print_ready(settings, bridge):
+    url = bridge.url
+    people = ((entries.PLATFORM_ADMIN, "PlatformAdmin"), (entries.MANAGER, "Manager of Project A"), (entries.MEMBER, "Member"))
+    logins = "\n".join(f"  {name:<5} {role}" for name, role in people)
     header = shlex.quote(f"@{settings.folder / 'token.header'}")
     body = '{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"newcomer"}'
     print(f"""ready
 {url}
 curl -H {header} {url}/Users
 curl -H {header} -H 'Content-Type: application/scim+json' -d '{body}' {url}/Users
-curl -H {header} -G --data-urlencode 'filter=userName eq "newcomer"' {url}/Users""", flush=True)
+curl -H {header} -G --data-urlencode 'filter=userName eq "newcomer"' {url}/Users
+the page: {bridge.page}/users, where these sign in with the password {entries.SAMPLE_PASSWORD}:
+{logins}""", flush=True)
 
 
 def collect_children(*_):
@@ -192,7 +197,7 @@ def run(settings, binary):
             bridges, token = start_bridges(settings, slapd, binary)
             write_fixed(settings, slapd, bridges, token)
             write_env(settings.folder, process_names(settings.folder))
-            print_ready(settings, bridges[0].url)
+            print_ready(settings, bridges[0])
             wait_for_the_end()
         finally:
             on_end(signal.SIG_IGN)

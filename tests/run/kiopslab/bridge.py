@@ -35,20 +35,22 @@ scim = {{ cursor_key_file = "cursor.key"; {scim} }};
 limits = {{ requests_per_s = 0; {limits} }};
 audit = {{ dir = "audit"; sync = "{sync}"; }};
 auth = {{ {auth} }};
-console = {{ enabled = false; }};
+console = {{ enabled = {console}; {console_more}}};
 signup = {{ enabled = {signup}; container = "{pending}"; {signup_more} }};
 {more}"""
 
 
 class Bridge:
-    """`directory`, `users` and `organizations` in it, `mapping`, `limits` and `scim` are settings for those groups, `auth` all of that group, `signup` settings that switch it on, `more` whole groups for the end."""
+    """`directory`, `users` and `organizations` in it, `mapping`, `limits` and `scim` are settings for those groups, `auth` all of that group, `signup` and `console` settings that switch them on, `more` whole groups for the end."""
 
     def __init__(self, home, port, binary, slapd, *, durable=False, uri=None, directory="",
                  users="", organizations="", mapping="", limits="", scim="", auth="basic = true;", more="", signup=None,
+                 console=None,
                  prefix=()):
         self.home = Path(home)
         self.binary = str(Path(binary).resolve())
-        self.url = f"http://127.0.0.1:{port}/scim/v2"
+        self.page = f"http://127.0.0.1:{port}"
+        self.url = f"{self.page}/scim/v2"
         self.metrics_url = f"http://127.0.0.1:{port + METRICS_OFFSET}"
         self.conf = self.home / "kiops-bridge.conf"
         self.passwords = slapd.passwords
@@ -58,7 +60,9 @@ class Bridge:
             placeholder=site.PLACEHOLDER, admins=site.ADMINS, tokens=site.TOKENS, jobs=site.JOBS,
             repository=REPOSITORY, sync="batch" if durable else "none", directory=directory + slapd.settings,
             users=users, organizations_more=organizations, mapping=mapping, limits=limits, scim=scim, auth=auth, more=more,
-            signup="false" if signup is None else "true", pending=site.PENDING, signup_more=signup or "")
+            signup="false" if signup is None else "true", pending=site.PENDING, signup_more=signup or "",
+            console="false" if console is None else "true",
+            console_more="" if console is None else f'session_key_file = "session.key"; {console}')
         self.process = Process(
             name=self.home.name, argv=[*prefix, self.binary, "-c", str(self.conf), "serve"],
             mark=str(self.conf), log=str(self.home / "log"), pid_file=str(self.home / "pid"),
@@ -72,6 +76,7 @@ class Bridge:
         for name, text in (("ldap.password", self.passwords.bridge),
                            ("operator.password", self.passwords.operator),
                            ("cursor.key", self.passwords.cursor),
+                           ("session.key", self.passwords.session),
                            ("kiops-bridge.conf", self.configuration)):
             path = self.home / name
             path.touch(mode=0o600)

@@ -30,6 +30,7 @@ class Passwords:
     bridge: str = field(default_factory=new_password)
     operator: str = field(default_factory=new_password)
     cursor: str = field(default_factory=lambda: secrets.token_hex(32))  # of all bridges on one directory
+    session: str = field(default_factory=lambda: secrets.token_hex(32))  # the same
 
 
 def user_dn(uid):
