@@ -132,6 +132,8 @@ static void take_person(struct loading *x, struct difference_seat *seat)
 static void take_row(struct loading *x, const struct csv_row *row)
 {
     const struct place *p = place_of(x, row->organization);
+    if (!p) /* every row's name was listed */
+        abort();
     struct difference_seat seat = {.organization = p->id,
                                    .organization_made = p->made,
                                    .organization_name = row->organization,
