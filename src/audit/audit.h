@@ -92,3 +92,24 @@ struct audit_touched {
 MUST_CHECK bool audit_read_touched(struct str dir, instant_t since, struct arena *a,
                                    struct audit_touched *out, struct error *err);
 bool audit_touched_has(const struct audit_touched *t, struct str subject, struct str organization);
+
+/* ---- latest.c */
+/* What was done, or refused, in one organization, from the newest on: of the chain "serve" alone,
+ * at most `count`, and after a ceiling of bytes fewer. */
+struct audit_wanted {
+    struct str dir, organization;
+    instant_t before; /* INSTANT_NONE: from the newest on */
+    size_t count;     /* at least 1 */
+};
+struct audit_recent {
+    struct str time, change, actor_kind, actor /* id */, subject, permission, rule;
+    struct str result; /* as the outcome says it; "open": none was found */
+};
+struct audit_recents {
+    const struct audit_recent *at;
+    size_t count;
+    struct str next; /* `before` of what follows; empty: there is nothing older */
+};
+/* Results lie in the arena. Errors: ERR_UNAVAILABLE. */
+MUST_CHECK bool audit_read_latest(const struct audit_wanted *wanted, struct arena *a,
+                                  struct audit_recents *out, struct error *err);

@@ -45,9 +45,9 @@ static bool rotated_seq(struct str name, struct str kind, uint64_t *seq)
     return true;
 }
 
-/* Of the rotated files' last sequence numbers: the greatest, or the smallest above `above`; 0 =
- * none. */
-static uint64_t pick_rotated(struct str dir, struct str kind, bool greatest, uint64_t above)
+/* Of the rotated files' last sequence numbers: the greatest below, or the smallest above `than`;
+ * 0 = none. */
+static uint64_t pick_rotated(struct str dir, struct str kind, bool greatest, uint64_t than)
 {
     OWNED_ARENA struct arena *a = arena_new();
     DIR *d = opendir(arena_cstr(a, dir));
@@ -55,7 +55,7 @@ static uint64_t pick_rotated(struct str dir, struct str kind, bool greatest, uin
         return 0;
     uint64_t best = 0, seq;
     for (const struct dirent *e = readdir(d); e; e = readdir(d)) {
-        if (!rotated_seq(str_of(e->d_name), kind, &seq) || seq <= above)
+        if (!rotated_seq(str_of(e->d_name), kind, &seq) || (greatest ? seq >= than : seq <= than))
             continue;
         if (!best || (greatest ? seq > best : seq < best))
             best = seq;
@@ -69,9 +69,14 @@ uint64_t audit_rotated_after(struct str dir, struct str kind, uint64_t above)
     return pick_rotated(dir, kind, false, above);
 }
 
+uint64_t audit_rotated_before(struct str dir, struct str kind, uint64_t below)
+{
+    return pick_rotated(dir, kind, true, below);
+}
+
 bool audit_path_newest(struct str dir, struct str kind, struct audit_path *out)
 {
-    const uint64_t seq = pick_rotated(dir, kind, true, 0);
+    const uint64_t seq = pick_rotated(dir, kind, true, UINT64_MAX);
     return seq && audit_path_rotated(dir, kind, seq, out);
 }
 

@@ -56,6 +56,8 @@ bool audit_path_rotated(struct str dir, struct str kind, uint64_t last_seq, stru
 bool audit_path_newest(struct str dir, struct str kind, struct audit_path *out);
 /* The smallest last sequence number of a rotated file above `above`; 0 = none. */
 uint64_t audit_rotated_after(struct str dir, struct str kind, uint64_t above);
+/* The greatest last sequence number of a rotated file below `below`; 0 = none. */
+uint64_t audit_rotated_before(struct str dir, struct str kind, uint64_t below);
 /* The file that goes on where the one with `last_seq` ends: rotated or current. */
 bool audit_path_next(struct str dir, struct str kind, uint64_t last_seq, struct audit_path *out);
 

@@ -33,7 +33,9 @@ enum http_param {
     HTTP_START_INDEX,
     HTTP_COUNT,
     HTTP_CURSOR,
-    HTTP_Q, /* of /signup/organizations */
+    HTTP_Q,            /* of /signup/organizations */
+    HTTP_ORGANIZATION, /* these two: of /ui/audit */
+    HTTP_BEFORE,
     HTTP_PARAMS
 };
 

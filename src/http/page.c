@@ -1,6 +1,8 @@
 /* The page as a browser gets it: one HTML text for all its paths, and its files. */
 #include "http/page.h"
 
+#include "base/clock.h"
+
 /* A file's address holds the version of all of them, so it never changes there. */
 #define FOR_EVER "public, max-age=31536000, immutable"
 
@@ -94,4 +96,24 @@ enum http_next http_page_file(struct http_request *r, struct directory_conn *con
     else
         http_answer_body(r, 200, f->bytes);
     return HTTP_ANSWERED;
+}
+
+/* ---- the record of an organization ---- */
+
+enum http_next http_page_record(struct http_request *r, struct directory_conn *conn)
+{
+    struct service_record_query q = {.organization = r->target.params[HTTP_ORGANIZATION],
+                                     .before = INSTANT_NONE};
+    struct str before = r->target.params[HTTP_BEFORE];
+    struct service_result result = {0};
+    if (before.len && !clock_parse_rfc3339(before, &q.before)) {
+        error_set(&r->err, ERR_INVALID_VALUE, "before: must be a time, as `next` gives it");
+        return HTTP_ANSWERED;
+    }
+    http_begin(r);
+    const struct service_call call = http_call(r, conn);
+    enum service_status status = service_record_list(&call, &q, &result, &r->err);
+    if (status == SERVICE_OK)
+        r->answer.type = "application/json";
+    return http_answer_result(r, status, &result);
 }

@@ -33,4 +33,5 @@ void http_session_end(struct http_request *r);
 void http_session_try(struct http_request *r, struct str sealed);
 
 /* ---- page.c, login.c ---- */
-http_endpoint http_page_root, http_page_shell, http_page_file, http_page_login, http_page_logout;
+http_endpoint http_page_root, http_page_shell, http_page_file, http_page_login, http_page_logout,
+    http_page_record;

@@ -2,6 +2,7 @@
 
 #define BIT(method) (1U << (method))
 #define READ (BIT(HTTP_GET) | BIT(HTTP_HEAD) | BIT(HTTP_OPTIONS))
+#define PAGE_READ (BIT(HTTP_GET) | BIT(HTTP_HEAD))
 #define COLLECTION (READ | BIT(HTTP_POST))
 #define ITEM (READ | BIT(HTTP_PUT) | BIT(HTTP_PATCH) | BIT(HTTP_DELETE))
 #define ACTION (BIT(HTTP_POST) | BIT(HTTP_OPTIONS))
@@ -63,16 +64,19 @@ static const struct http_route OF_STRANGERS[] = {
 
 /* Where console.enabled. */
 static const struct http_route OF_PAGE[] = {
-    {NAME(""), false, false, READ, http_page_root, NULL, false, true, true},
-    {NAME("login"), false, false, COLLECTION, http_page_login, NULL, false, true, true},
-    {NAME("users"), false, false, READ, http_page_shell, NULL, false, true, true},
-    {NAME("permissions"), false, false, READ, http_page_shell, NULL, false, true, true},
-    {NAME("me"), false, false, READ, http_page_shell, NULL, false, true, true},
+    {NAME(""), false, false, PAGE_READ, http_page_root, NULL, false, true, true},
+    {NAME("login"), false, false, PAGE_READ | BIT(HTTP_POST), http_page_login, NULL, false, true,
+     true},
+    {NAME("users"), false, false, PAGE_READ, http_page_shell, NULL, false, true, true},
+    {NAME("permissions"), false, false, PAGE_READ, http_page_shell, NULL, false, true, true},
+    {NAME("me"), false, false, PAGE_READ, http_page_shell, NULL, false, true, true},
     {NAME("logout"), false, false, BIT(HTTP_POST), http_page_logout, NULL, false, false, true},
 };
-static const struct http_route SIGNUP_PAGE = {NAME("signup"), false, false, READ, http_page_shell,
-                                              NULL,           false, true,  true};
-static const struct http_route PAGE_FILE = {NAME("ui"), true,  false, READ, http_page_file,
+static const struct http_route SIGNUP_PAGE = {
+    NAME("signup"), false, false, PAGE_READ, http_page_shell, NULL, false, true, true};
+static const struct http_route PAGE_RECORD = {NAME("ui"), true,  false, PAGE_READ, http_page_record,
+                                              NULL,       false, false, true};
+static const struct http_route PAGE_FILE = {NAME("ui"), true,  false, PAGE_READ, http_page_file,
                                             NULL,       false, true,  true};
 
 const struct http_route *http_route_of_page(const struct http_target *t, enum http_method m,
@@ -83,6 +87,8 @@ const struct http_route *http_route_of_page(const struct http_target *t, enum ht
     *item = STR_NONE;
     if (t->segment_count == 3 && str_eq(first, STR("ui")))
         return &PAGE_FILE;
+    if (t->segment_count == 2 && str_eq(first, STR("ui")) && str_eq(t->segments[1], STR("audit")))
+        return &PAGE_RECORD;
     if (t->segment_count > 1)
         return NULL;
     if (reads && str_eq(first, STR("signup"))) /* to be posted to without a page, too */

@@ -78,6 +78,8 @@ static bool take_field(struct http_request *r, const json_t *body, enum http_par
     case HTTP_SORT_ORDER:
     case HTTP_CURSOR:
     case HTTP_Q:
+    case HTTP_ORGANIZATION:
+    case HTTP_BEFORE:
     case HTTP_PARAMS:
         break;
     }

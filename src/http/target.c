@@ -11,6 +11,8 @@ static const struct str PARAM_NAMES[HTTP_PARAMS] = {
     [HTTP_COUNT] = {"count", 5},
     [HTTP_CURSOR] = {"cursor", 6},
     [HTTP_Q] = {"q", 1},
+    [HTTP_ORGANIZATION] = {"organization", 12},
+    [HTTP_BEFORE] = {"before", 6},
 };
 
 const char *http_param_name(enum http_param p)

@@ -179,6 +179,16 @@ MUST_CHECK bool service_signup(const struct service_call *c, const struct servic
 /* Open organizations by a part of their name (may be empty): the first ones by name. */
 enum service_status service_signup_organizations(const struct service_call *c, struct str text,
                                                  struct service_result *out, struct error *err);
+/* record_list.c: what was done in one organization, the newest first; `next` in the answer is
+ * `before` of what follows. ERR_NOT_FOUND and ERR_FORBIDDEN for others than its Managers and
+ * PlatformAdmins. */
+struct service_record_query {
+    struct str organization;
+    instant_t before; /* INSTANT_NONE: from the newest on */
+};
+enum service_status service_record_list(const struct service_call *c,
+                                        const struct service_record_query *q,
+                                        struct service_result *out, struct error *err);
 /* resource.c: the resource types under one table, for those who write all. */
 struct service_resource {
     enum replica_kind kind;
