@@ -36,6 +36,11 @@ enum http_param {
     HTTP_Q,            /* of /signup/organizations */
     HTTP_ORGANIZATION, /* these two: of /ui/audit */
     HTTP_BEFORE,
+    HTTP_PROVIDER, /* these five: of /login */
+    HTTP_NEXT,
+    HTTP_CODE,
+    HTTP_STATE,
+    HTTP_ERROR,
     HTTP_PARAMS
 };
 
@@ -271,12 +276,19 @@ struct http_key_wanted {
 enum service_status http_keys_find(struct http_keys *k, const struct http_key_wanted *w,
                                    json_t **out, struct error *err);
 
+/* New. ERR_UNAVAILABLE. */
+MUST_CHECK bool http_fetch_object(struct str url, int64_t deadline, json_t **out,
+                                  struct error *err);
+
 /* ---- oidc.c: people by a token of the issuer ---- */
 struct http_server;
 bool http_is_jwt(struct str token); /* two dots: none of ours has one */
 /* As http_basic_authenticate(). */
 enum service_status http_oidc_authenticate(struct http_request *r, struct str token,
                                            struct directory_conn *conn);
+/* The same of the token that the issuer makes for the page when somebody signs in there. */
+enum service_status http_oidc_sign_in(struct http_request *r, struct str id_token, struct str nonce,
+                                      struct directory_conn *conn);
 /* At start: is auth.oidc.matches an attribute of users? Errors: ERR_CONFIG. */
 MUST_CHECK bool http_oidc_check(const struct http_server *h, struct error *err);
 /* Under which client's name kiopsExternalId holds the issuer's `sub`. */
@@ -458,11 +470,12 @@ struct http_server {
     const struct scim_dialect *default_dialect;
     struct http_discovery *discovery;
     struct http_rate *rate;
-    struct http_tries *tries;     /* of passwords */
-    struct http_signups *signups; /* NULL: nobody signs up here */
-    struct http_keys *keys;       /* NULL: no OIDC */
-    struct console *console;      /* NULL: no page */
-    struct http_tls *tls;         /* NULL: clear text */
+    struct http_tries *tries;       /* of passwords */
+    struct http_signups *signups;   /* NULL: nobody signs up here */
+    struct http_keys *keys;         /* NULL: no OIDC */
+    struct console *console;        /* NULL: no page */
+    struct http_provider *provider; /* NULL: nobody signs in at the issuer */
+    struct http_tls *tls;           /* NULL: clear text */
     struct http_peers *peers;
     struct http_health *health;
     struct http_metrics metrics;

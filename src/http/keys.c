@@ -132,7 +132,7 @@ static json_t *pick(const json_t *keys, const struct http_key_wanted *w)
 
 /* ---- fetching ---- */
 
-static bool fetch_object(struct str url, int64_t deadline, json_t **out, struct error *err)
+bool http_fetch_object(struct str url, int64_t deadline, json_t **out, struct error *err)
 {
     const struct json_limits limits = {.depth = 16, .values = 8192};
     const struct remote_request request = {.url = url, .deadline = deadline};
@@ -160,7 +160,7 @@ static bool find_address(const struct config_oidc *c, struct arena *a, int64_t d
     if (str_ends(issuer, STR("/")))
         issuer.len--;
     struct str where = arena_fmt(a, STR_FMT "/.well-known/openid-configuration", STR_ARG(issuer));
-    if (!fetch_object(where, deadline, &about, err))
+    if (!http_fetch_object(where, deadline, &about, err))
         return false;
     *url = arena_str(a, json_get_str(about, "jwks_uri"));
     if (str_eq(json_get_str(about, "issuer"), c->issuer) && url->len)
@@ -176,7 +176,7 @@ static json_t *fetch_keys(const struct config_oidc *c, struct error *err)
     const int64_t deadline = clock_deadline_in(FETCH_MS);
     OWNED_JSON json_t *set = NULL;
     struct str url;
-    if (!find_address(c, a, deadline, &url, err) || !fetch_object(url, deadline, &set, err))
+    if (!find_address(c, a, deadline, &url, err) || !http_fetch_object(url, deadline, &set, err))
         return NULL;
     json_t *keys = json_object_get(set, "keys");
     if (json_is_array(keys))

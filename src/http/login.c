@@ -31,7 +31,7 @@ enum http_next http_page_login(struct http_request *r, struct directory_conn *co
 {
     struct service_login login;
     if (r->method != HTTP_POST)
-        return http_page_shell(r, conn);
+        return http_sign_in_is(r) ? http_sign_in(r, conn) : http_page_shell(r, conn);
     http_begin(r);
     r->challenge = HTTP_CHALLENGE_PLAIN;
     if (!http_session_from_page(r) || !read_login(r, &login))

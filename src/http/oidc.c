@@ -132,12 +132,25 @@ static bool is_now(const json_t *claims, unsigned skew_s, struct error *err)
     return true;
 }
 
-static bool check_claims(const struct config_oidc *c, const json_t *claims, struct error *err)
+/* Whom a token must be for. */
+struct wanted {
+    struct str audience;
+    struct str nonce; /* at == NULL: no sign-in of the page, so none is looked for */
+};
+
+static bool check_claims(const struct config_oidc *c, const struct wanted *wanted,
+                         const json_t *claims, struct error *err)
 {
+    const json_t *party = json_object_get(claims, "azp");
     if (!str_eq(json_get_str(claims, "iss"), c->issuer))
         return refuse(err, "is of another issuer");
-    if (!is_for(json_object_get(claims, "aud"), c->audience))
+    if (!is_for(json_object_get(claims, "aud"), wanted->audience))
         return refuse(err, "is made for another audience");
+    /* OpenID Connect Core 3.1.3.7: of the sign-in that this browser began, and for this client. */
+    if (wanted->nonce.at &&
+        (!wanted->nonce.len || !str_eq(json_get_str(claims, "nonce"), wanted->nonce) ||
+         (party && !str_eq(json_str(party), wanted->audience))))
+        return refuse(err, "is of another sign-in");
     return is_now(claims, c->clock_skew_s, err);
 }
 
@@ -197,8 +210,8 @@ bool http_oidc_check(const struct http_server *h, struct error *err)
            error_set(err, ERR_CONFIG, "auth.oidc.matches: %s", odd.detail);
 }
 
-enum service_status http_oidc_authenticate(struct http_request *r, struct str token,
-                                           struct directory_conn *conn)
+static enum service_status authenticate(struct http_request *r, struct str token,
+                                        const struct wanted *whom, struct directory_conn *conn)
 {
     const struct config_oidc *c = &r->server->config->auth.oidc;
     const json_t *header = NULL, *claims = NULL;
@@ -221,10 +234,25 @@ enum service_status http_oidc_authenticate(struct http_request *r, struct str to
         return SERVICE_FAILED;
     }
     if (!read_part(r->arena, parts.payload, &claims, &r->err) ||
-        !check_claims(c, claims, &r->err) || !read_claim(c, r->arena, claims, &claim, &r->err))
+        !check_claims(c, whom, claims, &r->err) ||
+        !read_claim(c, r->arena, claims, &claim, &r->err))
         return SERVICE_FAILED;
     struct service_call asks = {.service = r->server->service, .arena = r->arena, .conn = conn};
     asks.scim = http_context(r, &service_users);
     asks.scim.dialect = plain_dialect();
     return service_claim_authenticate(&asks, &claim, &r->actor, &r->err);
+}
+
+enum service_status http_oidc_authenticate(struct http_request *r, struct str token,
+                                           struct directory_conn *conn)
+{
+    const struct wanted whom = {.audience = r->server->config->auth.oidc.audience};
+    return authenticate(r, token, &whom, conn);
+}
+
+enum service_status http_oidc_sign_in(struct http_request *r, struct str id_token, struct str nonce,
+                                      struct directory_conn *conn)
+{
+    const struct wanted whom = {.audience = r->server->config->auth.oidc.client_id, .nonce = nonce};
+    return authenticate(r, id_token, &whom, conn);
 }

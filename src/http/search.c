@@ -80,6 +80,11 @@ static bool take_field(struct http_request *r, const json_t *body, enum http_par
     case HTTP_Q:
     case HTTP_ORGANIZATION:
     case HTTP_BEFORE:
+    case HTTP_PROVIDER:
+    case HTTP_NEXT:
+    case HTTP_CODE:
+    case HTTP_STATE:
+    case HTTP_ERROR:
     case HTTP_PARAMS:
         break;
     }

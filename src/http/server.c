@@ -138,6 +138,7 @@ static bool load(struct http_server *h, struct http_sockets *given, struct error
                          STR_ARG(config->scim.default_profile));
     return http_discovery_load(config, catalog, &h->discovery, err) && http_oidc_check(h, err) &&
            (!config->console.enabled || console_open(config, &h->console, err)) &&
+           (!config->auth.oidc.client_id.len || http_provider_new(config, &h->provider, err)) &&
            http_peers_start(config, &h->peers, err) &&
            (!config->server.tls.cert_file.len || http_tls_start(config, &h->tls, err)) &&
            start_daemon(h, err) && start_listening(h, given, err) &&
@@ -222,6 +223,7 @@ void http_server_stop(struct http_server *h)
     http_tries_free(h->tries);
     http_signups_free(h->signups);
     http_keys_free(h->keys);
+    http_provider_free(h->provider);
     console_close(h->console);
     http_tls_stop(h->tls);
     pthread_mutex_destroy(&h->idle_lock);

@@ -13,6 +13,11 @@ static const struct str PARAM_NAMES[HTTP_PARAMS] = {
     [HTTP_Q] = {"q", 1},
     [HTTP_ORGANIZATION] = {"organization", 12},
     [HTTP_BEFORE] = {"before", 6},
+    [HTTP_PROVIDER] = {"provider", 8},
+    [HTTP_NEXT] = {"next", 4},
+    [HTTP_CODE] = {"code", 4},
+    [HTTP_STATE] = {"state", 5},
+    [HTTP_ERROR] = {"error", 5},
 };
 
 const char *http_param_name(enum http_param p)

@@ -96,3 +96,11 @@ bool remote_post(const struct remote_request *r, struct remote_answer *out, stru
     *out = x.answer;
     return true;
 }
+
+bool remote_post_for(const struct remote_request *r, struct buf *body, struct error *err)
+{
+    struct exchange x = {.request = r, .post = true, .out = body};
+    if (!ask(&x))
+        return failed(&x, x.why, err);
+    return x.answer.status == 200 || failed(&x, "not 200", err);
+}

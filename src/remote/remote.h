@@ -37,3 +37,6 @@ struct remote_answer {
  * no answer. */
 MUST_CHECK bool remote_post(const struct remote_request *r, struct remote_answer *out,
                             struct error *err);
+/* The same, for what it is answered with: 200 and its body into `body`, whose ceiling holds. */
+MUST_CHECK bool remote_post_for(const struct remote_request *r, struct buf *body,
+                                struct error *err);

@@ -97,7 +97,10 @@ class Browser:
         return self.driver.execute_script("return [...document.querySelectorAll('#list thead th')].map((th) => th.innerText.replace(/[↕↑↓]/g, '').trim())")
 
     def row(self, name):
-        return self.one(f'#list tr[data-user="{name}"]')
+        found = self.driver.execute_script("return [...document.querySelectorAll('#list tbody tr')].find((row) => row.dataset.user === arguments[0])", name)
+        if found is None:
+            raise NoSuchElementException(f"no row of {name}")
+        return found
 
     def tabs(self):
         return [tab.text for tab in self.all('[role="tab"]')]

@@ -4,8 +4,10 @@ import base64
 import hashlib
 import hmac
 import json
+import os
 import threading
 import time
+import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from cryptography.hazmat.primitives import hashes, serialization
@@ -82,6 +84,7 @@ class Issuer:
     def __init__(self):
         self.main = RsaKey("main")
         self.keys, self.asked, self.down, self.pages = [self.main.jwk()], [], False, {}
+        self.codes, self.secret, self.subject, self.more = {}, None, None, {}  # who signs in next, with which further claims
         self.answering = threading.Event()  # cleared: who asks waits
         self.answering.set()
         issuer = self
@@ -102,6 +105,17 @@ class Issuer:
                 except OSError:
                     pass  # the other side had enough
 
+            def do_POST(self):
+                issuer.asked.append(self.path)
+                form = dict(urllib.parse.parse_qsl(self.rfile.read(int(self.headers["Content-Length"])).decode()))
+                status, page = issuer.redeem(form, self.headers.get("Authorization"))
+                page = json.dumps(page).encode()
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(page)))
+                self.end_headers()
+                self.wfile.write(page)
+
             def log_message(self, *_):
                 pass
 
@@ -117,10 +131,31 @@ class Issuer:
         if path in self.pages:
             return self.pages[path]
         if path == "/realm/.well-known/openid-configuration":
-            return 200, json.dumps({"issuer": self.url, "jwks_uri": self.url + "/keys"}).encode()
+            return 200, json.dumps({"issuer": self.url, "jwks_uri": self.url + "/keys",
+                                    "authorization_endpoint": self.url + "/authorize", "token_endpoint": self.url + "/token"}).encode()
+        if path.startswith("/realm/authorize?"):
+            return 302, self.authorize(path)
         if path == "/realm/keys":
             return 200, json.dumps({"keys": self.keys}).encode()
         return 404, b""
+
+    def authorize(self, address):
+        """Where a browser is sent that came to `address` and whose person agreed: back, with a code."""
+        query = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(address).query))
+        code = b64(os.urandom(12))
+        self.codes[code] = query
+        return f"{query['redirect_uri']}?{urllib.parse.urlencode({'code': code, 'state': query['state']})}"
+
+    def redeem(self, form, authorization):
+        """RFC 6749 4.1.3, RFC 7636 4.6; a code is good once."""
+        asked = self.codes.pop(form.get("code"), None)
+        if self.secret and authorization != "Basic " + base64.b64encode(f"page:{self.secret}".encode()).decode():
+            return 401, {"error": "invalid_client"}
+        challenge = b64(hashlib.sha256(form.get("code_verifier", "").encode()).digest())
+        if not asked or form["redirect_uri"] != asked["redirect_uri"] or challenge != asked["code_challenge"] or form["client_id"] != asked["client_id"]:
+            return 400, {"error": "invalid_grant"}
+        claims = {"aud": asked["client_id"], "nonce": asked["nonce"], **self.more}
+        return 200, {"access_token": "unused", "token_type": "Bearer", "id_token": self.token(self.subject, **claims)}
 
     def count(self, path="/realm/keys"):
         return self.asked.count(path)

@@ -53,6 +53,7 @@ export function explain(error, places = {}) {
   if (error.kind === "busy") return t(error.status === 429 ? "slow" : "busy", {seconds: error.wait || 5});
   if (error.kind === "offline") return t("offline");
   if (error.status === 412) return t("changed.meanwhile");
+  if (error.status === 404) return t("gone");
   const name = `rule.${error.rule}`;
   return error.rule && has(name) ? `${t(name, places)} (${error.rule})` : error.message;
 }
