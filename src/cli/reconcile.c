@@ -226,9 +226,10 @@ static bool start_service(struct job_cli *j, struct error *err)
                                               .directory = j->directory,
                                               .audit = j->audit,
                                               .passing = true};
-    return !kinds[j->run.job->kind].writes ||
-           (service_start(&settings, &j->run.service, err) &&
-            service_await(j->run.service, clock_deadline_in(SERVICE_WAIT_MS), err));
+    /* A drift job adopts what a Manager or PlatformAdmin would make. */
+    bool writes = kinds[j->run.job->kind].writes || j->run.job->roles == CONFIG_ADOPT;
+    return !writes || (service_start(&settings, &j->run.service, err) &&
+                       service_await(j->run.service, clock_deadline_in(SERVICE_WAIT_MS), err));
 }
 
 int job_take(struct job_cli *j)

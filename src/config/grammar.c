@@ -65,11 +65,12 @@ static const struct config_word job_kinds[] = {
     {0}};
 static const struct config_word winners[] = {
     {"ldap", CONFIG_LDAP_WINS, NULL}, {"asserted", CONFIG_ASSERTED_WINS, NULL}, {0}};
-static const struct config_word repairs[] = {
-    {"enforce", CONFIG_ENFORCE, NULL},
-    {"adopt", CONFIG_ADOPT, "taking over what stands on one side is not built yet; use \"report\""},
-    {"report", CONFIG_REPORT, NULL},
-    {0}};
+static const struct config_word repairs[] = {{"enforce", CONFIG_ENFORCE, NULL},
+                                             {"adopt", CONFIG_ADOPT, NULL},
+                                             {"report", CONFIG_REPORT, NULL},
+                                             {0}};
+static const struct config_word dangling_repairs[] = {
+    {"enforce", CONFIG_ENFORCE, NULL}, {"report", CONFIG_REPORT, NULL}, {0}};
 static const struct config_word pagings[] = {{"auto", CONFIG_PAGING_AUTO, NULL},
                                              {"index", CONFIG_PAGING_INDEX, NULL},
                                              {"cursor", CONFIG_PAGING_CURSOR, NULL},
@@ -292,7 +293,7 @@ const struct config_key config_keys[] = {
     {"jobs[].as", TEXT(REQUIRED), JOB(as), .check = config_check_principal},
     {"jobs[].attributes", WORD("ldap", winners), JOB(attributes)},
     {"jobs[].roles", WORD("report", repairs), JOB(roles)},
-    {"jobs[].dangling", WORD("report", repairs), JOB(dangling)},
+    {"jobs[].dangling", WORD("report", dangling_repairs), JOB(dangling)},
     {"jobs[].url", TEXT(""), JOB(url)},
     {"jobs[].file", PATH(""), JOB(file)},
     {"jobs[].token_file", PATH(""), JOB(token_file)},

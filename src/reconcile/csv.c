@@ -157,7 +157,7 @@ bool reconcile_csv(const struct reconcile_run *r, struct reconcile_plan *out, st
 {
     OWNED_ARENA struct arena *passing = arena_new();
     struct loading x = {.run = r, .passing = passing};
-    if (!load(&x, err))
+    if (!load(&x, err) || !reconcile_resume(r, out, err))
         return false;
     difference_init(&x.difference, r, out, passing);
     list_places(&x);

@@ -289,6 +289,8 @@ static struct str seat_text(struct seat *s)
 void difference_seat(struct difference *d, const struct difference_seat *wanted)
 {
     struct seat s = {.d = d, .wanted = wanted};
+    if (wanted->user.len && str_eq(wanted->user, d->plan->renamed))
+        return;
     s.before =
         (struct service_foresight){.makes = wanted->user_made.len || wanted->organization_made.len,
                                    .activates = wanted->activates,

@@ -132,11 +132,9 @@ void reconcile_journal_close(struct reconcile_journal *j, const char *how)
 
 /* ---- reading */
 
-typedef bool take_line(void *arg, const json_t *line);
-
 /* A last line that was cut off by a crash is no line. */
-static bool read_lines(struct str dir, struct str run, take_line *take, void *arg,
-                       struct error *err)
+bool reconcile_journal_read(struct str dir, struct str run, reconcile_take *take, void *arg,
+                            struct error *err)
 {
     char path[PATH_MAX], *text = NULL;
     size_t cap = 0;
@@ -209,7 +207,7 @@ bool reconcile_journal_list(struct str dir, struct arena *a, struct reconcile_pa
         *p = (struct reconcile_past){
             .id = arena_str(a, str_sub(name, 0, name.len - (sizeof ".jsonl" - 1)))};
         struct past past = {a, p};
-        *count += read_lines(dir, p->id, take_past, &past, &odd) && p->job.len;
+        *count += reconcile_journal_read(dir, p->id, take_past, &past, &odd) && p->job.len;
     }
     closedir(d);
     if (*count)
@@ -225,7 +223,7 @@ bool reconcile_journal_job(struct str dir, struct str run, struct arena *a, stru
     size_t ignored;
     if (str_find(run, '/', &ignored))
         return error_set(err, ERR_NOT_FOUND, "that is no run; see kiops-bridge runs");
-    if (!read_lines(dir, run, take_past, &past, err))
+    if (!reconcile_journal_read(dir, run, take_past, &past, err))
         return false;
     *job = p.job;
     return true;
@@ -268,7 +266,7 @@ bool reconcile_journal_undo(struct str dir, struct str run, struct reconcile_pla
     struct reconcile_plan was;
     reconcile_plan_init(&was, out->arena, out->job);
     struct undoing u = {.plan = &was};
-    if (!read_lines(dir, run, take_undo, &u, err))
+    if (!reconcile_journal_read(dir, run, take_undo, &u, err))
         return false;
     reconcile_reverse(out, &was, u.made);
     return true;

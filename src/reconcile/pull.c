@@ -78,7 +78,7 @@ bool reconcile_pull(const struct reconcile_run *r, struct reconcile_plan *out, s
                                       .type = p.user,
                                       .dialect = scim_dialect_find(STR("default")),
                                       .limits = service_limits(r->ground.config)};
-    bool read = read_all(&p, err);
+    bool read = reconcile_resume(r, out, err) && read_all(&p, err);
     out->population.users = p.linked;
     out->population.active = p.active;
     out->population.scope = service_ours_users(&p.difference.call);

@@ -42,6 +42,8 @@ struct reconcile_plan {
     struct reconcile_population population;
     const struct str *gone; /* ids, in order: whom the source does not have any more */
     size_t gone_count;
+    struct str renamed; /* a user whose groups do not follow yet (reconcile_resume()): what they are
+                           there shows when the plan is made */
     /* Members of an organization, for the guard of removals; 0 = unknown. */
     size_t (*members_of)(const void *members, struct str organization);
     const void *members;
@@ -79,8 +81,11 @@ struct str reconcile_run_id(struct arena *a, const struct config_job *job);
 typedef bool reconcile_make(const struct reconcile_run *r, struct reconcile_plan *out,
                             struct error *err);
 reconcile_make reconcile_drift; /* drift.c */
-reconcile_make reconcile_csv;   /* csv.c */
-reconcile_make reconcile_pull;  /* pull.c */
+/* What stands on one side of a role, as a drift job that enforces finds it, of one person. */
+MUST_CHECK bool reconcile_mend_roles(const struct reconcile_run *r, struct str user,
+                                     struct reconcile_plan *out, struct error *err);
+reconcile_make reconcile_csv;  /* csv.c */
+reconcile_make reconcile_pull; /* pull.c */
 /* difference.c: of a run with a service, plan->members_of. */
 void reconcile_plan_know_members(struct reconcile_plan *p, const struct reconcile_run *r);
 
@@ -199,6 +204,13 @@ MUST_CHECK bool reconcile_journal_begin(struct reconcile_journal *j, size_t line
 void reconcile_journal_end(struct reconcile_journal *j, size_t line, const char *outcome,
                            const struct reconcile_outcome *r);
 void reconcile_journal_close(struct reconcile_journal *j, const char *how); /* NULL is fine */
+/* Its lines, one after the other; a last one that was cut off by a crash is none. */
+typedef bool reconcile_take(void *arg, const json_t *line);
+MUST_CHECK bool reconcile_journal_read(struct str dir, struct str run, reconcile_take *take,
+                                       void *arg, struct error *err);
+/* resume.c: should the job's last run have been broken off here, what it left half-done. */
+MUST_CHECK bool reconcile_resume(const struct reconcile_run *r, struct reconcile_plan *out,
+                                 struct error *err);
 struct reconcile_past {
     struct str id, job, began, how; /* how: empty = broken off */
     size_t lines, done, begun;

@@ -17,6 +17,7 @@ JOBS = """jobs = (
      rate_per_s = 0; journal_dir = "{runs}"; guards = {{ demote = {{ count = 50; percent = 100; }}; remove_member = {{ percent = 100; }}; scope_shrink = {{ percent = 20; }}; grant_admin = {{ count = 1; }}; }}; }},
   {{ name = "strict"; kind = "drift"; as = "token:reconcile"; dangling = "enforce"; journal_dir = "{runs}"; guards = {{ remove_member = {{ count = 1; }}; }}; }},
   {{ name = "report"; kind = "drift"; as = "token:reconcile"; journal_dir = "{runs}"; }},
+  {{ name = "adopt"; kind = "drift"; as = "token:reconcile"; roles = "adopt"; rate_per_s = 0; journal_dir = "{runs}"; guards = {{ grant_manager = {{ count = 1; }}; }}; }},
   {{ name = "fresh"; kind = "drift"; as = "token:reconcile"; journal_dir = "{runs}"; }},
   {{ name = "weak"; kind = "drift"; as = "token:weak"; attributes = "asserted"; roles = "enforce"; dangling = "enforce"; journal_dir = "{runs}"; }}
 );"""
@@ -115,6 +116,22 @@ def test_ldap_wins_and_nothing_is_enforced_by_default(ground, world):
     assert found(plan) == []
     assert sorted(found(plan, "reported")) == sorted(m for m in MENDS if m[0] != "KB-C215")
     ground.apply()
+
+
+def test_owners_and_members_of_an_existing_directory_are_adopted(ground, world):
+    """First import: what stands in the groups alone counts afterwards, made by rule; a second plan is empty."""
+    w, view = world, ground.admin
+    w.organization("B")
+    w.person("max")
+    view.modify(w.dns["B"], ("add", "member", [w.dn("kim"), w.dn("lee")]), ("add", "owner", [w.dn("lee"), w.dn("max")]))
+    plan = ground.plan("adopt", GUARD)
+    assert plan["guards"][0]["guard"] == "grant_manager" and plan["guards"][0]["planned"] == 2
+    ground.run("reconcile", "adopt", "--apply", "--release", "grant_manager=2", "--reason", "first import")
+    assert ground.plan("adopt", FINE)["lines"] == []
+    assert {m["user"]["userName"]: m["role"] for m in ground.scim.get("/Memberships", filter=f'organization.value eq "{w.ids["B"]}"').json["Resources"]} == \
+        {f"{w.mark}kim": "Member", f"{w.mark}lee": "Manager", f"{w.mark}max": "Manager"}
+    records = [json.loads(line) for line in (ground.bridge.home / "audit/audit-reconcile.jsonl").read_text().splitlines()]
+    assert [r["rule"] for r in records if r.get("change") == "promote" and r["type"] == "intent"][-2:] == ["KB-R02"] * 2
 
 
 def test_ldif_is_what_ldapmodify_takes(ground, world, tmp_path):
