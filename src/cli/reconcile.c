@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/own.h"
+#include "remote/client.h"
 
 #define PLAN_MAX ((size_t)1 << 30)
 #define PLAN_DEPTH 64
@@ -24,10 +25,12 @@ static void ask_stop(int signal_number)
 
 static const struct {
     reconcile_make *make;
-    bool writes; /* its lines are SCIM requests, which the service makes */
-} kinds[] = {[CONFIG_JOB_DRIFT] = {reconcile_drift, false},
-             [CONFIG_JOB_CSV] = {reconcile_csv, true},
-             [CONFIG_JOB_PULL] = {reconcile_pull, true}};
+    bool serves;   /* needs what memory has: a service of its own */
+    bool provider; /* has another SCIM system on the other side */
+} kinds[] = {[CONFIG_JOB_DRIFT] = {reconcile_drift, false, false},
+             [CONFIG_JOB_CSV] = {reconcile_csv, true, false},
+             [CONFIG_JOB_PULL] = {reconcile_pull, true, true},
+             [CONFIG_JOB_PUSH] = {reconcile_push, true, true}};
 
 /* ---- options */
 
@@ -142,6 +145,8 @@ int job_open(struct job_cli *j)
         return cli_fail(&err);
     j->conn = directory_open(j->directory, DIRECTORY_SERVICE);
     j->run = (struct reconcile_run){.job = job, .catalog = j->catalog};
+    if (kinds[job->kind].provider)
+        j->run.provider = reconcile_provider(job, &stop_asked);
     j->run.ground = (struct mend_ground){.config = j->config,
                                          .directory = j->directory,
                                          .conn = j->conn,
@@ -159,6 +164,7 @@ void job_close(struct job_cli *j)
     if (j->leased)
         reconcile_lease_release(&j->lease);
     service_stop(j->run.service);
+    remote_close(j->run.provider);
     if (j->audit)
         audit_close(j->audit);
     directory_close(j->conn);
@@ -227,8 +233,8 @@ static bool start_service(struct job_cli *j, struct error *err)
                                               .audit = j->audit,
                                               .passing = true};
     /* A drift job adopts what a Manager or PlatformAdmin would make. */
-    bool writes = kinds[j->run.job->kind].writes || j->run.job->roles == CONFIG_ADOPT;
-    return !writes || (service_start(&settings, &j->run.service, err) &&
+    bool serves = kinds[j->run.job->kind].serves || j->run.job->roles == CONFIG_ADOPT;
+    return !serves || (service_start(&settings, &j->run.service, err) &&
                        service_await(j->run.service, clock_deadline_in(SERVICE_WAIT_MS), err));
 }
 

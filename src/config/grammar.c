@@ -57,12 +57,11 @@ static const struct config_word levels[] = {{"error", LOG_LEVEL_ERROR, NULL},
                                             {"debug", LOG_LEVEL_DEBUG, NULL},
                                             {0}};
 static const struct config_word formats[] = {{"kv", false, NULL}, {"json", true, NULL}, {0}};
-static const struct config_word job_kinds[] = {
-    {"drift", CONFIG_JOB_DRIFT, NULL},
-    {"pull", CONFIG_JOB_PULL, NULL},
-    {"push", CONFIG_JOB_PUSH, "writing remote SCIM systems is not built yet; use \"drift\""},
-    {"csv", CONFIG_JOB_CSV, NULL},
-    {0}};
+static const struct config_word job_kinds[] = {{"drift", CONFIG_JOB_DRIFT, NULL},
+                                               {"pull", CONFIG_JOB_PULL, NULL},
+                                               {"push", CONFIG_JOB_PUSH, NULL},
+                                               {"csv", CONFIG_JOB_CSV, NULL},
+                                               {0}};
 static const struct config_word winners[] = {
     {"ldap", CONFIG_LDAP_WINS, NULL}, {"asserted", CONFIG_ASSERTED_WINS, NULL}, {0}};
 static const struct config_word repairs[] = {{"enforce", CONFIG_ENFORCE, NULL},

@@ -49,6 +49,8 @@ static const char *job_wrong(const struct config_job *j)
         return "one of kind \"csv\" needs file, the CSV file";
     if (j->kind == CONFIG_JOB_PULL && !j->url.len)
         return "one of kind \"pull\" needs url, the base of the other SCIM service";
+    if (j->kind == CONFIG_JOB_PUSH && (!j->url.len || !j->token_file.len))
+        return "one of kind \"push\" needs url and token_file, of the provider";
     if (j->url.len && !config_url_is_safe(j->url))
         return "url: must be an https:// address (http:// on this host alone)";
     for (size_t i = 0; i < j->match.count; i++)

@@ -80,6 +80,7 @@ static const struct kiops_rule rules[] = {
     {"KB-C222", "A record of a source cannot be kept as it is: it is left out."},
     {"KB-C223", "Two records of a source are the same here: neither is used."},
     {"KB-C224", "An organization that a source brought is not there any more: it stays as it is."},
+    {"KB-C225", "What stands for ours at a provider is somebody else's, or several: left alone."},
 
     {"KB-C301", "A join was cut off: kiopsJoined is there, member is not. Repeat it."},
     {"KB-C302", "A removal was cut off: member is there, kiopsJoined is not. Repeat it."},

@@ -132,6 +132,9 @@ static json_t *resolve(const struct applying *x, const json_t *value)
 
 static bool make_known(struct applying *x, struct reconcile_line *l)
 {
+    if (l->means == RECONCILE_REMOTE)
+        return know(x, &l->remote.user, l->subject_made) &&
+               know(x, &l->remote.group, l->organization_made);
     if (l->means != RECONCILE_WRITE)
         return true;
     json_t *body = l->write.body ? resolve(x, l->write.body) : NULL;
@@ -265,12 +268,13 @@ static enum mend_outcome make_write(struct applying *x, const struct reconcile_l
     return outcome;
 }
 
+static const char *const outcomes[] = {[MEND_DONE] = "done",
+                                       [MEND_MOVED] = "moved",
+                                       [MEND_REFUSED] = "refused",
+                                       [MEND_BROKEN] = "unknown"};
+
 static bool make_line(struct applying *x, size_t i, struct error *err)
 {
-    static const char *const outcomes[] = {[MEND_DONE] = "done",
-                                           [MEND_MOVED] = "moved",
-                                           [MEND_REFUSED] = "refused",
-                                           [MEND_BROKEN] = "unknown"};
     struct reconcile_line *l = &x->plan->at[i];
     struct kiops_verdict verdict;
     struct reconcile_outcome result;
@@ -290,6 +294,92 @@ static bool make_line(struct applying *x, size_t i, struct error *err)
                                     : make_write(x, l, &result, err);
     reconcile_journal_end(x->journal, i, outcomes[outcome], &result);
     return conclude(x, l, outcome, err);
+}
+
+/* ---- lines at the provider, several of them in one request */
+
+struct together {
+    struct reconcile_lines lines;
+    size_t index[RECONCILE_TOGETHER];
+};
+
+static bool begin_together(struct applying *x, size_t i, size_t n, struct together *out,
+                           struct error *err)
+{
+    for (size_t end = i + n; i < end; i++) {
+        struct reconcile_line *l = &x->plan->at[i];
+        struct kiops_verdict verdict;
+        if (!make_known(x, l)) {
+            moved(x, l, "KB-C219", "rests on a line that was not made");
+            continue;
+        }
+        if (!judge(x, l, &verdict))
+            continue;
+        if (!reconcile_journal_begin(x->journal, i, l, err))
+            return false;
+        out->index[out->lines.count] = i;
+        out->lines.at[out->lines.count++] = l;
+    }
+    return true;
+}
+
+static enum mend_outcome make_remote(struct applying *x, const struct reconcile_lines *lines,
+                                     struct reconcile_outcome *result, struct error *err)
+{
+    const struct reconcile_line *l = lines->at[0];
+    struct reconcile_line now = *l;
+    struct reconcile_lines sent = *lines;
+    struct str id = l->remote.user.len ? l->remote.user : l->remote.group;
+    now.write.version = own_or(x, id, l->write.version);
+    sent.at[0] = &now;
+    enum mend_outcome outcome = reconcile_push_make(x->run, &sent, x->step, result, err);
+    if (outcome != MEND_DONE)
+        return outcome;
+    remember(x, id, l->write.version, result->is);
+    struct key *k = l->write.makes.len ? key_of(x, l->write.makes) : NULL;
+    if (k)
+        k->id = arena_str(x->run->ground.arena, result->id);
+    return outcome;
+}
+
+static bool end_together(struct applying *x, const struct together *t, enum mend_outcome outcome,
+                         const struct reconcile_outcome *result, struct error *err)
+{
+    for (size_t k = 0; k < t->lines.count; k++)
+        reconcile_journal_end(x->journal, t->index[k], outcomes[outcome], result);
+    for (size_t k = 0; k < t->lines.count; k++)
+        if (!conclude(x, &x->plan->at[t->index[k]], outcome, err))
+            return false;
+    return true;
+}
+
+/* One of them was refused, and with it all: each by itself. */
+static bool make_apart(struct applying *x, const struct together *t, struct error *err)
+{
+    for (size_t k = 0; k < t->lines.count; k++) {
+        struct together one = {.lines = {{t->lines.at[k]}, 1}, .index = {t->index[k]}};
+        struct reconcile_outcome result;
+        enum mend_outcome outcome = make_remote(x, &one.lines, &result, err);
+        if (!end_together(x, &one, outcome, &result, err))
+            return false;
+    }
+    return true;
+}
+
+static bool make_together(struct applying *x, size_t i, size_t n, struct error *err)
+{
+    struct together t = {0};
+    struct reconcile_outcome result;
+    arena_reset(x->step);
+    if (!may_go_on(x, err) || !begin_together(x, i, n, &t, err))
+        return false;
+    if (!t.lines.count)
+        return true;
+    enum mend_outcome outcome = make_remote(x, &t.lines, &result, err);
+    if (outcome != MEND_REFUSED || t.lines.count == 1)
+        return end_together(x, &t, outcome, &result, err);
+    error_clear(err);
+    return make_apart(x, &t, err);
 }
 
 /* ---- all of them */
@@ -321,9 +411,12 @@ static bool make_all(struct applying *x, struct error *err)
             x->out->stopped = true;
             return true;
         }
-        if (!make_line(x, i, err))
+        size_t n = reconcile_push_together(&x->plan->at[i], x->plan->count - i);
+        bool remote = x->plan->at[i].means == RECONCILE_REMOTE;
+        if (!(remote ? make_together(x, i, n, err) : make_line(x, i, err)))
             return false;
-        x->made++;
+        x->made += n;
+        i += n - 1;
         if (x->how->progress)
             x->how->progress(x->how->arg, x->made, of);
     }

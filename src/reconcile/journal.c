@@ -237,6 +237,20 @@ struct undoing {
     size_t count, cap;
 };
 
+static size_t number_of(const json_t *line, const char *name)
+{
+    return (size_t)json_integer_value(json_object_get(line, name));
+}
+
+/* Several may be under way at once. */
+static struct reconcile_done *begun(const struct undoing *u, size_t line)
+{
+    for (size_t i = u->count; i > 0; i--)
+        if (u->made[i - 1].line == line)
+            return &u->made[i - 1];
+    return NULL;
+}
+
 static bool take_undo(void *arg, const json_t *line)
 {
     struct undoing *u = arg;
@@ -244,12 +258,14 @@ static bool take_undo(void *arg, const json_t *line)
     struct error odd = ERROR_INIT;
     if (json_object_get(line, "begin")) {
         u->made = arena_grow(a, u->made, sizeof *u->made, u->count, &u->cap);
-        u->made[u->count++] = (struct reconcile_done){.over = false};
+        u->made[u->count++] = (struct reconcile_done){.line = number_of(line, "begin")};
         return reconcile_line_load(u->plan, json_object_get(line, "line"), &odd);
     }
     if (!json_object_get(line, "end") || !u->count)
         return true;
-    struct reconcile_done *m = &u->made[u->count - 1];
+    struct reconcile_done *m = begun(u, number_of(line, "end"));
+    if (!m)
+        return false;
     m->over = true;
     m->done = str_eq(json_get_str(line, "outcome"), STR("done"));
     m->outcome =

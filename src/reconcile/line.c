@@ -168,7 +168,7 @@ void reconcile_line_membership(struct arena *a, struct reconcile_line *l)
     set_body(a, l, membership_body(a, l));
 }
 
-static json_t *patch_by_path(const json_t *wanted)
+json_t *reconcile_patch(const json_t *wanted)
 {
     json_t *operations = json_array(), *value;
     const char *path;
@@ -187,7 +187,7 @@ void reconcile_line_resource(struct arena *a, struct reconcile_line *l, json_t *
     bool patches = reconcile_request_of(l->kind, &r) && r.verb == SCIM_PATCH;
     if (body)
         json_keep(a, body);
-    set_body(a, l, patches ? patch_by_path(body) : json_incref(body));
+    set_body(a, l, patches ? reconcile_patch(body) : json_incref(body));
 }
 
 static struct str known(struct arena *a, struct str id, struct str made)
@@ -315,6 +315,8 @@ json_t *reconcile_line_json(const struct reconcile_line *l)
         json_put(o, "modify", mend_json(&l->mend));
     if (l->means == RECONCILE_WRITE)
         json_put(o, "write", write_json(l));
+    if (l->means == RECONCILE_REMOTE)
+        json_put(o, "remote", reconcile_remote_json(l));
     return o;
 }
 
@@ -410,6 +412,9 @@ static bool read_means(struct arena *a, const json_t *doc, struct reconcile_line
                        struct error *err)
 {
     const json_t *modify = json_object_get(doc, "modify"), *write = json_object_get(doc, "write");
+    const json_t *remote = json_object_get(doc, "remote");
+    if (remote)
+        return reconcile_remote_load(a, remote, l) || unreadable(err, "a request");
     if (write)
         return read_write(a, write, l) || unreadable(err, "a request");
     if (!modify)

@@ -25,8 +25,9 @@ enum reconcile_state {
 };
 
 /* How a planned line is made: by one modify that carries its own precondition, or as the SCIM
- * request that it stands for, by the service, as if it had come over HTTP. */
-enum reconcile_means { RECONCILE_NOTHING, RECONCILE_MODIFY, RECONCILE_WRITE };
+ * request that it stands for: by the service, as if it had come over HTTP, or at the provider of
+ * the job. */
+enum reconcile_means { RECONCILE_NOTHING, RECONCILE_MODIFY, RECONCILE_WRITE, RECONCILE_REMOTE };
 
 /* Resource type, method and path follow from the line's kind, subject and organization. */
 struct reconcile_write {
@@ -35,6 +36,12 @@ struct reconcile_write {
     struct str version; /* of the resource that it was planned on, as an ETag; empty = none */
     bool bare;          /* of a DELETE: only while the person is in no organization */
     struct str makes;   /* of a POST: KEY, of what later lines refer to */
+};
+
+/* Ids at the provider; empty: of what the line of `subject_made`, `organization_made` makes there.
+ * Subject and organization are ids here. */
+struct reconcile_remote {
+    struct str user, group;
 };
 
 struct reconcile_line {
@@ -55,7 +62,8 @@ struct reconcile_line {
     struct service_mend mend; /* RECONCILE_MODIFY */
     struct str then; /* version that later lines of the same entry were planned on: mend.csn; of an
                         undo, the one before */
-    struct reconcile_write write; /* RECONCILE_WRITE */
+    struct reconcile_write write; /* RECONCILE_WRITE, RECONCILE_REMOTE */
+    struct reconcile_remote remote;
 };
 
 /* The request of a line whose kind, subject, organization (or their keys) are set; of a grant and a
@@ -64,6 +72,14 @@ void reconcile_line_membership(struct arena *a, struct reconcile_line *l);
 /* The same of a user or an organization; `body` is taken: the resource of a POST; of a PATCH an
  * object, each member a path and the value that replaces it (null: is removed). */
 void reconcile_line_resource(struct arena *a, struct reconcile_line *l, json_t *body);
+/* remote_line.c: the request of a line at the provider. `body` is taken: as above; of a member's
+ * line NULL. */
+void reconcile_line_remote(struct arena *a, struct reconcile_line *l, json_t *body);
+struct str reconcile_remote_request(struct arena *a, const struct reconcile_line *l);
+json_t *reconcile_remote_json(const struct reconcile_line *l); /* new */
+bool reconcile_remote_load(struct arena *a, const json_t *o, struct reconcile_line *l);
+/* New: the PatchOp message of an object as above. */
+json_t *reconcile_patch(const json_t *wanted);
 /* New: {"$made": key}. */
 json_t *reconcile_made(struct str key);
 struct reconcile_request {

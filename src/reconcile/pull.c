@@ -38,21 +38,11 @@ static bool has(const struct config_strings *list, const char *word)
 
 static bool read_all(struct pull *p, struct error *err)
 {
-    const struct config_job *job = p->run->job;
-    const struct remote_settings settings = {.url = job->url,
-                                             .token_file = job->token_file,
-                                             .ca_file = job->ca_file,
-                                             .paging = job->paging,
-                                             .rate_per_s = job->rate_per_s,
-                                             .timeout_s = job->timeout_s};
-    p->remote = remote_open(&settings);
-    bool read = pull_read_people(p, err);
-    if (read) {
-        pull_plan_people(p);
-        read = !job->groups || pull_groups(p, err);
-    }
-    remote_close(p->remote);
-    return read;
+    p->remote = p->run->provider;
+    if (!pull_read_people(p, err))
+        return false;
+    pull_plan_people(p);
+    return !p->run->job->groups || pull_groups(p, err);
 }
 
 static void forget(struct pull *p)

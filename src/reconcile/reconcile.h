@@ -70,6 +70,7 @@ struct reconcile_run {
     const struct config_job *job;
     const struct scim_catalog *catalog;
     struct service *service;                 /* of kinds whose lines are SCIM requests; else NULL */
+    struct remote_client *provider;          /* of kinds that have one; else NULL */
     const struct reconcile_history *history; /* of earlier runs */
     struct mend_ground ground; /* configuration, directory, connection, arena, who acts, run id */
 };
@@ -86,6 +87,9 @@ MUST_CHECK bool reconcile_mend_roles(const struct reconcile_run *r, struct str u
                                      struct reconcile_plan *out, struct error *err);
 reconcile_make reconcile_csv;  /* csv.c */
 reconcile_make reconcile_pull; /* pull.c */
+reconcile_make reconcile_push; /* push.c */
+/* provider.c: of jobs with a url. New; nothing is asked yet. */
+struct remote_client *reconcile_provider(const struct config_job *job, const atomic_bool *stop);
 /* difference.c: of a run with a service, plan->members_of. */
 void reconcile_plan_know_members(struct reconcile_plan *p, const struct reconcile_run *r);
 
@@ -104,6 +108,20 @@ struct reconcile_outcome {
 enum mend_outcome reconcile_write_make(const struct reconcile_run *r,
                                        const struct reconcile_line *l, struct arena *a,
                                        struct reconcile_outcome *out, struct error *err);
+
+/* ---- push_make.c: lines at a provider ---- */
+/* How many lines, from the first on, go in one request: those that change the members of one group
+ * alike. */
+#define RECONCILE_TOGETHER 100
+size_t reconcile_push_together(const struct reconcile_line *at, size_t n);
+struct reconcile_lines {
+    const struct reconcile_line *at[RECONCILE_TOGETHER];
+    size_t count;
+};
+/* Every id is known. DONE: of all lines. */
+enum mend_outcome reconcile_push_make(const struct reconcile_run *r,
+                                      const struct reconcile_lines *lines, struct arena *a,
+                                      struct reconcile_outcome *out, struct error *err);
 
 /* ---- guard.c: how much at once. Pure. ---- */
 enum reconcile_guard {
@@ -223,9 +241,13 @@ MUST_CHECK bool reconcile_journal_undo(struct str dir, struct str run, struct re
                                        struct error *err);
 /* reverse.c: what takes back the lines of a journal, last one first. */
 struct reconcile_done {
+    size_t line;     /* number in the run's plan */
     bool over, done; /* its end was written; and says that it was made */
     struct reconcile_outcome outcome;
 };
+/* push_reverse.c */
+void reconcile_push_reverse(struct reconcile_plan *p, const struct reconcile_line *l,
+                            const struct reconcile_done *made);
 void reconcile_reverse(struct reconcile_plan *out, const struct reconcile_plan *was,
                        const struct reconcile_done *made);
 /* Of whom? The job's name; ERR_NOT_FOUND. */

@@ -83,8 +83,10 @@ static void put_comment(const struct reconcile_line *l, struct buf *out)
 /* Its LDAP operations rest on what the ones before found; LDIF cannot say that. */
 static void put_request(const struct reconcile_line *l, struct arena *a, struct buf *out)
 {
-    buf_fmt(out, "# not as LDIF, made by --apply alone: " STR_FMT "\n\n",
-            STR_ARG(reconcile_line_request(a, l)));
+    bool remote = l->means == RECONCILE_REMOTE;
+    struct str request = remote ? reconcile_remote_request(a, l) : reconcile_line_request(a, l);
+    buf_fmt(out, "# not as LDIF, made by --apply alone: " STR_FMT "%s\n\n", STR_ARG(request),
+            remote ? " at the provider" : "");
 }
 
 void reconcile_report_ldif(const struct reconcile_plan *p, struct buf *out)

@@ -182,6 +182,8 @@ static void reverse_one(const struct reversing *r)
         conflict(r, STR("broken off while it was made: look at the entry"));
     else if (r->line->means == RECONCILE_WRITE)
         reverse_request(r);
+    else if (r->line->means == RECONCILE_REMOTE)
+        reconcile_push_reverse(r->plan, r->line, r->made);
     else if (!can_turn_round(r->line))
         conflict(r, STR("an attribute was taken out as a whole: put it back by hand"));
     else
@@ -207,7 +209,7 @@ void reconcile_reverse(struct reconcile_plan *out, const struct reconcile_plan *
         const struct reconcile_line *l = &was->at[i - 1];
         struct reconcile_done m = made[i - 1];
         const struct reversing r = {.plan = out, .line = l, .made = &m};
-        if (m.done && l->organization_made.len)
+        if (m.done && l->organization_made.len && l->means == RECONCILE_WRITE)
             continue;
         struct str left = l->kind == KIOPS_CREATE_ORGANIZATION && l->write.makes.len
                               ? left_as(was, made, l->write.makes)

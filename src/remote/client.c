@@ -137,6 +137,21 @@ json_t *remote_read(struct remote_client *c, struct arena *a, struct str target,
     return NULL;
 }
 
+bool remote_document(struct remote_client *c, struct arena *a, struct str target,
+                     const json_t **out, struct error *err)
+{
+    struct error why = ERROR_INIT;
+    int status = 0;
+    json_t *doc = remote_read(c, a, target, &status, &why);
+    *out = doc;
+    if (doc)
+        json_keep(a, doc);
+    return doc || status == 404 || status == 501 || status == 403 ||
+           error_set(err, ERR_UNAVAILABLE, STR_FMT " of " STR_FMT " could not be read: %.250s",
+                     STR_ARG(str_sub(target, 0, 40)), STR_ARG(str_sub(c->settings.url, 0, 100)),
+                     why.detail);
+}
+
 /* ---- features */
 
 static bool supported(const json_t *doc, const char *name, bool fallback)
@@ -165,14 +180,10 @@ static void read_features(const json_t *doc, struct remote_features *f)
 bool remote_features(struct remote_client *c, struct remote_features *out, struct error *err)
 {
     OWNED_ARENA struct arena *a = arena_new();
-    struct error why = ERROR_INIT;
-    int status = 0;
+    const json_t *doc;
     if (!c->knows) {
-        OWNED_JSON json_t *doc = remote_read(c, a, STR("ServiceProviderConfig"), &status, &why);
-        if (!doc && status != 404 && status != 501)
-            return error_set(err, ERR_UNAVAILABLE,
-                             "ServiceProviderConfig of " STR_FMT " could not be read: %.300s",
-                             STR_ARG(str_sub(c->settings.url, 0, 100)), why.detail);
+        if (!remote_document(c, a, STR("ServiceProviderConfig"), &doc, err))
+            return false;
         c->features = (struct remote_features){.patch = true, .filter = true, .page = REMOTE_PAGE};
         if (doc)
             read_features(doc, &c->features);

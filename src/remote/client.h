@@ -53,6 +53,11 @@ struct remote_features {
 MUST_CHECK bool remote_features(struct remote_client *c, struct remote_features *out,
                                 struct error *err);
 
+/* A document below the url, as "Schemas"; kept by the arena. `*out` NULL: it has none (404, 501),
+ * or none for us (403). */
+MUST_CHECK bool remote_document(struct remote_client *c, struct arena *a, struct str target,
+                                const json_t **out, struct error *err);
+
 /* ---- lists ---- */
 
 struct remote_query {

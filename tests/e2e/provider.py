@@ -56,13 +56,15 @@ class Server(ThreadingHTTPServer):
 
 class Provider:
     """`page`: its own largest page; `cursor`, `etag`, `filters`: what it can; `config`: None = it has no
-    ServiceProviderConfig. `bend(document, query)` may change a list before it is sent."""
+    ServiceProviderConfig. `bend(document, query)` may change a list before it is sent. `kill(method)`: true when it has
+    killed who asks, before or after that is obeyed (`kill_cut`)."""
 
     def __init__(self, *, tls=None, **can):
         self.can = {"page": 1000, "cursor": False, "etag": True, "filters": True, "config": True, "total": True} | can
         self.users, self.groups, self.numbers = {}, {}, count(1)
         self.script, self.log, self.connections = [], [], 0
         self.bend, self.token, self.lock = None, TOKEN, threading.RLock()
+        self.kill, self.kill_cut = None, "before"
         self.server = Server(("127.0.0.1", 0), self.handler())
         self.port = self.server.server_port
         if tls:
@@ -228,6 +230,8 @@ class Provider:
 
     def play(self, handler, method, target, body):
         step = self.step(method, target)
+        if self.kill and self.kill(method):
+            step = Step(cut=self.kill_cut)
         if step.do:
             step.do()
         time.sleep(step.wait)
