@@ -162,7 +162,6 @@ def actors_of(pair, crew, organizations):
         yield f"person:{name}", [Caller(bridge.url, name, PASSWORD) for bridge in pair.bridges], user
 
 
-@pytest.mark.skipif("KIOPS_STORM" not in os.environ, reason="only in make soak: it still finds what is not mended")
 def test_anything_at_once(pair):
     crew = crew_of(pair, 16)
     people = {user["id"]: user["userName"] for user in (pair.user() for _ in range(16))}
