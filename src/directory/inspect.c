@@ -14,6 +14,14 @@ struct directory_finding *inspect_find(struct inspection *in, enum directory_sev
     return f;
 }
 
+bool inspect_has(const struct inspection *in, const char *code)
+{
+    for (size_t i = 0; i < in->count; i++)
+        if (str_eq(str_of(in->at[i].code), str_of(code)))
+            return true;
+    return false;
+}
+
 void inspect_apply(struct directory_finding *f, enum directory_apply form, struct str text)
 {
     f->form = form;
@@ -71,6 +79,8 @@ static bool inspect_all(struct inspection *in, struct error *err)
     if (in->mistaken)
         return true;
     if (!inspect_server(in, err) || !inspect_schema(in, err) || !inspect_entries(in, err))
+        return false;
+    if (in->ds389 && !inspect_389(in, err))
         return false;
     inspect_hidden(in);
     inspect_indexes(in);

@@ -20,6 +20,7 @@ struct inspection {
     size_t count, cap;
     json_t *facts;
     struct str subschema;               /* where the schema is read */
+    struct str suffix;                  /* that the users are in; the server's own word for it */
     bool openldap, ds389;               /* neither: its own configuration is not looked at */
     bool mistaken;                      /* the preset is for the other one */
     struct directory_entries server;    /* cn=config; none: it cannot be read */
@@ -29,6 +30,7 @@ struct inspection {
 /* ---- inspect.c */
 struct directory_finding *inspect_find(struct inspection *in, enum directory_severity severity,
                                        const char *code, struct str text, const char *why);
+bool inspect_has(const struct inspection *in, const char *code);
 void inspect_apply(struct directory_finding *f, enum directory_apply form, struct str text);
 /* For cn=config as LDIF where it can be read, else as lines of slapd.conf; nothing for another
  * server than OpenLDAP. */
@@ -60,6 +62,24 @@ struct str inspect_module(struct inspection *in, const char *name);
 /* An overlay entry to add, without what configures it, and without the last line's end. */
 struct str inspect_new_overlay(struct inspection *in, const struct directory_entry *database,
                                const char *name, const char *class);
+
+/* What was read of cn=config, for the report. */
+void inspect_take_facts(struct inspection *in);
+/* Keys of directory_dn_key(). */
+bool inspect_is_below(struct str key, struct str top);
+
+/* ---- inspect_389.c */
+MUST_CHECK bool inspect_389(struct inspection *in, struct error *err);
+/* Two people of one name were possible: says so where nothing of cn=config has said it. */
+void inspect_389_twice(struct inspection *in);
+/* ---- inspect_389_entries.c */
+void inspect_389_index(struct inspection *in, struct str attr, struct str below,
+                       const struct str *kinds, size_t count);
+void inspect_389_limit(struct inspection *in, struct str text);
+void inspect_389_unreadable(struct inspection *in, struct str what);
+MUST_CHECK bool inspect_389_limits(struct inspection *in, struct error *err);
+/* LDIF of the rules that are not there, as far as they may be read; empty: all are there. */
+struct str inspect_389_rules(struct inspection *in);
 
 /* ---- one file each */
 MUST_CHECK bool inspect_root(struct inspection *in, struct error *err);

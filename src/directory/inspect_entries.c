@@ -40,8 +40,23 @@ static struct str parent(struct str dn)
     return str_find(dn, ',', &comma) ? str_sub(dn, comma + 1, dn.len) : STR_NONE;
 }
 
+/* 389-ds says of an entry that may not be read that it is there: nothing below it, instead of no
+ * such object. */
+static bool is_unreadable(struct inspection *in, struct str dn)
+{
+    static const char *const none[] = {"1.1", NULL};
+    struct directory_search s = {.base = dn,
+                                 .scope = DIRECTORY_ONE,
+                                 .filter = STR("(objectClass=kiops-nothing)"),
+                                 .attrs = none};
+    struct directory_entries found;
+    struct error hidden = ERROR_INIT;
+    return in->ds389 && directory_find(in->conn, in->a, &s, &found, &hidden);
+}
+
 /* `ou=kiops` of `ou=tokens,ou=kiops,...`: asked for too, else the one below cannot be added. */
-static bool inspect_place(struct inspection *in, const struct place *p, struct error *err)
+static bool inspect_place(struct inspection *in, const struct place *p, struct str *unreadable,
+                          struct error *err)
 {
     static const char *const none[] = {"1.1", NULL};
     struct directory_entries found;
@@ -49,6 +64,11 @@ static bool inspect_place(struct inspection *in, const struct place *p, struct e
         return false;
     if (found.count)
         return true;
+    if (is_unreadable(in, p->dn)) {
+        *unreadable = arena_fmt(in->a, STR_FMT "%s" STR_FMT, STR_ARG(*unreadable),
+                                unreadable->len ? ", " : "", STR_ARG(p->dn));
+        return true;
+    }
     struct directory_finding *f = inspect_find(
         in, DIRECTORY_MISSING, "no-entry",
         arena_fmt(in->a,
@@ -77,11 +97,14 @@ bool inspect_entries(struct inspection *in, struct error *err)
         {"signup.container",
          in->d->config->signup.enabled ? in->d->config->signup.container : STR_NONE},
     };
+    struct str unreadable = STR("");
     for (size_t i = 0; i < sizeof needed / sizeof *needed; i++) {
         if (needed[i].dn.len == 0 || is_known(in, needed, i, directory_dn_key(in->a, needed[i].dn)))
             continue;
-        if (!inspect_place(in, &needed[i], err))
+        if (!inspect_place(in, &needed[i], &unreadable, err))
             return false;
     }
-    return true;
+    if (unreadable.len)
+        inspect_389_unreadable(in, unreadable);
+    return directory_ping(in->conn, err);
 }

@@ -71,8 +71,20 @@ static const struct str *index_of(const struct directory_entry *database, struct
     return found;
 }
 
+static void want_of_389(struct inspection *in, const struct wanted *w)
+{
+    struct str kinds[WORD_COUNT];
+    size_t count = 0;
+    for (size_t i = 0; i < WORD_COUNT; i++)
+        if (w->kinds & WORDS[i].kind)
+            kinds[count++] = WORDS[i].name;
+    inspect_389_index(in, w->attr, w->below, kinds, count);
+}
+
 static void want(struct inspection *in, const struct wanted *w)
 {
+    if (in->ds389)
+        want_of_389(in, w);
     const struct directory_entry *database = inspect_database(in, w->below);
     unsigned there;
     const struct str *old = database ? index_of(database, w->attr, &there) : NULL;
@@ -125,10 +137,11 @@ void inspect_indexes(struct inspection *in)
 {
     const struct config_directory *c = in->config;
     const char *external = directory_external_attr(in->d);
+    const struct str version = in->ds389 ? STR("entryusn") : STR("entryCSN");
     const struct wanted all[] = {
         {STR("objectClass"), c->users.base, EQUALITY},
         {STR("entryUUID"), c->users.base, EQUALITY},
-        {STR("entryCSN"), c->users.base, EQUALITY},
+        {version, c->users.base, EQUALITY},
         {c->users.rdn, c->users.base, EQUALITY},
         {STR("mail"), c->users.base, EQUALITY},
         {external ? str_of(external) : STR_NONE, c->users.base, EQUALITY},
@@ -137,7 +150,7 @@ void inspect_indexes(struct inspection *in)
         {STR("kiopsPermission"), c->users.base, EQUALITY | SUBSTRING},
         {STR("kiopsRequest"), c->users.base, PRESENCE | SUBSTRING},
         {STR("entryUUID"), c->organizations.base, EQUALITY},
-        {STR("entryCSN"), c->organizations.base, EQUALITY},
+        {version, c->organizations.base, EQUALITY},
         {c->organizations.rdn, c->organizations.base, EQUALITY},
         {STR("kiopsTokenHash"), c->tokens_base, EQUALITY},
     };

@@ -60,6 +60,10 @@ static bool any_is_open(struct inspection *in, const struct directory_entry *dat
 static void find_limit(struct inspection *in, struct str below, struct str text)
 {
     const struct directory_entry *database = inspect_database(in, below);
+    if (in->ds389) {
+        inspect_389_limit(in, text);
+        return;
+    }
     struct directory_finding *f =
         inspect_find(in, DIRECTORY_MISSING, "size-limit", text,
                      "the bridge starts only when it has read everything");
@@ -133,7 +137,8 @@ static void inspect_rootdn(struct inspection *in)
 {
     struct str own = directory_dn_key(in->a, in->config->service.bind_dn);
     for (size_t i = 0; i < in->server.count; i++) {
-        struct str root = directory_value(&in->server.at[i], "olcRootDN");
+        const struct directory_entry *e = &in->server.at[i];
+        struct str root = directory_value(e, in->ds389 ? "nsslapd-rootdn" : "olcRootDN");
         if (root.len && str_eq(directory_dn_key(in->a, root), own))
             inspect_find(in, DIRECTORY_MISSING, "bridge-is-rootdn",
                          STR("directory.bind_dn is the rootdn, which no access rule binds: make an "
@@ -147,6 +152,10 @@ bool inspect_limits(struct inspection *in, struct error *err)
     const struct config_directory *c = in->config;
     inspect_rootdn(in);
     size_t before = in->count;
+    if (in->ds389 && !inspect_389_limits(in, err))
+        return false;
+    if (in->count > before)
+        return true;
     if (!inspect_base(in, c->users.base, err))
         return false;
     bool shared = in->count > before && inspect_database(in, c->users.base) ==

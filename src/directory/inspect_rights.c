@@ -92,9 +92,10 @@ static bool try_bridge(struct rights *r, struct error *err)
 {
     struct inspection *in = r->in;
     const char *owner = directory_owner_attr(in->d);
-    const char *const of_user[] = {"entryUUID", "entryCSN",
-                                   arena_cstr(in->a, in->config->users.rdn), NULL};
-    const char *const of_organization[] = {"entryUUID", "entryCSN", directory_member_attr(in->d),
+    const char *version = in->ds389 ? "modifyTimestamp" : "entryCSN";
+    const char *const of_user[] = {"entryUUID", version, arena_cstr(in->a, in->config->users.rdn),
+                                   NULL};
+    const char *const of_organization[] = {"entryUUID", version, directory_member_attr(in->d),
                                            *owner ? owner : NULL, NULL};
     if (!try_reading(r, r->p.user, of_user, "people", err))
         return false;
@@ -180,6 +181,10 @@ static void try_uniqueness(struct rights *r)
     if (!twice)
         return;
     proof_delete(&r->p, r->p.bridge->ld, dn);
+    if (in->ds389) {
+        inspect_389_twice(in);
+        return;
+    }
     struct directory_finding *f =
         inspect_find(in, DIRECTORY_MISSING, "no-unique",
                      arena_fmt(in->a, "two entries below " STR_FMT " could have the same " STR_FMT,
@@ -264,6 +269,20 @@ static struct str acl_conf(struct inspection *in)
     return arena_str(in->a, buf_view(&out));
 }
 
+/* A denial of the site's own stands above whatever ours permit. */
+static void find_rules_of_389(struct inspection *in, struct str text, const char *why)
+{
+    struct str ldif = inspect_389_rules(in);
+    if (!ldif.len)
+        text = arena_fmt(in->a,
+                         STR_FMT ". All that `schema acl` prints is there: look for a rule of "
+                                 "yours (aci) that says deny, and take it out",
+                         STR_ARG(text));
+    struct directory_finding *f = inspect_find(in, DIRECTORY_MISSING, "access-rules", text, why);
+    if (ldif.len)
+        inspect_apply(f, DIRECTORY_APPLY_ENTRIES, ldif);
+}
+
 /* One finding, since one text mends all of it. */
 static void find_rules(struct rights *r)
 {
@@ -290,6 +309,10 @@ static void find_rules(struct rights *r)
         why = config_has_schema(r->in->config)
                   ? "who writes these gives themselves roles"
                   : "who writes these joins groups at will, or acts as a token";
+    if (r->in->ds389) {
+        find_rules_of_389(r->in, text, why);
+        return;
+    }
     struct directory_finding *f = inspect_find(r->in, DIRECTORY_MISSING, "access-rules", text, why);
     inspect_apply_server(r->in, f, acl_ldif(r->in), acl_conf(r->in));
 }
@@ -363,10 +386,10 @@ static bool try_all(struct rights *r, struct error *err)
         return false;
     if (!r->p.person)
         find_no_login(r->in);
-    if (r->in->server.count == 0)
+    if (r->in->server.count == 0 || r->in->ds389)
         try_uniqueness(r);
     try_rename(r);
-    if (r->in->server.count == 0)
+    if (r->in->server.count == 0 && !r->in->ds389)
         try_refint(r);
     try_operator(r);
     return true;
@@ -374,16 +397,13 @@ static bool try_all(struct rights *r, struct error *err)
 
 static bool is_ready(const struct inspection *in)
 {
-    for (size_t i = 0; i < in->count; i++)
-        if (str_eq(str_of(in->at[i].code), STR("no-schema")) ||
-            str_eq(str_of(in->at[i].code), STR("no-entry")))
-            return false;
-    return true;
+    return !inspect_has(in, "no-schema") && !inspect_has(in, "no-entry") &&
+           !inspect_has(in, "no-entry-uuid") && !inspect_has(in, "access-rules");
 }
 
 static void find_left(struct inspection *in, const struct proof *p)
 {
-    const struct str left[] = {p->organization, p->user};
+    const struct str left[] = {p->organization, p->user, p->token};
     struct str ldif = STR("");
     for (size_t i = 0; i < sizeof left / sizeof *left; i++)
         if (left[i].len)

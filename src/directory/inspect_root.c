@@ -69,6 +69,16 @@ static void inspect_preset(struct inspection *in, const struct directory_entry *
                      NULL);
 }
 
+static void take_suffix(struct inspection *in, const struct directory_entry *root)
+{
+    const struct directory_attr *contexts = directory_attr(root, "namingContexts");
+    struct str users = directory_dn_key(in->a, in->config->users.base);
+    for (size_t i = 0; contexts && i < contexts->count; i++)
+        if (contexts->values[i].len > in->suffix.len &&
+            inspect_is_below(users, directory_dn_key(in->a, contexts->values[i])))
+            in->suffix = contexts->values[i];
+}
+
 bool inspect_root(struct inspection *in, struct error *err)
 {
     static const char *const attrs[] = {"objectClass",        "supportedControl",
@@ -82,8 +92,10 @@ bool inspect_root(struct inspection *in, struct error *err)
     in->subschema = root.count ? directory_value(&root.at[0], "subschemaSubentry") : STR_NONE;
     if (in->subschema.len == 0)
         in->subschema = STR("cn=Subschema");
-    if (root.count)
+    if (root.count) {
         take_facts(in, &root.at[0]);
+        take_suffix(in, &root.at[0]);
+    }
     inspect_preset(in, root.count ? &root.at[0] : NULL);
     if (in->mistaken)
         return true;

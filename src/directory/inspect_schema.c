@@ -184,8 +184,10 @@ static struct str rest_of_schema(struct inspection *in, struct definitions *know
 {
     OWNED_BUF struct buf lines;
     buf_init(&lines, 1 << 20);
-    directory_schema_print(&directory_schema_ldif, is_missing, known, &lines);
-    struct str rest = buf_view(&lines), line, place = place_of_ours(in);
+    directory_schema_print(in->ds389 ? &directory_schema_389ds : &directory_schema_ldif, is_missing,
+                           known, &lines);
+    struct str rest = buf_view(&lines), line;
+    struct str place = in->ds389 ? in->subschema : place_of_ours(in);
     if (!place.len)
         place = STR("cn={4}kiops,cn=schema,cn=config");
     struct str out =
@@ -212,7 +214,9 @@ static bool inspect_ours(struct inspection *in, struct definitions *known)
         arena_fmt(in->a, "the schema lacks %zu definitions of kiops attributes and classes",
                   known->missing),
         "roles, permissions and tokens are kept in them");
-    if (in->openldap && in->server.count)
+    if (in->ds389)
+        inspect_apply(f, DIRECTORY_APPLY_CONFIG, rest_of_schema(in, known));
+    else if (in->openldap && in->server.count)
         inspect_apply(f, DIRECTORY_APPLY_CONFIG,
                       known->there ? rest_of_schema(in, known) : whole_schema(in));
     else

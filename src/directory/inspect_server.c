@@ -26,7 +26,7 @@ static const char *const ATTRS[] = {"objectClass",
                                     "olcModuleLoad",
                                     NULL};
 
-static void take_facts(struct inspection *in)
+void inspect_take_facts(struct inspection *in)
 {
     json_t *all = json_array();
     for (size_t i = 0; i < in->server.count; i++) {
@@ -108,12 +108,12 @@ bool inspect_server(struct inspection *in, struct error *err)
     if (!directory_find(in->conn, in->a, &s, &in->server, &hidden) ||
         !inspect_database(in, in->config->users.base))
         in->server.count = 0;
-    take_facts(in);
+    inspect_take_facts(in);
     /* A refused search drops the connection: the next one must still find a server. */
     return directory_ping(in->conn, err);
 }
 
-static bool is_below(struct str key, struct str top)
+bool inspect_is_below(struct str key, struct str top)
 {
     return str_ends(key, top) &&
            (top.len == 0 || key.len == top.len || key.at[key.len - top.len - 1] == ',');
@@ -128,7 +128,7 @@ const struct directory_entry *inspect_database(const struct inspection *in, stru
         const struct directory_attr *suffix = directory_attr(&in->server.at[i], "olcSuffix");
         for (size_t k = 0; suffix && k < suffix->count; k++) {
             struct str top = directory_dn_key(in->a, suffix->values[k]);
-            if (!is_below(key, top) || (best && top.len <= longest))
+            if (!inspect_is_below(key, top) || (best && top.len <= longest))
                 continue;
             best = &in->server.at[i];
             longest = top.len;
@@ -146,7 +146,7 @@ const struct directory_entry *inspect_overlay(const struct inspection *in,
     for (size_t i = after ? (size_t)(after - in->server.at) + 1 : 0; i < in->server.count; i++) {
         const struct directory_entry *e = &in->server.at[i];
         if (directory_has(e, "objectClass", str_of(class)) &&
-            is_below(directory_dn_key(in->a, e->dn), top))
+            inspect_is_below(directory_dn_key(in->a, e->dn), top))
             return e;
     }
     return NULL;

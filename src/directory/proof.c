@@ -96,8 +96,11 @@ int proof_token(struct proof *p, LDAP *as)
     LDAPMod object = {LDAP_MOD_ADD, arena_cstr(p->a, STR("objectClass")), {.modv_strvals = class}};
     LDAPMod *attrs[] = {&object, NULL};
     int code = proof_add(p, as, dn, attrs);
-    if (code == LDAP_SUCCESS)
-        code = proof_delete(p, as, dn);
+    if (code != LDAP_SUCCESS)
+        return code;
+    code = proof_delete(p, as, dn);
+    if (code != LDAP_SUCCESS)
+        p->token = dn;
     return code;
 }
 
@@ -255,5 +258,5 @@ bool proof_end(struct proof *p)
     bool cleared = clear(p, &p->organization);
     cleared = clear(p, &p->user) && cleared;
     directory_close(p->bridge);
-    return cleared;
+    return cleared && !p->token.len;
 }

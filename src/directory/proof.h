@@ -17,6 +17,7 @@ struct proof {
     struct directory_conn *bridge;
     LDAP *person;                  /* bound as the throw-away person; NULL: could not */
     struct str user, organization; /* their DNs; empty: not made */
+    struct str token;              /* one that could not be taken away again */
     struct str user_name, password;
     int user_code, organization_code; /* why not */
     struct str referral;              /* where a consumer says that writes go */
@@ -39,7 +40,8 @@ int proof_add(struct proof *p, LDAP *as, struct str dn, LDAPMod **attrs);
 int proof_delete(struct proof *p, LDAP *as, struct str dn);
 int proof_rename(struct proof *p, LDAP *as, struct str dn, struct str new_rdn);
 int proof_password(struct proof *p, LDAP *as, struct str dn, struct str password);
-/* A token without a secret is added, and taken away where that worked. */
+/* A token without a secret is added, and taken away where that worked; else it is left, in
+ * `token`. */
 int proof_token(struct proof *p, LDAP *as);
 
 /* ---- prove.c: what the person could do, by commas; `open` stays empty where all is refused. */

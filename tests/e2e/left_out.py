@@ -12,16 +12,32 @@ SLAPD = "starts slapd itself"
 OVERLAY = "has slapd refuse a value by an overlay of its own"
 ODD_NAMES = "389-ds 2.3.1 with attribute uniqueness renames no entry whose name has an escape (operationsError)"
 SOCKET = "speaks of the directory's TCP address"
-INSPECTED = "`check` reads slapd's schema and cn=config"
+INSPECTED = "`check` reads slapd's schema and cn=config: test_check_389.py does the same here"
+OWN_SLAPD = "starts a slapd of its own, whatever the others stand on"
+TLS = "gives slapd its certificate; libldap and its settings are the same here"
 IMPORT = "needs an import that takes what the schema refuses"
 DELETE = "a delete carries no id there: who is born again under the name within the milliseconds before it is deleted too"
 
+OF_389 = "is about `check` on 389 Directory Server: make check-389"
+
 LEFT_OUT = {
+    "slapd": {
+        "test_check_389.py::*": OF_389,
+    },
     "slapd-poll": {
+        "test_check_389.py::*": OF_389,
         "test_fault_data.py::test_14_a_read_that_is_cut_off_is_no_read": "waits for the log line of a feed that tells",
         "test_regress_resumed_feed.py::*": FEED,
     },
     "389ds": {
+        "test_check.py::*": INSPECTED,
+        "test_check_deeds.py::*": INSPECTED,
+        "test_check_servers.py::*": TLS,
+        "test_check_plain.py::*": OWN_SLAPD,
+        "test_plain*.py::*": OWN_SLAPD,
+        "test_group_classes.py::*": OWN_SLAPD,
+        "test_servers.py::*": OWN_SLAPD,
+        "test_directory_tls.py::*": TLS,
         "test_golden.py::*": AUDITLOG,
         "test_member_shapes.py::*": AUDITLOG,
         "test_kill.py::*": AUDITLOG,

@@ -1,5 +1,5 @@
 """Every code that `check` can print has a test that sees it, does what is printed and sees it gone: the marker `finding`, to
-which conftest.py holds the test."""
+which conftest.py holds the test. What is printed for 389-ds in words of its own has one on that server too."""
 
 import re
 
@@ -10,6 +10,7 @@ MARK = re.compile(r"mark\.finding\(([^)]*)\)")
 README = REPOSITORY / "README.md"
 SOURCES = sorted((REPOSITORY / "src/directory").glob("inspect*.c"))
 TESTS = sorted((REPOSITORY / "tests/e2e").glob("test_check*.py"))
+SHARED_WITH_389 = {"no-schema", "no-entry", "access-rules", "wrong-preset", "bridge-is-rootdn"}
 
 
 def arguments(text):
@@ -55,3 +56,8 @@ def test_the_readme_names_every_finding():
     named = re.findall(r"`([a-z0-9-]+)`", "".join(row.split("|")[2] for row in rows.splitlines()[2:]))
     assert sorted(named) == sorted(codes(SOURCES)), sorted(set(named) ^ codes(SOURCES))
 
+
+def test_no_finding_of_389_is_without_its_test():
+    known = codes(path for path in SOURCES if is_of_389(path)) | SHARED_WITH_389
+    shown = marked(path for path in TESTS if is_of_389(path))
+    assert known == shown, (sorted(known - shown), sorted(shown - known))

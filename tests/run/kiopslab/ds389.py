@@ -30,6 +30,10 @@ nsslapd-maxdescriptors: 4096
 nsslapd-sizelimit: 500
 passwordStorageScheme: SSHA
 """
+# For `check`, which looks at plug-ins, indexes and limits.
+SEES = ("objectClass cn nsslapd-rootdn* nsslapd-sizelimit* nsslapd-lookthroughlimit* nsslapd-suffix nsslapd-plugin* "
+        "uniqueness-* nsIndexType")
+CHECKED = f"""aci: (targetattr = "{' || '.join(SEES.split())}")(version 3.0; acl "check"; allow (read, search, compare) userdn = "ldap:///{site.BRIDGE}";)"""
 # The site's own rules: people see themselves and change their password, services read.
 SITE = f"""\
 aci: (targetattr != "userPassword")(version 3.0; acl "services read"; allow (read, search, compare) userdn = "ldap:///{site.SERVICES}??sub?(objectClass=*)";)
@@ -95,10 +99,11 @@ def rules():
 
 
 class Ds389:
-    """The face of Slapd. What only slapd understands, modules and overlays, is left out."""
+    """The face of Slapd. What only slapd understands, modules and overlays, is left out. A `template` (one for slapd) says
+    that nobody has prepared it: no schema, rules, indexes or plugins of ours."""
 
-    def __init__(self, home, port, *, durable=False, passwords=None, **_):
-        self.home, self.port, self.durable = Path(home), port, durable
+    def __init__(self, home, port, *, durable=False, passwords=None, template=None, **_):
+        self.home, self.port, self.durable, self.bare = Path(home), port, durable, template is not None
         self.place = self.socket = str(self.home / "ldapi")
         self.uri = "ldapi://" + quote(self.socket, safe="")
         self.settings = '  preset = "389ds";\n  poll_interval_s = 1;\n'
@@ -114,10 +119,11 @@ class Ds389:
 
     def configuration(self):
         """dse.ldif: the package's own, with our names, plugins and indexes."""
-        entries = template("template-dse.ldif")
-        extra = [unique_hashes(entries), *(index(*one) for one in INDEXES.items()), *template("template-suffix-db.ldif")]
-        entries = [switched(entry) for entry in entries]
-        entries[0] += "\n" + SETTINGS.rstrip()
+        entries, extra = template("template-dse.ldif"), template("template-suffix-db.ldif")
+        if not self.bare:
+            extra = [unique_hashes(entries), *(index(*one) for one in INDEXES.items()), *extra]
+            entries = [switched(entry) for entry in entries]
+        entries[0] += f"\n{SETTINGS}{'' if self.bare else CHECKED}".rstrip()
         text = "\n\n".join([*entries, *extra]) + "\n"
         text = text.replace("nsslapd-backend-implement:", "nsslapd-db-durable-transaction: %s\nnsslapd-cache-autosize: 0\n"
                             "nsslapd-dbcachesize: 8388608\nnsslapd-backend-implement:" % ("on" if self.durable else "off"))
@@ -127,7 +133,7 @@ class Ds389:
 
     def filled(self, entries):
         """With access rules, and an id for each: an import makes none."""
-        wanted = rules()
+        wanted = {} if self.bare else rules()
         for entry in "".join(entries).split("\n\n"):
             if not entry.strip():
                 continue
@@ -144,7 +150,8 @@ class Ds389:
         for name in ("slapd-collations.conf", "certmap.conf"):
             shutil.copy(CONFIGURATIONS / "config" / name, config)
         shutil.copy(CONFIGURATIONS / "schema/99user.ldif", config / "schema")
-        self.write("config/schema/98kiops.ldif", schema())
+        if not self.bare:
+            self.write("config/schema/98kiops.ldif", schema())
         self.write("ldif/entries.ldif", "".join(self.filled(entries)))
         done = subprocess.run([NS_SLAPD, "ldif2db", "-D", str(config), "-n", BACKEND, "-i", str(self.home / "ldif/entries.ldif")],
                               capture_output=True, text=True, check=False)
