@@ -1,3 +1,4 @@
+#include "http/issuer.h"
 #include "http/page.h"
 
 /* RFC 6750 2.1: the characters of a bearer token. */

@@ -4,7 +4,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
-#include "http/internal.h"
+#include "http/issuer.h"
 #include "remote/remote.h"
 
 #define DOCUMENT_MAX ((size_t)256 * 1024)

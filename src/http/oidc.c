@@ -10,7 +10,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
-#include "http/internal.h"
+#include "http/issuer.h"
 
 #define JWT_MAX 8192
 #define SUBJECT_MAX 255 /* OpenID Connect Core 2 */

@@ -1,5 +1,6 @@
 /* The issuer as a place to sign in: where its endpoints are, and a code redeemed there (RFC 6749
  * 4.1.3, RFC 7636). */
+#include "http/issuer.h"
 #include "http/page.h"
 
 #include "base/base64.h"

@@ -1,3 +1,4 @@
+#include "http/issuer.h"
 #include "http/page.h"
 
 #include <stdarg.h>

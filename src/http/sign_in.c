@@ -1,5 +1,6 @@
 /* Signing in at the identity provider: there with a challenge of our own (PKCE), and back with a
  * code that is of use to nobody else. */
+#include "http/issuer.h"
 #include "http/page.h"
 
 #include "base/clock.h"

@@ -283,6 +283,17 @@ struct str service_sign_in_name(const struct service_call *c, struct str typed)
     return typed;
 }
 
+enum service_status service_record_list(const struct service_call *c,
+                                        const struct service_record_query *q,
+                                        struct service_result *out, struct error *err)
+{
+    (void)c;
+    (void)q;
+    (void)out;
+    error_set(err, ERR_NOT_FOUND, "there is no such organization");
+    return SERVICE_FAILED;
+}
+
 /* "known" by the value "ada". */
 enum service_status service_claim_authenticate(const struct service_call *c,
                                                const struct service_claim *claim,

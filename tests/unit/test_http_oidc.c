@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "http/issuer.h"
 #include "http_fixture.h"
 
 static void a_jwt_is_told_from_our_tokens_by_two_dots(void **state)

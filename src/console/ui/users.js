@@ -60,12 +60,15 @@ export function finder({id, label, find, take, value = ""}) {
   };
   const look = async () => {
     const mine = (turn += 1);
+    let next;
     try {
-      found = await find(input.value.trim());
+      next = await find(input.value.trim());
     } catch (error) {
       return say(explain(error));
     }
     if (mine !== turn || document.activeElement !== input) return;
+    if (!list.hidden && next.length && String(next.map((one) => one.id)) === String(found.map((one) => one.id))) return; // where the person is in it stays
+    found = next;
     list.replaceChildren(...found.map((one, n) => h("li", {id: `${id}-${n}`, role: "option", "aria-selected": "false",
       onmousedown: (event) => event.preventDefault(), onclick: () => pick(one)}, one.name, one.more && h("span", {class: "hint"}, ` ${one.more}`))));
     if (!found.length) list.replaceChildren(h("li", {class: "hint", role: "option", "aria-disabled": "true", id: `${id}-none`}, t("find.none")));
