@@ -143,9 +143,10 @@ directories: deps-389 ## the end-to-end tests on every kind of directory, and a 
 	@failed=; for d in slapd slapd-poll 389ds; do \
 	KIOPS_DIRECTORY=$$d $(MAKE) --no-print-directory FLAVOR=asan e2e || failed="$$failed $$d"; done; test -z "$$failed"
 
-bench: deps-check ## the table of speeds and build/bench.json
+bench: deps-check ## the table of speeds and build/bench.json; of reconciliation build/bench-reconcile.json
 	@$(MAKE) --no-print-directory -j2 FLAVOR=release all $(patsubst tests/bench/%.c,$(BUILD)/release/bench/%,$(wildcard tests/bench/*.c))
 	@KIOPS_BIN=$(abspath $(BUILD))/release/kiops-bridge $(PYTHON) tests/bench/bench.py
+	@KIOPS_BIN=$(abspath $(BUILD))/release/kiops-bridge $(PYTHON) tests/bench/reconcile.py
 
 PART ?= races kill properties
 soak: deps-check ## the long tests, never CI: make soak PART=races (ten runs of 8 minutes), kill, properties

@@ -184,7 +184,10 @@ static struct reconcile_line *line(struct seat *s, enum reconcile_state state,
                                    enum kiops_change_kind kind)
 {
     struct reconcile_line *l = line_of(s->d, state, kind, s->wanted);
-    l->write.version = s->before.joins ? STR_NONE : arena_str(s->d->plan->arena, s->here.version);
+    if (!s->before.makes && !s->before.joins)
+        l->write.version = arena_str(
+            s->d->plan->arena,
+            service_ours_seat_version(&s->d->call, s->wanted->organization, s->wanted->user));
     return l;
 }
 

@@ -203,7 +203,8 @@ static void take_theirs(void *arg, const json_t *resource)
 
 bool pull_read_people(struct pull *p, struct error *err)
 {
-    const struct remote_query q = {.type = STR("Users"), .filter = p->run->job->filter};
+    const struct remote_query q = {
+        .type = STR("Users"), .filter = p->run->job->filter, .excluded = STR("groups,roles")};
     const struct pull_taking theirs = {take_theirs, p};
     return service_ours_walk(&p->difference.call, REPLICA_USER, take_ours, p, err) &&
            pull_list(p, &q, &theirs, err);

@@ -151,6 +151,7 @@ struct replica_membership replica_membership(struct replica *r, struct str organ
         m.owner = l->flags & LINK_OWNER;
         m.counts_as_manager = link_counts(l, user_record(u));
         m.pending = l->flags & LINK_REQUEST && !m.member;
+        m.permissions = m.member ? seat_permissions(user_record(u), organization_id) : 0;
     }
     m.joined = u && record_keyed(user_record(u), FIELD_JOINED, organization_id).at;
     replica_unlock(r);

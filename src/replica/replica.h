@@ -133,6 +133,7 @@ bool replica_organization(struct replica *r, struct arena *a, struct str id,
 bool replica_membership_split(struct str id, struct str *organization_id, struct str *user_id);
 struct replica_membership {
     bool member, owner, counts_as_manager, pending, joined;
+    kiops_permission_set permissions; /* that count */
 };
 struct replica_membership replica_membership(struct replica *r, struct str organization_id,
                                              struct str user_id);

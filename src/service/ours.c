@@ -6,8 +6,6 @@
 #include "base/own.h"
 #include "service/internal.h"
 
-static const struct json_limits OWN_TEXT = {.depth = 8};
-
 typedef bool find_named(struct replica *r, struct arena *a, const struct replica_name *wanted,
                         struct str *id);
 
@@ -48,11 +46,26 @@ static json_t *tree_of(struct str text)
     return json_loadb(text.at, text.len, JSON_ALLOW_NUL, NULL); /* our own rendering */
 }
 
+/* What follows from elsewhere is not worth a tree. */
+static json_t *content_of(const struct service_call *c, enum replica_kind kind, struct str text)
+{
+    OWNED_BUF struct buf cut;
+    buf_init(&cut, text.len + 1024);
+    scim_project_text(c->projection, c->service->types[kind], text, &cut);
+    return tree_of(buf_view(&cut));
+}
+
 bool service_ours_walk(const struct service_call *c, enum replica_kind kind,
                        service_ours_take *take, void *arg, struct error *err)
 {
+    OWNED_ARENA struct arena *kept = arena_new();
+    const struct scim_context in = {.arena = kept, .type = c->service->types[kind]};
+    struct service_call call = *c;
     char last[64] = "";
     struct replica_page page = {.more = true};
+    if (!scim_projection_parse(&in, STR_NONE, STR("groups,roles," SCIM_URN_KIOPS_USER),
+                               &call.projection, err))
+        return false;
     while (page.more) {
         arena_reset(c->arena);
         struct replica_place after = {.kind = kind, .id = arena_str(c->arena, str_of(last))};
@@ -61,7 +74,7 @@ bool service_ours_walk(const struct service_call *c, enum replica_kind kind,
         if (!replica_find(c->service->replica, c->arena, &q, &page, err))
             return false;
         for (size_t i = 0; i < page.count; i++) {
-            OWNED_JSON json_t *resource = tree_of(page.at[i].json);
+            OWNED_JSON json_t *resource = content_of(&call, kind, page.at[i].json);
             take(arg, page.at[i].id, resource);
         }
         snprintf(last, sizeof last, STR_FMT, STR_ARG(page.last.id));
@@ -87,17 +100,6 @@ size_t service_ours_member_ids(const struct service_call *c, struct str organiza
 }
 
 /* ---- seats */
-
-static kiops_permission_set permissions_in(const json_t *membership)
-{
-    const json_t *all = json_object_get(membership, "permissions");
-    kiops_permission_set set = 0;
-    enum kiops_permission p;
-    for (size_t i = 0; i < json_array_size(all); i++)
-        if (kiops_permission_parse(json_str(json_array_get(all, i)), &p))
-            set = (kiops_permission_set)(set | 1U << p);
-    return set;
-}
 
 size_t service_ours_manager_ids(const struct service_call *c, struct str organization,
                                 struct str **ids)
@@ -127,24 +129,24 @@ void service_ours_seat(const struct service_call *c, struct str organization, st
 {
     struct replica *r = c->service->replica;
     const struct replica_membership m = replica_membership(r, organization, user);
-    const struct str id[] = {organization, STR("."), user};
-    const struct replica_ask ask = {
-        .kind = REPLICA_MEMBERSHIP, .id = arena_join(c->arena, id, 3), .actor = &c->actor};
-    struct replica_text text;
-    struct error never = ERROR_INIT;
     *out = (struct service_seat){.member = m.member,
                                  .manager = m.counts_as_manager,
                                  .pending = m.pending,
                                  .joined = m.joined,
+                                 .permissions = m.permissions,
                                  .admin = replica_is_admin(r, user)};
     if (m.counts_as_manager)
         out->other_managers = other_managers(c, organization, user);
-    if (!replica_show(r, c->arena, &ask, &text))
-        return;
-    OWNED_JSON json_t *shown = json_load_strict(text.json, OWN_TEXT, &never);
-    out->version = text.version;
-    if (m.member)
-        out->permissions = permissions_in(shown);
+}
+
+struct str service_ours_seat_version(const struct service_call *c, struct str organization,
+                                     struct str user)
+{
+    const struct str id[] = {organization, STR("."), user};
+    const struct replica_ask ask = {
+        .kind = REPLICA_MEMBERSHIP, .id = arena_join(c->arena, id, 3), .actor = &c->actor};
+    struct replica_text text;
+    return replica_show(c->service->replica, c->arena, &ask, &text) ? text.version : STR_NONE;
 }
 
 size_t service_ours_members(const struct service_call *c, struct str organization)

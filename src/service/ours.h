@@ -18,8 +18,8 @@ enum service_named service_ours_user_named(const struct service_call *c, struct 
 enum service_named service_ours_organization_named(const struct service_call *c, struct str name,
                                                    struct str *id);
 
-/* Every user, or every organization without its members, by id. The resource is borrowed until the
- * next one; the call's arena is emptied between them. */
+/* Every user, or every organization, by id, without members, groups, memberships and roles. The
+ * resource is borrowed until the next one; the call's arena is emptied between them. */
 typedef void service_ours_take(void *arg, struct str id, const json_t *resource);
 MUST_CHECK bool service_ours_walk(const struct service_call *c, enum replica_kind kind,
                                   service_ours_take *take, void *arg, struct error *err);
@@ -35,11 +35,13 @@ struct service_seat {
     bool member, manager, admin, pending;
     bool joined; /* the join date is known: a member without one is nothing more than Member */
     kiops_permission_set permissions;
-    size_t other_managers; /* of the organization, who count and are active */
-    struct str version;    /* of the Membership; empty: there is none */
+    size_t other_managers; /* of a Manager's organization, who count and are active */
 };
 void service_ours_seat(const struct service_call *c, struct str organization, struct str user,
                        struct service_seat *out);
+/* Of the Membership; empty: there is none. */
+struct str service_ours_seat_version(const struct service_call *c, struct str organization,
+                                     struct str user);
 size_t service_ours_members(const struct service_call *c, struct str organization);
 /* As an ETag; empty: there is no such user or organization. */
 struct str service_ours_version(const struct service_call *c, enum replica_kind kind,
