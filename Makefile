@@ -144,7 +144,8 @@ directories: deps-389 ## the end-to-end tests on every kind of directory, and a 
 	KIOPS_DIRECTORY=$$d $(MAKE) --no-print-directory FLAVOR=asan e2e || failed="$$failed $$d"; done; test -z "$$failed"
 
 bench: deps-check ## the table of speeds and build/bench.json; of reconciliation build/bench-reconcile.json
-	@$(MAKE) --no-print-directory -j2 FLAVOR=release all $(patsubst tests/bench/%.c,$(BUILD)/release/bench/%,$(wildcard tests/bench/*.c))
+	@$(MAKE) --no-print-directory -j2 FLAVOR=release all $(patsubst tests/bench/%.c,$(BUILD)/release/bench/%,$(wildcard tests/bench/*.c)) \
+	$(BUILD)/release/tools/remote
 	@KIOPS_BIN=$(abspath $(BUILD))/release/kiops-bridge $(PYTHON) tests/bench/bench.py
 	@KIOPS_BIN=$(abspath $(BUILD))/release/kiops-bridge $(PYTHON) tests/bench/reconcile.py
 

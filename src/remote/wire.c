@@ -6,6 +6,7 @@
 #include "base/own.h"
 
 #define PAUSE_STEP_MS 100
+#define WIRE_BUFFER 262144L /* pages are large */
 
 bool remote_pause(const struct remote_client *c, int64_t ms)
 {
@@ -125,6 +126,7 @@ static bool set_peer(CURL *curl, const char *ca_file)
                           curl_easy_setopt(curl, CURLOPT_CAPATH, NULL) == CURLE_OK)) &&
            /* Of HTTP/1.1 it is known when a request is sent twice; see no_second_time(). */
            curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, WIRE_BUFFER) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L) == CURLE_OK;
 }
 

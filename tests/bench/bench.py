@@ -20,6 +20,7 @@ sys.path[1:1] = [str(REPOSITORY / "tests/run"), str(REPOSITORY / "tests/e2e")]
 sys.dont_write_bytecode = True
 
 import lists  # noqa: E402
+import remote  # noqa: E402
 from measure import Programs, Rate, rate_of_load  # noqa: E402
 from operations import ADD_MEMBER, READINGS, Bulk, Create, Deactivate, Grant, Join, Page, World  # noqa: E402
 from scim import Scim  # noqa: E402
@@ -206,6 +207,7 @@ class Bench:
         stage = Stage(self.folder / "lists", self.settings.large, binary=self.settings.binary, durable=False)
         stage.start()
         found = lists.measure(stage)
+        found["remote"] = remote.measure(stage, remote.tool_of(self.settings.binary))
         (size,) = self.settings.large.groups
         join = Join(size)
         client, world = lists.Client(stage), World(stage)
@@ -262,6 +264,7 @@ def main():
         found["lists"] = bench.lists()
     print()
     lists.report(found["lists"])
+    remote.report(found["lists"]["remote"])
     print_memory(found, settings.sizes)
     (REPOSITORY / "build").mkdir(exist_ok=True)
     (REPOSITORY / "build/bench.json").write_text(json.dumps(found, indent=1))

@@ -11,11 +11,17 @@ from test_reconcile_push import Ground
 
 
 @pytest.fixture(scope="module")
-def ground(tmp_path_factory):
+def shared(tmp_path_factory):
     made = Ground(tmp_path_factory.mktemp("push"))
     yield made
     made.close()
     made.provider.close()
+
+
+@pytest.fixture
+def ground(shared):
+    shared.again()
+    return shared
 
 
 @pytest.mark.parametrize("write", range(6))
