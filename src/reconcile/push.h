@@ -21,13 +21,13 @@
 struct push_there {
     UT_hash_handle by_id, by_external, by_name;
     struct str id, external, version;
-    struct str name, key; /* userName, displayName; and its letters small */
-    struct str text;      /* JSON without members */
-    bool active;          /* a user's */
-    bool doubled;         /* another one has its external id, or its name */
-    bool known;           /* stands for somebody or something of ours */
-    bool gone;            /* did, by its external id: there is none here any more */
-    struct str *members;  /* a group's: ids there */
+    struct str name, key;                /* userName, displayName; and its letters small */
+    struct str text;                     /* JSON without members */
+    bool active;                         /* a user's */
+    bool external_doubled, name_doubled; /* another one has it, too */
+    bool known;                          /* stands for somebody or something of ours */
+    bool gone;                           /* did, by its external id: there is none here any more */
+    struct str *members;                 /* a group's: ids there */
     size_t member_count;
     size_t mark; /* push_groups.c */
 };

@@ -178,6 +178,11 @@ static bool take_gone(struct push *p, struct push_there *t, struct error *err)
         return true;
     struct reconcile_line *l = line_of(p, KIOPS_DELETE_ORGANIZATION, &at);
     l->text = STR("has not been here for long enough");
+    if (t->member_count) {
+        l->state = RECONCILE_REPORTED;
+        l->text = STR("is not here any more; others have put members into it there, so it stays");
+        return true;
+    }
     push_finish(p, l, t, (struct push_difference){0});
     return true;
 }

@@ -37,13 +37,13 @@ static void add(struct push_side *side, struct push_there *t)
     if (t->external.len)
         HASH_FIND(by_external, side->by_external, t->external.at, t->external.len, other);
     if (other)
-        other->doubled = t->doubled = true;
+        other->external_doubled = t->external_doubled = true;
     else if (t->external.len)
         HASH_ADD_KEYPTR(by_external, side->by_external, t->external.at, t->external.len, t);
     other = NULL;
     HASH_FIND(by_name, side->by_name, t->key.at, t->key.len, other);
     if (other)
-        other->doubled = t->doubled = true;
+        other->name_doubled = t->name_doubled = true;
     else
         HASH_ADD_KEYPTR(by_name, side->by_name, t->key.at, t->key.len, t);
 }
@@ -144,14 +144,17 @@ enum push_match push_match(const struct push *p, const struct push_side *side,
 {
     struct push_there *t = NULL;
     struct str key = key_of(p->passing, ours->name);
+    bool doubled = false;
     if (p->by_external)
         HASH_FIND(by_external, side->by_external, ours->id.at, ours->id.len, t);
-    if (!t && p->by_name)
+    if (t)
+        doubled = t->external_doubled;
+    else if (p->by_name)
         HASH_FIND(by_name, side->by_name, key.at, key.len, t);
     *out = t;
     if (!t)
         return PUSH_NONE;
-    if (t->doubled) {
+    if (doubled || (t->name_doubled && !str_eq(t->external, ours->id))) {
         *why = arena_fmt(p->passing,
                          "several there could be it, among them " STR_FMT
                          ": make externalId or name one of a kind there",

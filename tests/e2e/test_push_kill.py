@@ -7,21 +7,7 @@ from itertools import count
 import pytest
 from jobs import FINE
 from kiopslab import site
-from test_reconcile_push import Ground
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory):
-    made = Ground(tmp_path_factory.mktemp("push"))
-    yield made
-    made.close()
-    made.provider.close()
-
-
-@pytest.fixture
-def ground(shared):
-    shared.again()
-    return shared
+from pushing import ground, shared  # noqa: F401
 
 
 @pytest.mark.parametrize("write", range(6))

@@ -1,94 +1,13 @@
-"""`kiops-bridge reconcile` of kind push: what is here, put to a SCIM provider that plays a script; faults 2, 3, 14 to 17, 29 to 31, 35
-and 38 as they concern one."""
+"""`kiops-bridge reconcile` of kind push: what is here, put to a SCIM provider."""
 
 import json
-from pathlib import Path
 
-import pytest
-from jobs import AGAINST, ERROR, FINE, GUARD, INCOMPLETE, PLANNED, Jobs, found
+from jobs import AGAINST, FINE, PLANNED
 from kiopslab import site
 from lab import Lab
-from provider import TOKEN, Provider
+from pushing import Ground, ground, lines, one, shared  # noqa: F401
 from scim import ENTERPRISE
 from world import read_auditlog
-
-ALL = """guards = {{ deactivate = {{ percent = 100; count = 1000; }}; delete = {{ percent = 100; count = 1000; }};
-  remove_member = {{ percent = 100; count = 1000; }}; scope_shrink = {{ percent = 100; }}; budget_24h = {{ deactivate = 1000; delete = 1000; }};
-  budget_7d = {{ deactivate = 1000; delete = 1000; }}; }};"""
-REST = """url = "{url}"; token_file = "{folder}/provider.token"; journal_dir = "{runs}"; rate_per_s = 0; timeout_s = 5;"""
-JOBS = f"""jobs = (
-  {{{{ name = "push"; kind = "push"; as = "token:reconcile"; {REST} {ALL} }}}},
-  {{{{ name = "at-once"; kind = "push"; as = "token:reconcile"; delete_after_days = 0; {REST} {ALL} }}}},
-  {{{{ name = "careful"; kind = "push"; as = "token:reconcile"; {REST} }}}},
-  {{{{ name = "people"; kind = "push"; as = "token:reconcile"; groups = false; match = [ "userName" ]; {REST} {ALL} }}}},
-  {{{{ name = "reader"; kind = "push"; as = "token:reader"; {REST} {ALL} }}}}
-);"""
-
-
-class Ground(Jobs):
-    def __init__(self, folder, url=None, **settings):
-        self.provider = Provider()
-        token = Path(folder) / "provider.token"
-        token.write_text(TOKEN)
-        token.chmod(0o600)
-        super().__init__(folder, JOBS.replace("{url}", url or self.provider.url), **settings)
-        self.bridge.new_token("reader", "--role", "PlatformAdmin", "--access", "read")
-
-    def again(self):
-        """A provider that knows nothing, and a job that has never run."""
-        p = self.provider
-        p.users.clear(), p.groups.clear(), p.log.clear(), p.script.clear()
-        p.can |= {"etag": True, "page": 1000, "total": True}
-        p.bend = None
-        for dn in self.admin.find(site.JOBS, "(objectClass=kiopsJob)"):
-            self.admin.delete(dn)
-        for file in self.runs.glob("*.last"):
-            file.unlink()
-
-    def synced(self):
-        """Everything is there, as here."""
-        self.apply(FINE, "push")
-        self.provider.log.clear()
-
-    def there(self):
-        """What the provider has, by names."""
-        names = {u["id"]: u["userName"] for u in self.provider.users.values()}
-        people = {u["userName"]: {k: v for k, v in u.items() if k not in ("id", "meta")} for u in self.provider.users.values()}
-        return people, {g["displayName"]: (g.get("externalId"), sorted(names[m["value"]] for m in g.get("members", ())))
-                        for g in self.provider.groups.values()}
-
-    def here(self):
-        """What it is to have."""
-        users = self.scim.get("/Users", count=1000).expect(200)["Resources"]
-        groups = self.scim.get("/Groups", count=1000).expect(200)["Resources"]
-        active = {u["id"]: u["userName"] for u in users if u["active"]}
-        return active, {g["displayName"]: (g["id"], sorted(active[m["value"]] for m in g.get("members", ()) if m["value"] in active))
-                        for g in groups}
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory):
-    made = Ground(tmp_path_factory.mktemp("push"))
-    yield made
-    made.close()
-    made.provider.close()
-
-
-@pytest.fixture
-def ground(shared):
-    shared.again()
-    yield shared
-    for step in shared.provider.script:
-        assert step.times <= 0 or step.times > 100, f"{step} was not played"
-
-
-def one(ground, name):
-    return ground.provider.named(name)
-
-
-def lines(plan, *states):
-    return [(line["change"], line.get("userName") or line.get("organizationName")) for line in plan["lines"]
-            if line["state"] in (states or ("planned",))]
 
 
 # ---- in sync
@@ -175,6 +94,14 @@ def test_an_account_of_somebody_else_is_not_taken_over(ground):
     del ground.provider.users[next(u["id"] for u in ground.provider.users.values() if u["userName"] == "twin1")]
 
 
+def test_a_name_that_others_have_does_not_matter_where_the_id_is_ours(ground):
+    org = ground.organization()
+    ground.synced()
+    for external in ({}, {"externalId": "hr-9"}):
+        ground.provider.add("Groups", displayName=org["displayName"], **external)
+    assert ground.plan("push", FINE)["lines"] == []
+
+
 def test_who_was_never_ours_is_left_alone(ground):
     ground.synced()
     for external in ({}, {"externalId": "hr-7"}):
@@ -257,160 +184,13 @@ def test_a_group_somebody_else_uses_is_not_deleted(ground):
     org = ground.organization()
     ground.synced()
     group = next(g for g in ground.provider.groups.values() if g["externalId"] == org["id"])
-    group["members"] = [{"value": ground.provider.add("Users", userName="uses-it")}]
     ground.scim.delete(f"/Groups/{org['id']}").expect(204)
-    assert lines(ground.apply(AGAINST, "at-once"), "conflict") == [("delete_organization", org["displayName"])]
+    saved = str(ground.folder / "saved.plan")
+    ground.run("reconcile", "at-once", "--save", saved, expect=PLANNED)
+    group["members"] = [{"value": ground.provider.add("Users", userName="uses-it")}]
+    assert lines(ground.plan("at-once", AGAINST, "--plan", saved, "--apply"), "conflict") == [("delete_organization", org["displayName"])]
+    assert lines(ground.apply(PLANNED, "at-once"), "reported") == [("delete_organization", org["displayName"])]
     assert group["id"] in ground.provider.groups
-
-
-# ---- guards and rights
-
-def test_a_guard_stops_before_anything_is_written(ground):
-    """Faults 30 and 31."""
-    ground.synced()
-    for n in range(60):
-        ground.provider.add("Users", userName=f"left{n}", active=True, externalId=f"0b6c0000-0000-4000-8000-{n:012}")
-    done = ground.run("reconcile", "careful", "--apply", expect=GUARD)
-    assert "guard deactivate" in done.stderr and "60 of" in done.stderr
-    assert ground.provider.writes() == []
-    ground.run("reconcile", "careful", "--apply", "--release", "deactivate=60", "--reason", "they left")
-    assert len(ground.provider.writes()) == 60 and not any(one(ground, f"left{n}")["active"] for n in range(60))
-
-
-def test_who_may_not_write_pushes_nothing(ground):
-    plan = ground.apply(AGAINST, "reader")
-    assert found(plan) == [] and {code for code, _ in found(plan, "refused")} == {"KB-R09"}
-    assert ground.provider.writes() == []
-
-
-# ---- what cannot be read
-
-def hide_half(document, query):
-    document["Resources"] = document["Resources"][::2]
-
-
-@pytest.mark.parametrize("what", ["users", "groups", "schemas", "token", "half"])
-def test_a_provider_that_cannot_be_read_whole(ground, what):
-    """Faults 14 to 16 and 29: exit 4, and nothing is written, there or here."""
-    ground.synced()
-    provider = ground.provider
-    if what == "half":
-        provider.bend = hide_half
-    elif what == "token":
-        provider.token = "renewed"
-    else:
-        provider.next(path=what.capitalize() + ("?" if what != "schemas" else ""), status=500)
-    done = ground.run("reconcile", "push", "--apply", expect=INCOMPLETE)
-    provider.token = TOKEN
-    assert "could not be read" in done.stderr and TOKEN not in done.stderr
-    assert provider.writes() == []
-
-
-def test_a_directory_that_is_away(ground):
-    ground.synced()
-    ground.slapd.process.stop()
-    ground.run("reconcile", "push", "--apply", expect=INCOMPLETE)
-    ground.slapd.process.start()
-    ground.admin = ground.view()
-    assert ground.provider.writes() == []
-
-
-# ---- a saved plan
-
-def test_what_changed_there_since_is_refused_and_the_rest_made(ground):
-    """Fault 38: If-Match."""
-    kim, lee = ground.user(), ground.user()
-    ground.synced()
-    for user in (kim, lee):
-        ground.scim.patch(f"/Users/{user['id']}", ("replace", "title", "Boss")).expect(200)
-    saved = str(ground.folder / "saved.plan")
-    ground.run("reconcile", "push", "--save", saved, expect=PLANNED)
-    moved = one(ground, kim["userName"])
-    ground.provider.touch("Users", moved)
-    plan = ground.plan("push", AGAINST, "--plan", saved, "--apply")
-    assert [(line["code"], line["userName"]) for line in plan["lines"] if line["state"] == "conflict"] == [("KB-C217", kim["userName"])]
-    assert one(ground, lee["userName"])["title"] == "Boss" and "title" not in moved
-
-
-def test_without_versions_what_is_changed_must_be_as_it_was(ground):
-    ground.provider.can["etag"] = False
-    kim, lee = ground.user(title="x"), ground.user(title="x")
-    ground.synced()
-    for user in (kim, lee):
-        ground.scim.patch(f"/Users/{user['id']}", ("replace", "title", "Boss")).expect(200)
-    saved = str(ground.folder / "saved.plan")
-    ground.run("reconcile", "push", "--save", saved, expect=PLANNED)
-    one(ground, kim["userName"])["title"] = "somebody's"
-    ground.plan("push", AGAINST, "--plan", saved, "--apply")
-    assert one(ground, lee["userName"])["title"] == "Boss" and one(ground, kim["userName"])["title"] == "somebody's"
-
-
-# ---- answers that do not come
-
-@pytest.mark.parametrize("cut", ["before", "after"])
-@pytest.mark.parametrize("method", ["POST", "PATCH"])
-def test_an_answer_that_is_lost(ground, method, cut):
-    """Fault 2: the end is the same, and nothing is there twice."""
-    kim, lee = ground.user(), ground.user()
-    org = ground.organization([kim["id"]])
-    ground.synced()
-    ground.scim.patch(f"/Users/{kim['id']}", ("replace", "title", "Boss")).expect(200)
-    ground.scim.patch(f"/Groups/{org['id']}", ("add", "members", [{"value": lee["id"]}])).expect(200)
-    ground.user()
-    ground.provider.next(method=method, cut=cut)
-    ground.provider.next(method=method, cut=cut)
-    ground.apply(FINE, "push")
-    ground.provider.script.clear()
-    people, there = ground.there()
-    active, groups = ground.here()
-    assert set(people) == set(active.values()) and there == groups and people[kim["userName"]]["title"] == "Boss"
-    assert len(ground.provider.users) == len(active)
-
-
-def test_a_provider_that_goes_away_stops_the_run(ground):
-    ground.synced()
-    for _ in range(3):
-        ground.user()
-    ground.provider.next(method="POST", status=401, times=200)
-    done = ground.run("reconcile", "push", "--apply", expect=ERROR)
-    assert "renew it" in done.stderr and len(ground.provider.writes()) == 1
-    ground.provider.script.clear()
-    ground.apply(FINE, "push")
-
-
-# ---- taken back
-
-def test_undo(ground):
-    kim, lee = ground.user(title="Old"), ground.user()
-    org = ground.organization([kim["id"]])
-    ground.synced()
-    before = ground.there()
-    ground.scim.patch(f"/Users/{kim['id']}", ("replace", "title", "New")).expect(200)
-    ground.scim.patch(f"/Users/{lee['id']}", ("replace", "active", False)).expect(200)
-    ground.scim.patch(f"/Groups/{org['id']}", ("add", "members", [{"value": lee["id"]}]), ("remove", f'members[value eq "{kim["id"]}"]')).expect(200)
-    new = ground.user()
-    ground.organization([new["id"]])
-    run = ground.apply(FINE, "push")["run"]
-    assert ground.there() != before
-    text = ground.run("undo", run, expect=PLANNED).stdout
-    assert "the account there is deleted, unless it has changed since" in text
-    ground.run("undo", run, "--apply")
-    assert ground.there() == before
-
-
-def test_undo_of_what_moved_or_cannot_come_back(ground):
-    kim, gone = ground.user(title="Old"), ground.user()
-    ground.synced()
-    ground.scim.patch(f"/Users/{kim['id']}", ("replace", "title", "New")).expect(200)
-    run = ground.apply(FINE, "push")["run"]
-    ground.provider.touch("Users", one(ground, kim["userName"]))
-    assert "KB-C217" in ground.run("undo", run, "--apply", expect=AGAINST).stdout
-    assert one(ground, kim["userName"])["title"] == "New"
-    ground.scim.delete(f"/Users/{gone['id']}").expect(204)
-    ground.apply(FINE, "at-once")
-    run = ground.apply(FINE, "at-once")["run"]
-    assert gone["userName"] not in ground.there()[0]
-    assert "only a push can make a new one" in ground.run("undo", run, expect=AGAINST).stdout
 
 
 # ---- a bridge as the provider
