@@ -140,9 +140,9 @@ def test_the_head_of_a_column_sorts(signed, browser, sort, rows):
     signed(entries.MANAGER)
     browser.click(f"sort-{sort}")  # by e-mail it is already: the other way round
     browser.wait(lambda: query(browser).get("sort") == sort)
+    browser.settled()
     browser.wait(lambda: rows is None or browser.rows()[:len(rows)] == rows or set(browser.rows()[-2:]) == set(rows))
     assert len([th for th in browser.all("thead th[aria-sort]") if th.get_attribute("aria-sort") != "none"]) == 1
-    browser.settled()
     way = query(browser)["order"]
     browser.click(f"sort-{sort}")
     browser.wait(lambda: query(browser)["order"] != way)

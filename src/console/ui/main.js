@@ -74,6 +74,7 @@ async function start() {
     const content = session.status === 403 ? refused() : await (await page).show(start);
     if (mine !== turn) return;
     replace(main, content);
+    requestAnimationFrame(() => setTimeout(() => performance.mark("shown"))); // behind the paint: how long it took
   } catch (error) {
     if (mine !== turn) return;
     if (error.kind === "session" && location.pathname !== "/login") return location.reload();
