@@ -1,5 +1,5 @@
 """One attempt on every rule, sent in every other way: within a Bulk, in other letters, with keys said twice, by tokens of
-each kind and tokens that ended, by who is deactivated, with ids of another organization, with one side of a role made by
+each kind and tokens that ended, by who is deactivated, by a session of the page, with ids of another organization, with one side of a role made by
 the directory's administrator; and what people try in the directory itself."""
 
 import json
@@ -15,6 +15,7 @@ from kiopslab import site
 from lab import eventually
 from scim import KIOPS_ORGANIZATION, REFUSAL
 from test_people import is_nobody
+from visitor import Visitor
 
 BULK = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
 VPN = ("add", "permissions", ["vpn"])
@@ -63,7 +64,7 @@ def issuer():
 @pytest.fixture(scope="module")
 def ground(tmp_path_factory, issuer):
     oidc = f'oidc = {{ issuer = "{issuer.url}"; audience = "{AUDIENCE}"; claim = "sub"; matches = "userName"; }};'
-    lab = open_lab(tmp_path_factory.mktemp("across"), bridge={"auth": f"basic = true; {oidc}"})
+    lab = open_lab(tmp_path_factory.mktemp("across"), bridge={"auth": f"basic = true; {oidc}", "console": ""})
     yield lab
     lab.close()
 
@@ -96,6 +97,36 @@ def test_within_a_bulk(stage, number):
     said = [(int(o["status"]), o["response"].get(REFUSAL, {}).get("rule")) for o in done["Operations"]]
     assert said == [(status, refused_by and rule(refused_by))] * 2, done.text
     assert stage.everything() == before
+
+
+# ---- by a session of the page, which people alone have
+
+# Where an act is a token's: the person who comes closest.
+BY_PEOPLE = {
+    1: ("ada", *ACTS[1][1:]), 7: ("ada", *ACTS[7][1:]), 8: ("ada", *ACTS[8][1:]), 16: ("ada", ACTS[16][1], 403, 4),
+}
+OF_TOKENS = 20
+
+
+@pytest.fixture(scope="module")
+def visitors(ground, stage):
+    """Name -> who is signed in on the page."""
+    made = {}
+    for name in ("ada", "mina", "jun", "kim", "lee", "noa"):
+        made[name] = Visitor(ground.bridge)
+        made[name].sign_in(stage.world.mark + name, PASSWORD).expect(200)
+    return made
+
+
+@pytest.mark.parametrize("number", through("page", [n for n in ROWS if n != OF_TOKENS]))
+def test_by_a_session_of_the_page(stage, visitors, number):
+    """As through the person's SCIM door; and from another site, where the text of the session is missing, not at all."""
+    actor, request, status, refused_by = BY_PEOPLE.get(number, ACTS[number])
+    client = visitors[actor]
+    told, client.csrf = client.csrf, None
+    holds(stage, client, request, 403, None, {})
+    client.csrf = told
+    holds(stage, client, request, status, refused_by and rule(refused_by), {})
 
 
 # ---- the same said otherwise
