@@ -101,9 +101,9 @@ lint: $(TIDY) $(ALL_A) ## layers, pure symbols, banned symbols, sizes, headers, 
 
 E2E ?= tests/e2e
 WORKERS ?= 3# modules at once, each with directories and bridges of its own; 0: in one process, for pdb and -s
-# Killing and stopping at every step: part of check, not of the developer's loop.
+# Killing and stopping at every step, the page in a browser: part of check, not of the developer's loop.
 LONG := test_kill.py test_crash_points.py test_reconcile_kill_requests.py test_run.py test_check.py test_check_first.py test_check_deeds.py \
-        test_check_servers.py test_push_kill.py
+        test_check_servers.py test_push_kill.py test_page_access.py test_page_changes.py test_page_lists.py test_page_safety.py
 e2e: $(B)/kiops-bridge $(patsubst tests/tools/%.c,$(B)/tools/%,$(wildcard tests/tools/*.c)) ## real slapd, real bridge of this FLAVOR
 	@KIOPS_BIN=$(abspath $(B))/kiops-bridge KIOPS_TOOLS=$(abspath $(B))/tools \
 	PYTHONPATH=tests/conformance PYTHONHASHSEED=0 $(PYTHON) -m pytest -q -p no:cacheprovider -n $(WORKERS) --dist loadfile $(E2E)
@@ -148,6 +148,7 @@ bench: deps-check ## the table of speeds and build/bench.json; of reconciliation
 	$(BUILD)/release/tools/remote
 	@KIOPS_BIN=$(abspath $(BUILD))/release/kiops-bridge $(PYTHON) tests/bench/bench.py
 	@KIOPS_BIN=$(abspath $(BUILD))/release/kiops-bridge $(PYTHON) tests/bench/reconcile.py
+	@KIOPS_BIN=$(abspath $(BUILD))/release/kiops-bridge $(PYTHON) tests/bench/page.py
 
 PART ?= races kill properties
 soak: deps-check ## the long tests, never CI: make soak PART=races (ten runs of 8 minutes), kill, properties

@@ -9,6 +9,7 @@ MONITOR = "counts binds in slapd's cn=monitor"
 RETCODE = "has slapd answer a code by its overlay retcode"
 FEED = "is about the connection of a feed that tells"
 SLAPD = "starts slapd itself"
+PPOLICY = "has slapd tell by its overlay ppolicy when a password was changed"
 OVERLAY = "has slapd refuse a value by an overlay of its own"
 ODD_NAMES = "389-ds 2.3.1 with attribute uniqueness renames no entry whose name has an escape (operationsError)"
 SOCKET = "speaks of the directory's TCP address"
@@ -57,6 +58,7 @@ LEFT_OUT = {
         "test_extra_schemas.py::test_check_tells_what_the_server_cannot_hold": INSPECTED,
         "test_extra_schemas.py::test_certificates_live_in_ldap_where_they_are_mapped": "this server checks no certificate's syntax",
         "test_lock.py::test_check_says_that_the_server_does_not_know_the_mark": "it knows nsAccountLock",
+        "test_page_session.py::test_a_session_ends_with_the_password": PPOLICY,
         "test_people.py::test_a_burst_of_one_client_binds_once": MONITOR,
         "test_hostile_entries.py::*": IMPORT,
         "test_unicode_pairs.py::test_two_spellings*": "it compares spellings beyond ASCII in a way of its own",

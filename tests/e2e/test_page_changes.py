@@ -304,6 +304,18 @@ def test_the_settings_of_the_own_organization(lab, manager, team):
     assert group[KIOPS_ORGANIZATION]["joinPolicy"] == "open"
 
 
+def test_the_record_of_the_own_organization(lab, manager, team):
+    manager.action(team.worker, "permissions").click("switch-vpn")
+    assert manager.save() == ""
+    manager.click("record")
+    manager.wait(lambda: manager.all("#record-list li"))
+    newest = manager.one("#record-list li").text
+    assert "Granted vpn" in newest and team.display(team.worker) in newest and f"by {team.display(team.boss)}" in newest
+    assert not manager.one("#record-more").is_displayed()
+    manager.click("back")
+    manager.wait(lambda: team.worker in manager.rows())
+
+
 def test_a_person_asks_to_join(lab, first):
     user = lab.user(password=PASSWORD)
     first.forget().sign_in(user["userName"], PASSWORD, path="/me").click("join").pick("join-organization", "project a")

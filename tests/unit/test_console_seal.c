@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/own.h"
-#include "console/console.h"
+#include "console/internal.h"
 
 #define SECOND INT64_C(1000000)
 #define HOUR (3600 * SECOND)
@@ -143,6 +143,14 @@ static void one_kind_opens_as_no_other(void **state)
     assert_true(str_eq(back.state, t.state) && str_eq(back.nonce, t.nonce));
     assert_true(str_eq(back.verifier, t.verifier) && str_eq(back.next, STR("/users")));
     assert_false(console_try_open(g->console, g->arena, sealed, g->now + 600 * SECOND, &back));
+}
+
+static void each_kind_has_a_key_of_its_own(void **state)
+{
+    const struct ground *g = *state;
+    for (size_t i = 0; i < CONSOLE_KINDS; i++)
+        for (size_t k = 0; k < i; k++)
+            assert_memory_not_equal(g->console->keys[i], g->console->keys[k], CONSOLE_KEY);
 }
 
 static void what_is_drawn_is_never_the_same(void **state)
@@ -278,6 +286,7 @@ int main(void)
         TEST(clocks_of_two_bridges_may_differ_by_minutes_alone),
         TEST(another_key_opens_nothing),
         TEST(one_kind_opens_as_no_other),
+        TEST(each_kind_has_a_key_of_its_own),
         TEST(what_is_drawn_is_never_the_same),
         TEST(a_challenge_is_that_of_the_rfc),
         TEST(the_csrf_text_is_of_one_session),
