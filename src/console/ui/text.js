@@ -17,12 +17,15 @@ export function t(name, places = {}) {
 
 export const has = (name) => name in words;
 export const currentLanguage = () => language;
-export const number = (n) => new Intl.NumberFormat(language).format(n);
+// Formatters are dear to make and cheap to use.
+const made = {};
 
-export function date(text) {
-  return text ? new Intl.DateTimeFormat(language, {dateStyle: "medium"}).format(new Date(text)) : t("none");
+function formatter(kind, style) {
+  const key = `${kind.name} ${language} ${JSON.stringify(style)}`;
+  return (made[key] ??= new kind(language, style));
 }
 
-export function dateTime(text) {
-  return text ? new Intl.DateTimeFormat(language, {dateStyle: "medium", timeStyle: "short"}).format(new Date(text)) : t("none");
-}
+export const number = (n) => formatter(Intl.NumberFormat, {}).format(n);
+const time = (text, style) => (text ? formatter(Intl.DateTimeFormat, style).format(new Date(text)) : t("none"));
+export const date = (text) => time(text, {dateStyle: "medium"});
+export const dateTime = (text) => time(text, {dateStyle: "medium", timeStyle: "short"});
