@@ -3,6 +3,7 @@
  * before and after (request.c sends one).
  */
 #include "base/log.h"
+#include "directory/mapping.h"
 #include "directory/request.h"
 
 /* ---- what must hold, where a change cannot carry it: read just before, and looked at after it */
@@ -200,20 +201,71 @@ static bool run_rename(struct directory_conn *c, struct arena *a, struct change 
     return change_send(c, a, change, result, err);
 }
 
+/* ---- a server whose uniqueness looks at values, and at no rename */
+
+/* The new name as a value of the entry; none where it is named by something else. */
+static void name_value(const struct directory *d, const struct directory_target *t,
+                       enum directory_mod_op op, struct directory_mods *mods)
+{
+    bool shared;
+    const char *attr = arena_cstr(mods->arena, d->config->directory.users.rdn);
+    struct str name = mapping_rdn_value(mods->arena, t->new_rdn, attr, &shared);
+    if (name.len)
+        directory_mods_one(mods, op, attr, name);
+}
+
+/* Refused where another has it. One that the entry had before: DONE, with that code. */
+static bool claim_name(struct directory_conn *c, struct arena *a, const struct directory_target *t,
+                       struct directory_result *result, struct error *err)
+{
+    const struct directory_target who = {.dn = t->dn, .id = t->id};
+    struct directory_mods mods;
+    directory_mods_init(&mods, a);
+    name_value(c->directory, t, DIRECTORY_ADD, &mods);
+    *result = (struct directory_result){.outcome = DIRECTORY_DONE};
+    if (mods.count && !directory_modify(c, &who, &mods, result, err))
+        return false;
+    if (result->code == LDAP_TYPE_OR_VALUE_EXISTS)
+        result->outcome = DIRECTORY_DONE;
+    return true;
+}
+
+static void give_name_back(struct directory_conn *c, struct arena *a,
+                           const struct directory_target *t)
+{
+    const struct directory_target who = {.dn = t->dn, .id = t->id};
+    struct directory_result result = {0};
+    struct error why = ERROR_INIT;
+    struct directory_mods mods;
+    directory_mods_init(&mods, a);
+    name_value(c->directory, t, DIRECTORY_DELETE, &mods);
+    if (mods.count && !directory_modify(c, &who, &mods, &result, &why))
+        LOG_WARN("name_kept", LOG_S("id", t->id), LOG_C("reason", why.detail));
+}
+
 bool directory_rename(struct directory_conn *c, struct arena *a, const struct directory_target *t,
                       struct directory_result *result, struct error *err)
 {
     struct directory_target place = {.dn = t->dn, .want_post = true};
     if (!assertion_holds(c, a, t, result, err))
         return false;
+    bool unseen = directory_server(c->directory)->renames_unseen && t->keep_old_rdn;
     if (result->outcome == DIRECTORY_LOST)
         return true;
+    if (unseen && !claim_name(c, a, t, result, err))
+        return false;
+    if (unseen && result->outcome != DIRECTORY_DONE)
+        return true;
+    bool given = unseen && result->code != LDAP_TYPE_OR_VALUE_EXISTS;
     struct change change = change_of(c->directory, a, DIRECTORY_OP_RENAME, &place);
     change.new_rdn = arena_cstr(a, t->new_rdn);
     if (t->new_superior.len)
         change.new_superior = arena_cstr(a, t->new_superior);
     change.keep_old_rdn = t->keep_old_rdn;
-    if (!run_rename(c, a, &change, result, err))
+    bool answered = run_rename(c, a, &change, result, err);
+    if (given && result->outcome != DIRECTORY_DONE && result->outcome != DIRECTORY_UNKNOWN)
+        give_name_back(c, a, t);
+    if (!answered)
         return false;
     if (result->outcome == DIRECTORY_DONE && met_another(&change, t) && result->post)
         return rename_back(c, a, t, result, err);

@@ -242,6 +242,7 @@ struct directory_server {
     int locked;                  /* how it refuses who is locked, beside invalidCredentials; or 0 */
     bool asserts;                /* RFC 4528: a change can carry what must hold */
     bool tells;                  /* RFC 4533, with entryUUIDs */
+    bool renames_unseen;         /* its uniqueness looks at values, and at no rename */
 };
 const struct directory_server *directory_server(const struct directory *d);
 /* entryUSN so that it compares as text; STR_NONE: not to be trusted. */

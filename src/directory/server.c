@@ -9,7 +9,9 @@ static const char *const ds389_identity[] = {"entryUUID", "entryCSN", "entryUSN"
 static const struct directory_server servers[] = {
     [CONFIG_OPENLDAP] = {.identity = slapd_identity, .asserts = true, .tells = true},
     /* Its content synchronisation names entries by nsUniqueId, which is not the id. */
-    [CONFIG_389DS] = {.identity = ds389_identity, .locked = LDAP_UNWILLING_TO_PERFORM},
+    [CONFIG_389DS] = {.identity = ds389_identity,
+                      .locked = LDAP_UNWILLING_TO_PERFORM,
+                      .renames_unseen = true},
     [CONFIG_PLAIN] = {.identity = slapd_identity, .asserts = true, .tells = true},
 };
 
