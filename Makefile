@@ -140,7 +140,7 @@ check-poll: deps-check ## the end-to-end tests on a slapd that does not tell its
 
 directories: deps-389 ## the end-to-end tests on every kind of directory, and a table at the end
 	@$(MAKE) --no-print-directory -j2 FLAVOR=asan all
-	@failed=; for d in slapd slapd-poll 389ds; do \
+	@failed=; for d in slapd slapd-poll 389ds plain; do \
 	KIOPS_DIRECTORY=$$d $(MAKE) --no-print-directory FLAVOR=asan e2e || failed="$$failed $$d"; done; test -z "$$failed"
 
 bench: deps-check ## the table of speeds and build/bench.json; of reconciliation build/bench-reconcile.json

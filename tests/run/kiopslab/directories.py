@@ -12,11 +12,11 @@ def slapd_that_is_polled(*place, **settings):
     return Slapd(*place, **{"tells": False, **settings})
 
 
-# Plain mode will be one more.
 KINDS = {
     "slapd": Slapd,  # with syncprov: it tells what changes
     "slapd-poll": slapd_that_is_polled,
     "389ds": Ds389,
+    "plain": Slapd,  # of the end-to-end tests those of plain mode alone, which take our schema out themselves
 }
 
 
