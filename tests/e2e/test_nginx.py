@@ -11,6 +11,7 @@ import uuid
 
 import pytest
 from faults import configure, metric
+from kiopslab import entries
 from lab import eventually
 from nginx import NAME, Nginx
 from scim import JSON, PATCH, USER, Answer, Scim
@@ -22,7 +23,7 @@ from test_scim_transport import is_error
 @pytest.fixture(scope="module")
 def site_lab(tmp_path_factory):
     from lab import Lab
-    made = Lab(tmp_path_factory.mktemp("lab"))
+    made = Lab(tmp_path_factory.mktemp("lab"), bridge={"console": ""})
     made.bridge.process.stop()
     port = urllib.parse.urlsplit(made.bridge.url).port
     configure(made.bridge, f'public_url = "http://127.0.0.1:{port}"', f'public_url = "https://{NAME}"')
@@ -203,6 +204,26 @@ def test_nothing_else_of_the_bridge_is_reached(client, front):
     for path in ("/metrics", "/livez", "/readyz", "/", "/other"):
         answer = client.raw(f"GET {path} HTTP/1.1\r\nHost: {NAME}\r\nConnection: close\r\n\r\n".encode())
         assert answer.startswith(b"HTTP/1.1 404 ") and b'"status":"404"' in answer, answer
+
+
+def ask(client, method, path, body=b"", **headers):
+    lines = [f"{method} {path} HTTP/1.1", f"Host: {NAME}", "Connection: close", f"Content-Length: {len(body)}",
+             *(f"{name.replace('_', '-')}: {value}" for name, value in headers.items())]
+    head, _, text = client.raw("\r\n".join(lines).encode() + b"\r\n\r\n" + body).partition(b"\r\n\r\n")
+    return head.decode(), text.decode()
+
+
+def test_the_page_passes_and_a_session_with_it(client):
+    login = json.dumps({"userName": entries.MANAGER, "password": entries.SAMPLE_PASSWORD}).encode()
+    head, _ = ask(client, "POST", "/login", login, Content_Type="application/json", X_Kiops_Csrf="page")
+    assert head.startswith("HTTP/1.1 200 ")
+    cookie = re.search(r"(?im)^set-cookie: (__Host-kiops=[^;]+);.* Secure", head)[1]
+    for path in ("/users", "/permissions", "/me"):
+        head, page = ask(client, "GET", path, Cookie=cookie)
+        assert head.startswith("HTTP/1.1 200 ") and "content-security-policy" in head.lower(), head
+    script = re.search(r'src="(/ui/[^"]+)"', page)[1]
+    assert ask(client, "GET", script)[0].startswith("HTTP/1.1 200 ")
+    assert ask(client, "GET", "/users")[0].startswith("HTTP/1.1 401 ")
 
 
 def test_a_large_patch_passes(client, ground):
