@@ -120,6 +120,15 @@ int directory_link_open(struct directory *d, size_t server, int64_t deadline, LD
 int directory_link_bind(LDAP *ld, const struct directory_login *who, int64_t deadline);
 void directory_link_close(LDAP *ld);
 
+/* ---- handshake.c: TLS in time */
+struct directory_handshake {
+    int64_t deadline;
+    bool never_blocks; /* the socket, by now */
+};
+/* Before ldap_connect(). `h` must last until the end, which is called whatever came of it. */
+MUST_CHECK bool directory_handshake_begin(LDAP *ld, struct directory_handshake *h);
+bool directory_handshake_end(LDAP *ld); /* false: there was none to end */
+
 /* ---- servers.c */
 struct directory_link {
     LDAP *ld;

@@ -162,19 +162,29 @@ static int start_tls(LDAP *ld, int64_t deadline)
     return code == LDAP_SUCCESS && !never_block(ld) ? LDAP_CONNECT_ERROR : code;
 }
 
+static int connect_handle(const struct directory *d, const char *uri, int64_t deadline, LDAP *ld)
+{
+    int code = ldap_connect(ld);
+    if (code == LDAP_SUCCESS && !(never_block(ld) && read_ahead(ld)))
+        code = LDAP_CONNECT_ERROR;
+    if (code == LDAP_SUCCESS && wants_start_tls(d, uri))
+        code = start_tls(ld, deadline);
+    return code;
+}
+
 static int open_handle(const struct directory *d, const char *uri, enum tls tls, int64_t deadline,
                        LDAP **out)
 {
+    struct directory_handshake handshake = {.deadline = deadline};
     int code = ldap_initialize(out, uri);
-    if (code == LDAP_SUCCESS && !set_options(d, *out, tls, deadline))
+    if (code == LDAP_SUCCESS && !(set_options(d, *out, tls, deadline) &&
+                                  (tls == TLS_NONE || directory_handshake_begin(*out, &handshake))))
         code = LDAP_LOCAL_ERROR;
-    if (code == LDAP_SUCCESS)
-        code = ldap_connect(*out);
-    if (code == LDAP_SUCCESS && !(never_block(*out) && read_ahead(*out)))
-        code = LDAP_CONNECT_ERROR;
-    if (code == LDAP_SUCCESS && wants_start_tls(d, uri))
-        code = start_tls(*out, deadline);
-    return code;
+    if (code != LDAP_SUCCESS)
+        return code;
+    code = connect_handle(d, uri, deadline, *out);
+    bool ended = tls == TLS_NONE || directory_handshake_end(*out);
+    return code == LDAP_SUCCESS && !ended ? LDAP_LOCAL_ERROR : code;
 }
 
 /* ---- the server's certificate */

@@ -44,9 +44,10 @@ def ber_end(data, at):
 
 
 def operation(message, names):
+    """"other" also of what is no LDAP message: TLS, once it has begun."""
     _, content = ber_end(message, 0)
-    behind_id, _ = ber_end(message, content)
-    return names.get(message[behind_id], "other")
+    behind_id, _ = ber_end(message, content) or (len(message), None)
+    return names.get(message[behind_id], "other") if behind_id < len(message) else "other"
 
 
 def result(request, code):
@@ -168,12 +169,11 @@ class FaultProxy:
         """False when the connection ends here."""
         name = operation(message, REQUESTS if direction == "request" else ANSWERS)
         with self.lock:
-            sprung = [trap for trap in self.traps[direction] if trap.catches(name)]
-        for trap in sprung:
-            if trap.action:
-                trap.action()
-            if trap.cuts:
-                return False
+            trap = next((trap for trap in self.traps[direction] if trap.catches(name)), None)
+        if trap and trap.action:
+            trap.action()
+        if trap and trap.cuts:
+            return False
         if direction == "request":
             self.seen.append(name)
             sink.sendall(message)

@@ -3,12 +3,16 @@ without a restart."""
 
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
+import threading
+import time
 from pathlib import Path
 
 import pytest
 from certs import Authority
+from faultproxy import result
 from faults import SHORT, configure, live, log_since, metric, unavailable
 from kiopslab import site
 from lab import Lab, eventually
@@ -118,6 +122,53 @@ def test_06_a_reset_while_tls_begins_is_no_reason_for_clear_text(encrypted, cut)
         lab.bridge.process.stop()
         configure(lab.bridge, f'"{lab.proxy.uri}", "{lab.slapd.uri}"', f'"{lab.slapd.uri}"')
         lab.bridge.process.start()
+
+
+class Silent:
+    """Takes connections, says yes to StartTLS where it is asked for, and nothing in the handshake."""
+
+    def __init__(self, way):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.uri = f"{'ldaps' if way == 'ldaps' else 'ldap'}://127.0.0.1:{self.listener.getsockname()[1]}"
+        self.way, self.taken = way, []
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        try:
+            while True:
+                self.taken.append(self.listener.accept()[0])
+                if self.way == "start_tls":
+                    self.taken[-1].sendall(result(self.taken[-1].recv(4096), 0))
+        except OSError:
+            pass
+
+    def close(self):
+        for one in (self.listener, *self.taken):
+            one.close()
+
+
+@pytest.mark.parametrize("way", ["start_tls", "ldaps"])
+def test_06_a_server_that_is_silent_in_the_handshake_costs_its_time_and_no_more(encrypted, way):
+    """The next one is read from, a write is 503 in time, and nothing spins meanwhile."""
+    lab, user, silent = encrypted.lab, encrypted.lab.user(), Silent(way)
+    lab.bridge.process.stop()
+    configure(lab.bridge, f'"{lab.slapd.uri}"', f'"{silent.uri}", "{lab.slapd.uri}"')
+    try:
+        lab.bridge.process.start()
+        eventually(lambda: metric(lab.bridge, "kiops_ldap_server") == 1)
+        used, began = processor_s(lab), time.monotonic()
+        unavailable(lambda: set_name(lab, user, "Unsaid"))
+        assert silent.taken and processor_s(lab) - used < (time.monotonic() - began) / 2
+    finally:
+        lab.bridge.process.stop()
+        silent.close()
+        configure(lab.bridge, f'"{silent.uri}", "{lab.slapd.uri}"', f'"{lab.slapd.uri}"')
+        lab.bridge.process.start()
+
+
+def processor_s(lab):
+    fields = Path(f"/proc/{lab.bridge.process.pid()}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def test_28_a_directory_that_takes_no_clear_text_is_a_refusal_to_start(encrypted):
