@@ -293,6 +293,46 @@ def test_a_member_is_added_without_a_request(lab, admin, team):
     assert team.membership(user["userName"])["role"] == "Member"
 
 
+# ---- what is gone, and what was only typed
+
+def focused(browser):
+    return browser.driver.execute_script("return document.activeElement.id")
+
+
+def test_the_keyboard_goes_on_where_a_row_is_gone(lab, manager, team):
+    manager.action(team.worker, "remove")
+    assert manager.save() == ""
+    manager.wait(lambda: team.worker not in manager.rows())
+    assert focused(manager) == "main"
+    name = ask(lab, team)
+    manager.open("/users?tab=pending").action(name, "approve")
+    manager.wait(lambda: manager.all("#empty"))
+    assert focused(manager) == "main"
+
+
+def test_the_last_row_of_the_last_page_leaves_the_page_before(lab, first):
+    boss, people = lab.user(password=PASSWORD, emails=[{"value": f"a{lab.number()}@example.org"}]), [lab.user(emails=[{"value": f"a{n}@example.org"}]) for n in range(24)]
+    last = lab.user(emails=[{"value": f"z{lab.number()}@example.org"}])
+    lab.organization(managers=[boss["id"]], members=[p["id"] for p in [*people, last]])
+    first.forget().sign_in(boss["userName"], PASSWORD, path="/users?page=2")
+    assert first.rows() == [last["userName"]]
+    first.action(last["userName"], "remove")
+    assert first.save() == ""
+    first.wait(lambda: len(first.rows()) == 25)
+    assert first.text("#count") == "1–25 of 25" and "page=" not in first.driver.current_url
+
+
+def test_who_was_chosen_and_then_typed_over_is_not_added(lab, admin, team):
+    """What stands in the field is what is meant."""
+    chosen = lab.user(displayName=f"Chosen {lab.number()}")
+    admin.open(team.path).click("add-member").pick("person", chosen["displayName"])
+    assert admin.one("#person").get_attribute("value") == chosen["displayName"]
+    admin.type("person", "Somebody else\t")
+    assert "choose one from the list" in admin.save()
+    admin.click("dialog-cancel")
+    assert lab.scim.get(f"/Memberships/{team.group['id']}.{chosen['id']}").status == 404
+
+
 # ---- organization, asking, signing up, signing out
 
 def test_the_settings_of_the_own_organization(lab, manager, team):

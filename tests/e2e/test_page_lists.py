@@ -257,3 +257,18 @@ def test_hints(lab, shared):
     assert "has no active Manager" in shared.text("#hints")
     shared.open(f"/users?org={group_id(lab, 'Project A')}")
     assert "The oldest request has been waiting for" in shared.text("#hints")
+
+
+# ---- addresses that nobody made here
+
+@pytest.mark.parametrize("path", ["/users?page=999", "/users?page=999&tab=pending", "/permissions?page=999", "/users?sort=constructor&order=descending",
+                                  "/users?sort=__proto__", "/users?view=constructor", "/users?status=other", "/users?tab=toString"])
+def test_an_address_that_means_nothing_shows_what_there_is(signed, browser, path):
+    signed(entries.MANAGER, path)
+    assert browser.rows() and not browser.all("#failed")
+
+
+@pytest.mark.parametrize("organization", ["..", ".", "../Users", "x"])
+def test_no_organization_of_that_name_is_said(signed, browser, organization):
+    signed(entries.PLATFORM_ADMIN, f"/users?org={organization}")
+    assert "does not exist" in browser.text("#failed")

@@ -21,14 +21,16 @@ export function say(text) {
   requestAnimationFrame(() => { live.textContent = text; });
 }
 
-// Puts new content in place of the old and leaves the focus on the element of the same id.
+// Puts new content in place of the old and leaves the focus on the element of the same id; where that one is gone, on
+// `parent`, so that the keyboard does not begin anew at the top.
 export function replace(parent, ...children) {
   const active = document.activeElement;
-  const id = parent.contains(active) ? active.id : "";
+  const inside = parent.contains(active);
+  const id = inside ? active.id : "";
   const caret = id && "selectionStart" in active ? active.selectionStart : null;
   parent.replaceChildren(...children.flat(Infinity).filter(Boolean));
   const again = id && byId(id);
-  if (!again) return;
+  if (!again) return void (inside && parent.focus({preventScroll: true}));
   again.focus({preventScroll: true});
   if (caret !== null && again.type !== "email") again.setSelectionRange?.(caret, caret);
 }

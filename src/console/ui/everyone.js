@@ -2,12 +2,13 @@
 
 import {h, button} from "./dom.js";
 import {t, date} from "./text.js";
-import {scim, quote, USER} from "./api.js";
+import {quote, USER} from "./api.js";
 import {go, place} from "./place.js";
-import {PAGE, empty, filter, order, pageNumber, pager, search, table} from "./table.js";
+import {empty, filter, load, order, pager, search, table} from "./table.js";
+import {STATES} from "./members.js";
 import {addUser, editProfile} from "./changes.js";
 
-const SORTS = {name: "displayName", email: "emails.value", user: "userName", created: "meta.created"};
+const SORTS = {__proto__: null, name: "displayName", email: "emails.value", user: "userName", created: "meta.created"};
 
 function query([sort, way]) {
   const {q, status, role} = place();
@@ -15,10 +16,10 @@ function query([sort, way]) {
   return {
     attributes: `userName,displayName,emails,active,meta.created,${USER}`,
     filter: [text && `(userName co ${text} or displayName co ${text} or emails.value co ${text})`,
-      status && `active eq ${status === "active"}`,
+      STATES.includes(status) && `active eq ${status === "active"}`,
       role === "PlatformAdmin" && `${USER}:platformRole eq "PlatformAdmin"`,
       ["Manager", "Member"].includes(role) && `${USER}:memberships.role eq ${quote(role)}`].filter(Boolean).join(" and "),
-    sortBy: SORTS[sort] || SORTS.name, sortOrder: way, count: PAGE, startIndex: (pageNumber() - 1) * PAGE + 1,
+    sortBy: SORTS[sort] || SORTS.name, sortOrder: way,
   };
 }
 
@@ -32,7 +33,7 @@ function roles(user) {
 
 export async function show(_, again) {
   const sorted = order(["name", "ascending"]);
-  const found = await scim.get("/Users", query(sorted));
+  const found = await load("/Users", query(sorted));
   const items = found.Resources || [];
   const chosen = place().q || place().status || place().role;
   const name = (user) => user.displayName || user.userName;

@@ -21,12 +21,17 @@ async function choose(language) {
   await start();
 }
 
+function warn(text) {
+  byId("alert").textContent = text;
+  byId("alert").classList.toggle("hidden", !text);
+}
+
 async function signOut() {
   try {
     await call("POST", "/logout", {});
   } catch (error) {
     if (error.kind !== "session") {
-      byId("alert").textContent = explain(error);
+      warn(explain(error));
       return;
     }
   }
@@ -86,7 +91,7 @@ async function start() {
 }
 
 whenMoved(start);
-addEventListener("offline", () => { byId("alert").textContent = t("offline"); byId("alert").classList.remove("hidden"); });
-addEventListener("online", () => { byId("alert").textContent = ""; byId("alert").classList.add("hidden"); });
+addEventListener("offline", () => warn(t("offline")));
+addEventListener("online", () => warn(""));
 await loadWords(wantedLanguage());
 await start();

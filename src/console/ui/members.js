@@ -2,14 +2,15 @@
 
 import {h, button} from "./dom.js";
 import {t, date} from "./text.js";
-import {session, scim, quote} from "./api.js";
+import {session, quote} from "./api.js";
 import {go, place} from "./place.js";
-import {PAGE, empty, filter, order, pageNumber, pager, search, table} from "./table.js";
+import {empty, filter, load, order, pager, search, table} from "./table.js";
 import {addMember, changePermissions, changeRole, editProfile, removeMember} from "./changes.js";
 
 export const PERMISSIONS = ["infra", "service", "backup", "device", "database", "vpn", "audit"];
+export const STATES = ["active", "inactive"];
 export const ROLES = ["PlatformAdmin", "Manager", "Member"];
-const SORTS = {name: "user.display", email: "user.email", role: "role", joined: "joinDate"};
+const SORTS = {__proto__: null, name: "user.display", email: "user.email", role: "role", joined: "joinDate"};
 
 export const nameOf = (one) => one.user.display || one.user.userName;
 export const isSelf = (one) => one.user.value === session.user;
@@ -22,8 +23,8 @@ export function query(organization, status, sorts, [sort, way]) {
     filter: [`organization.value eq ${quote(organization.id)} and status eq ${quote(status)}`,
       text && `(user.email co ${text} or user.display co ${text} or user.userName co ${text})`,
       ROLES.includes(role) && `role eq ${quote(role)}`,
-      active && `user.active eq ${active === "active"}`].filter(Boolean).join(" and "),
-    sortBy: sorts[sort] || sorts.email, sortOrder: way, count: PAGE, startIndex: (pageNumber() - 1) * PAGE + 1,
+      STATES.includes(active) && `user.active eq ${active === "active"}`].filter(Boolean).join(" and "),
+    sortBy: sorts[sort] || sorts.email, sortOrder: way,
   };
 }
 
@@ -66,7 +67,7 @@ function actions(one, again) {
 
 export async function show(organization, again) {
   const sorted = order(["email", "ascending"]);
-  const found = await scim.get("/Memberships", query(organization, "active", SORTS, sorted));
+  const found = await load("/Memberships", query(organization, "active", SORTS, sorted));
   const items = found.Resources || [];
   const chosen = place().q || place().role || place().status;
   const columns = [

@@ -45,15 +45,20 @@ function entry(one) {
 
 export async function record(organization) {
   const list = h("ol", {class: "record", id: "record-list"});
-  const more = button(t("record.more"), () => load(), {id: "record-more"});
+  const none = h("p", {class: "empty", id: "empty"}, t("record.empty"));
+  const problem = h("p", {class: "problem", role: "alert", id: "record-problem"});
   let before = "";
   const load = async () => {
     const found = await call("GET", `/ui/audit?organization=${encodeURIComponent(organization.id)}${before && `&before=${encodeURIComponent(before)}`}`);
     list.append(...found.records.map(entry));
     before = found.next || "";
     more.hidden = !before;
+    none.hidden = before !== "" || list.children.length > 0;
   };
+  const more = button(t("record.more"), async () => {
+    problem.textContent = "";
+    await load().catch((error) => { problem.textContent = explain(error); });
+  }, {id: "record-more"});
   await load();
-  return [back(), h("h1", {}, `${t("record.title")}: ${organization.name}`), h("p", {class: "hint"}, t("record.text")),
-    list.children.length ? list : h("p", {class: "empty", id: "empty"}, t("record.empty")), more];
+  return [back(), h("h1", {}, `${t("record.title")}: ${organization.name}`), h("p", {class: "hint"}, t("record.text")), list, none, problem, more];
 }

@@ -4,11 +4,11 @@ import {h, button, ask, say} from "./dom.js";
 import {t, dateTime} from "./text.js";
 import {scim, explain, Problem} from "./api.js";
 import {go, place} from "./place.js";
-import {empty, filter, order, pager, search, table} from "./table.js";
+import {empty, filter, load, order, pager, search, table} from "./table.js";
 import {isSelf, nameOf, query} from "./members.js";
 import {whoIs} from "./changes.js";
 
-const SORTS = {email: "user.email", name: "user.display", requested: "requestedAt"};
+const SORTS = {__proto__: null, email: "user.email", name: "user.display", requested: "requestedAt"};
 
 async function approve(one, again) {
   try {
@@ -36,7 +36,7 @@ function actions(one, again) {
 
 export async function show(organization, again) {
   const sorted = order(["requested", "ascending"]);
-  const found = await scim.get("/Memberships", query(organization, "pending", SORTS, sorted));
+  const found = await load("/Memberships", query(organization, "pending", SORTS, sorted));
   organization.pending = place().q || place().status ? organization.pending : found.totalResults;
   const items = found.Resources || [];
   const chosen = place().q || place().status;

@@ -2,14 +2,14 @@
 
 import {h, button, byId, say} from "./dom.js";
 import {t, number} from "./text.js";
-import {session, scim, explain} from "./api.js";
+import {session, explain} from "./api.js";
 import {go, place} from "./place.js";
-import {empty, filter, order, pager, search, table} from "./table.js";
+import {empty, filter, load, order, pager, search, table} from "./table.js";
 import {PERMISSIONS, ROLES, nameOf, query, whyNoPermissions} from "./members.js";
 import {setPermissions, whoIs} from "./changes.js";
 import {choose, which} from "./users.js";
 
-const SORTS = {name: "user.display", email: "user.email", role: "role", joined: "joinDate"};
+const SORTS = {__proto__: null, name: "user.display", email: "user.email", role: "role", joined: "joinDate"};
 
 const boxes = (one) => [...document.querySelectorAll(`input[data-of="${one.user.value}"]`)];
 const wanted = (one) => boxes(one).filter((box) => box.checked).map((box) => box.value);
@@ -52,7 +52,7 @@ export async function show(again) {
   const {choices, organization} = await choose();
   if (!organization) return [h("h1", {}, t("permissions.title")), h("p", {class: "empty"}, t(session.admin ? "users.no.organization" : "users.none"))];
   const sorted = order(["name", "ascending"]);
-  const found = await scim.get("/Memberships", query(organization, "active", SORTS, sorted));
+  const found = await load("/Memberships", query(organization, "active", SORTS, sorted));
   const items = found.Resources || [];
   const columns = [
     {title: t("column.name"), sort: "name", cell: (one) => [nameOf(one), h("span", {class: "hint"}, ` ${one.role}`), whyNoPermissions(one) && h("p", {class: "hint", "data-why": ""}, whyNoPermissions(one))]},

@@ -2,6 +2,7 @@
 
 import {h, button} from "./dom.js";
 import {t, number} from "./text.js";
+import {scim} from "./api.js";
 import {address, follow, go, place} from "./place.js";
 
 export const PAGE = 25;
@@ -47,9 +48,22 @@ export function table({caption, columns, items, sorted, row = () => ({})}) {
 
 export const pageNumber = () => Math.max(1, Math.min(1e6, Number.parseInt(place().page, 10) || 1));
 
+const lastPage = (total) => Math.max(1, Math.ceil(total / PAGE));
+
+// The page of that list which the address names. Behind the last one, after a removal or by an old link, it is the last one.
+export async function load(path, query) {
+  const now = pageNumber();
+  const of = (page) => scim.get(path, {...query, count: PAGE, startIndex: (page - 1) * PAGE + 1});
+  const found = await of(now);
+  const last = lastPage(found.totalResults);
+  if (now <= last || now !== pageNumber()) return found;
+  history.replaceState(null, "", address({page: last === 1 ? undefined : last}));
+  return of(last);
+}
+
 export function pager(total) {
   const now = pageNumber();
-  const last = Math.max(1, Math.ceil(total / PAGE));
+  const last = lastPage(total);
   const from = (now - 1) * PAGE + 1;
   const step = (page, name, enabled) => (enabled
     ? h("a", {href: address({page: page === 1 ? undefined : page}), onclick: follow, class: "button", id: `page-${name}`, rel: name}, t(`page.${name}`))

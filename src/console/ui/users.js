@@ -2,7 +2,7 @@
 
 import {h, byId, field, button, say} from "./dom.js";
 import {t, number} from "./text.js";
-import {session, scim, me, quote, explain, USER, ORGANIZATION} from "./api.js";
+import {Problem, session, scim, me, quote, explain, USER, ORGANIZATION} from "./api.js";
 import {address, follow, go, place} from "./place.js";
 import * as members from "./members.js";
 import * as pending from "./pending.js";
@@ -31,6 +31,7 @@ export async function choose() {
   const choices = session.admin ? [] : await managed();
   const id = wanted || (choices[0] || (session.admin ? (await firstOfAll())[0] : undefined))?.id;
   if (!id) return {organization: null, choices};
+  if (!/^[\w-]+$/.test(id)) throw new Problem("refused", "", {status: 404}); // "..", which is another path
   const group = await scim.get(`/Groups/${encodeURIComponent(id)}`, {attributes: GROUP});
   const more = group[ORGANIZATION] || {};
   return {choices, organization: {id: group.id, name: group.displayName, description: more.description || "", policy: more.joinPolicy || "closed",
@@ -44,7 +45,8 @@ function chooser(choices, organization) {
       choices.map((one) => h("option", {value: one.id, selected: one.id === organization?.id}, one.name))));
 }
 
-// Type to find: an input with a list below it (the combobox pattern of ARIA).
+// Type to find: an input with a list below it (the combobox pattern of ARIA). `take` gets what was chosen, and null when
+// something else is typed after that.
 export function finder({id, label, find, take, value = ""}) {
   const list = h("ul", {id: `${id}-list`, role: "listbox", "aria-label": label, class: "choices", hidden: true});
   const input = h("input", {id, type: "text", role: "combobox", "aria-expanded": "false", "aria-controls": list.id,
@@ -78,7 +80,7 @@ export function finder({id, label, find, take, value = ""}) {
     input.setAttribute("aria-expanded", "true");
     say(t("find.count", {count: number(found.length)}));
   };
-  input.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(look, 150); });
+  input.addEventListener("input", () => { take(null); clearTimeout(timer); timer = setTimeout(look, 150); });
   input.addEventListener("focus", () => { input.select(); look(); });
   input.addEventListener("blur", close);
   input.addEventListener("keydown", (event) => {
@@ -98,7 +100,7 @@ async function findOrganizations(text) {
 export function which(choices, organization) {
   if (session.admin)
     return finder({id: "organization", label: t("organization.find"), value: organization?.name || "", find: findOrganizations,
-      take: (one) => go({org: one.id, page: undefined, q: undefined})});
+      take: (one) => one && go({org: one.id, page: undefined, q: undefined})});
   return choices.length > 1 && chooser(choices, organization);
 }
 
@@ -175,7 +177,7 @@ function watch(organization) {
 
 // ---- the page
 
-const VIEWS = {settings: "settings", record: "record"};
+const VIEWS = {__proto__: null, settings: "settings", record: "record"};
 
 export async function show(again) {
   const {choices, organization} = await choose();
