@@ -1,6 +1,6 @@
 #include "http/page.h"
 
-static bool is_read(enum http_method m)
+bool http_reads(enum http_method m)
 {
     return m == HTTP_GET || m == HTTP_HEAD || m == HTTP_OPTIONS;
 }
@@ -94,7 +94,7 @@ static void find_inside(struct http_request *r)
 static bool is_open(const struct http_request *r)
 {
     return r->route && r->route->discovery && r->server->config->server.public_discovery &&
-           is_read(r->method);
+           http_reads(r->method);
 }
 
 enum http_next http_admit(struct http_request *r, struct directory_conn *conn)

@@ -80,6 +80,27 @@ try {
     struct str account, address;
 };
 
+static bool slow_down(struct http_request *r, int wait_s)
+{
+    error_set(&r->err, ERR_RATE, "too many tries that failed; wait before the next one");
+    r->err.retry_after_s = wait_s;
+    atomic_fetch_add_explicit(&r->server->metrics.rate_limited, 1, memory_order_relaxed);
+    return false;
+}
+
+bool http_tries_take(struct http_request *r)
+{
+    int wait_s = 0;
+    struct str network = http_peer_network(r->peer, r->arena, &r->head);
+    return http_rate_take(r->server->tries->addresses, network, http_now_ns() / 1000000, &wait_s) ||
+           slow_down(r, wait_s);
+}
+
+void http_tries_give(struct http_request *r)
+{
+    http_rate_give(r->server->tries->addresses, http_peer_network(r->peer, r->arena, &r->head));
+}
+
 static bool take_try(struct http_request *r, const struct try *t)
 {
     struct http_server *h = r->server;
@@ -90,10 +111,7 @@ static bool take_try(struct http_request *r, const struct try *t)
         return true;
     if (address)
         http_rate_give(h->tries->addresses, t->address);
-    error_set(&r->err, ERR_RATE, "too many wrong passwords; wait before the next try");
-    r->err.retry_after_s = wait_s;
-    atomic_fetch_add_explicit(&h->metrics.rate_limited, 1, memory_order_relaxed);
-    return false;
+    return slow_down(r, wait_s);
 }
 
 static void give_back(struct http_request *r, const struct try *t)
@@ -116,7 +134,7 @@ static enum service_status ask(struct http_request *r, const struct service_call
         return SERVICE_FAILED;
     }
     const struct try t = {.account = unicode_key(r->arena, login->name),
-                          .address = http_peer_address(r->peer, r->arena, &r->head)};
+                          .address = http_peer_network(r->peer, r->arena, &r->head)};
     if (!take_try(r, &t))
         return SERVICE_FAILED;
     enum service_status status = service_password_authenticate(asks, login, &r->actor, &r->err);
@@ -149,6 +167,7 @@ enum service_status http_password_authenticate(struct http_request *r,
     return status;
 }
 
+/* A browser that was once given a password sends it along with what other sites' pages send. */
 enum service_status http_basic_authenticate(struct http_request *r, struct directory_conn *conn)
 {
     struct http_basic sent = {0};
@@ -159,6 +178,9 @@ enum service_status http_basic_authenticate(struct http_request *r, struct direc
                   r->server->config->auth.basic
                       ? "passwords are not taken in clear text; use the address of the TLS proxy"
                       : "passwords are not taken here; use a bearer token");
+    } else if (!http_reads(r->method) && http_is_of_another_site(&r->head)) {
+        error_set(&r->err, ERR_FORBIDDEN,
+                  "this came from the page of another site; open ours and try there");
     } else if (!http_basic_read(r->arena, r->head.authorization, &sent)) {
         error_set(&r->err, ERR_UNAUTHORIZED, "the Authorization header is malformed");
     } else {

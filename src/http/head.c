@@ -143,3 +143,8 @@ void http_head_finish(struct http_head *h, struct str version)
     h->expects_continue = http_1_1 && str_ieq(h->expect, STR("100-continue"));
     h->prefers_minimal = prefers_minimal(h->prefer);
 }
+
+bool http_is_of_another_site(const struct http_head *h)
+{
+    return h->fetch_site.at && !str_eq(h->fetch_site, STR("same-origin"));
+}

@@ -77,6 +77,8 @@ void http_head_init(struct http_head *h);
 void http_head_take(struct http_head *h, struct str name, struct str value);
 /* After the last line: framing and Host. The answer to a fault closes the connection. */
 void http_head_finish(struct http_head *h, struct str version);
+/* A browser says so of what a page sends; who is no browser says nothing. */
+bool http_is_of_another_site(const struct http_head *h);
 
 /* ---- media.c: media types (pure) ---- */
 enum http_media { HTTP_MEDIA_NONE, HTTP_MEDIA_SCIM, HTTP_MEDIA_JSON };
@@ -234,6 +236,7 @@ struct http_request {
 /* ANSWERED with r->err set: refused. ANSWERED with r->admitted: go on. Order: token, target, route,
  * method, media types. Nothing about paths or bodies is said to who has no token. */
 enum http_next http_admit(struct http_request *r, struct directory_conn *conn);
+bool http_reads(enum http_method m); /* and changes nothing: RFC 9110 9.2.1 */
 
 /* ---- auth.c ---- */
 enum http_next http_authenticate(struct http_request *r, struct directory_conn *conn);
@@ -262,6 +265,10 @@ enum service_status http_basic_authenticate(struct http_request *r, struct direc
 struct http_tries;
 struct http_tries *http_tries_new(void);
 void http_tries_free(struct http_tries *t);
+/* A try of this address that is not of a password, but as dear; given back when it was good.
+ * Errors: ERR_RATE. */
+MUST_CHECK bool http_tries_take(struct http_request *r);
+void http_tries_give(struct http_request *r);
 
 /* ---- endpoint.c, search.c, discovery.c ---- */
 http_endpoint http_endpoint_collection, http_endpoint_item, http_endpoint_me, http_endpoint_search,

@@ -49,9 +49,12 @@ enum http_next http_page_login(struct http_request *r, struct directory_conn *co
     return HTTP_ANSWERED;
 }
 
+/* Asks nobody who it is: the browser must forget the session while the directory is away, too. */
 enum http_next http_page_logout(struct http_request *r, struct directory_conn *conn)
 {
     (void)conn;
+    if (r->head.session.len && !http_session_may_change(r))
+        return HTTP_ANSWERED;
     http_session_end(r);
     http_answer_body(r, 204, STR_NONE);
     return HTTP_ANSWERED;

@@ -26,6 +26,8 @@ void http_session_take(struct http_request *r);
 enum service_status http_session_authenticate(struct http_request *r, struct directory_conn *conn);
 /* Did the page send it? JSON, and what a form or script of another site cannot add. */
 MUST_CHECK bool http_session_from_page(struct http_request *r);
+/* And did it get that page with this session? */
+MUST_CHECK bool http_session_may_change(struct http_request *r);
 /* The answer makes the browser keep a new session of that person, or forget it. */
 void http_session_begin(struct http_request *r, struct str id);
 void http_session_end(struct http_request *r);

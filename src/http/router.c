@@ -70,7 +70,7 @@ static const struct http_route OF_PAGE[] = {
     {NAME("users"), false, false, PAGE_READ, http_page_shell, NULL, false, true, true},
     {NAME("permissions"), false, false, PAGE_READ, http_page_shell, NULL, false, true, true},
     {NAME("me"), false, false, PAGE_READ, http_page_shell, NULL, false, true, true},
-    {NAME("logout"), false, false, BIT(HTTP_POST), http_page_logout, NULL, false, false, true},
+    {NAME("logout"), false, false, BIT(HTTP_POST), http_page_logout, NULL, false, true, true},
 };
 static const struct http_route SIGNUP_PAGE = {
     NAME("signup"), false, false, PAGE_READ, http_page_shell, NULL, false, true, true};

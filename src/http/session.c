@@ -91,7 +91,7 @@ void http_session_try(struct http_request *r, struct str sealed)
 bool http_session_from_page(struct http_request *r)
 {
     const struct http_head *h = &r->head;
-    if (h->fetch_site.at && !str_eq(h->fetch_site, STR("same-origin")))
+    if (http_is_of_another_site(h))
         return error_set(&r->err, ERR_FORBIDDEN,
                          "this came from the page of another site; open our page and try there");
     if (!h->csrf.len)
@@ -103,10 +103,8 @@ bool http_session_from_page(struct http_request *r)
     return http_media_body(h, &r->err);
 }
 
-static bool may_go_on(struct http_request *r)
+bool http_session_may_change(struct http_request *r)
 {
-    if (r->method == HTTP_GET || r->method == HTTP_HEAD || r->method == HTTP_OPTIONS)
-        return true;
     if (!http_session_from_page(r))
         return false;
     return console_csrf_is(r->server->console, r->head.session, r->head.csrf) ||
@@ -130,7 +128,7 @@ enum service_status http_session_authenticate(struct http_request *r, struct dir
         error_set(&r->err, ERR_UNAUTHORIZED, "the session has ended; sign in again");
         return SERVICE_FAILED;
     }
-    if (!may_go_on(r))
+    if (!http_reads(r->method) && !http_session_may_change(r))
         return SERVICE_FAILED;
     enum service_status status = service_person_authenticate(&asks, session.id, &r->actor, &r->err);
     if (status != SERVICE_OK ||

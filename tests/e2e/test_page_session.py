@@ -219,6 +219,24 @@ def test_signing_out_makes_the_browser_forget(manager):
     manager.visit("GET", "/logout").expect(405)
 
 
+def test_signing_out_needs_no_directory(new_lab):
+    """Whoever leaves a shared computer while the directory is away is not kept signed in."""
+    lab = new_lab(bridge={"console": "", "directory": "connect_timeout_ms = 500; operation_timeout_ms = 1000; stale_after_s = 1;"})
+    visitor = Visitor(lab.bridge)
+    visitor.sign_in(entries.MANAGER).expect(200)
+    lab.slapd.process.stop()
+    eventually(lambda: visitor.get("/Me").status == 503)
+    visitor.visit("POST", "/logout", {}, X_Kiops_Csrf="page").expect(403)
+    answer = visitor.visit("POST", "/logout", {}, X_Kiops_Csrf=visitor.csrf).expect(204)
+    assert answer.headers["Set-Cookie"].startswith("kiops=; Path=/; Max-Age=0;")
+
+
+def test_signing_out_twice_is_signed_out(lab):
+    nobody = Visitor(lab.bridge)
+    nobody.visit("POST", "/logout", {}, X_Kiops_Csrf="page").expect(204)
+    nobody.visit("POST", "/logout", {"x": "x" * 20000}, X_Kiops_Csrf="page").expect(413)
+
+
 def test_a_session_ends_with_the_account(lab, visitor):
     user = lab.user(password="correct horse")
     visitor.sign_in(user["userName"], "correct horse").expect(200)

@@ -165,6 +165,30 @@ def test_guessing_from_one_address_is_slowed(new_lab):
     lab.person(entries.MEMBER).call("GET", ME, headers={"X-Forwarded-For": "192.0.2.8"}).expect(200)
 
 
+def test_guessing_from_one_network_is_slowed(new_lab):
+    """A household has 2^64 addresses of IPv6."""
+    lab = new_lab()
+    statuses = []
+    while len(statuses) < 300 and 429 not in statuses:
+        guess = {"X-Forwarded-For": f"2001:db8::{len(statuses):x}"}
+        statuses.append(lab.person(f"somebody{len(statuses)}", "guess").call("GET", ME, headers=guess).status)
+    assert set(statuses[:60]) == {401} and statuses[-1] == 429
+    lab.person(entries.MEMBER).call("GET", ME, headers={"X-Forwarded-For": "2001:db8:0:1::1"}).expect(200)
+
+
+# ---- a browser that keeps the password ----
+
+@pytest.mark.parametrize("path", ["/Memberships/.search", "/Bulk", "/Groups"])
+@pytest.mark.parametrize("site", ["cross-site", "same-site", "none"])
+def test_another_site_s_page_does_not_act_with_a_kept_password(lab, path, site):
+    """Without a type (a Blob) the browser asks nobody before it sends the body, and adds what it keeps."""
+    boss = lab.person(entries.PLATFORM_ADMIN)
+    sent = boss.call("POST", path, b"{}", headers={"Sec-Fetch-Site": site}, content_type="")
+    assert "another site" in sent.expect(403)["detail"]
+    boss.call("POST", path, b"{}", headers={"Sec-Fetch-Site": "same-origin"}).expect(400)
+    boss.call("GET", ME, headers={"Sec-Fetch-Site": site}).expect(200)
+
+
 # ---- the directory away, clear text, switched off ----
 
 def test_a_directory_that_is_away_is_503_and_never_a_wrong_password(new_lab):
