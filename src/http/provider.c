@@ -11,6 +11,10 @@
 #define FETCH_MS 5000
 #define FRESH_MS INT64_C(3600000)
 #define AGAIN_AFTER_FAILURE_MS 5000
+/* An answer that took longer: for a while there is one question at a time, so that strangers with
+ * codes of their own invention do not hold all who could ask the directory. */
+#define LONG_MS 1000
+#define ONE_BY_ONE_MS 10000
 #define ANSWER_MAX ((size_t)64 * 1024)
 #define FORM_MAX 8192
 
@@ -19,7 +23,8 @@ struct http_provider {
     struct buf secret; /* empty: a public client */
     pthread_mutex_t lock;
     struct http_endpoints endpoints;
-    int64_t fetched_at, failed_at; /* monotonic ms; 0 = never */
+    int64_t fetched_at, failed_at, slow_at; /* monotonic ms; 0 = never */
+    unsigned asking;
 };
 
 bool http_provider_new(const struct config *config, struct http_provider **out, struct error *err)
@@ -126,6 +131,35 @@ enum service_status http_provider_endpoints(struct http_provider *p, bool may_wa
 
 /* ---- the code ---- */
 
+static bool begin_asking(struct http_provider *p, struct error *err)
+{
+    pthread_mutex_lock(&p->lock);
+    bool may = p->asking == 0 || !within(p->slow_at, ONE_BY_ONE_MS);
+    p->asking += may;
+    pthread_mutex_unlock(&p->lock);
+    return may || error_set(err, ERR_UNAVAILABLE, "the issuer is slow; try again");
+}
+
+static void end_asking(struct http_provider *p, int64_t since)
+{
+    pthread_mutex_lock(&p->lock);
+    p->asking--;
+    if (!within(since, LONG_MS))
+        p->slow_at = clock_monotonic_ms();
+    pthread_mutex_unlock(&p->lock);
+}
+
+static bool post(struct http_provider *p, const struct remote_request *request, struct buf *body,
+                 struct error *err)
+{
+    if (!begin_asking(p, err))
+        return false;
+    const int64_t since = clock_monotonic_ms();
+    bool posted = remote_post_for(request, body, err);
+    end_asking(p, since);
+    return posted;
+}
+
 static void put_field(struct buf *form, const char *name, struct str value)
 {
     buf_fmt(form, "%s%s=", form->len ? "&" : "", name);
@@ -176,7 +210,7 @@ bool http_provider_redeem(struct http_provider *p, const struct http_code *code,
                                            .deadline = clock_deadline_in(FETCH_MS),
                                            .body = buf_view(&form),
                                            .headers = headers};
-    if (form.failed || header.failed || !remote_post_for(&request, &body, err))
+    if (form.failed || header.failed || !post(p, &request, &body, err))
         return false;
     struct error odd = ERROR_INIT;
     OWNED_JSON json_t *answer = json_load_strict(buf_view(&body), limits, &odd);

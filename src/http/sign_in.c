@@ -105,10 +105,13 @@ static enum http_next come_back(struct http_request *r, struct directory_conn *c
         return give_up(r);
     if (!conn) /* the issuer is asked on a thread that may wait */
         return HTTP_TO_READER;
+    if (!http_tries_take(r))
+        return give_up(r);
     const struct http_code code = {r->target.params[HTTP_CODE], t.verifier, own_address(r)};
     if (!http_provider_redeem(r->server->provider, &code, r->arena, &token, &r->err) ||
         http_oidc_sign_in(r, token, t.nonce, conn) != SERVICE_OK)
         return give_up(r);
+    http_tries_give(r);
     http_session_begin(r, r->actor.id);
     http_session_try(r, STR(""));
     return redirect(r, t.next);

@@ -107,6 +107,7 @@ class Issuer:
 
             def do_POST(self):
                 issuer.asked.append(self.path)
+                issuer.answering.wait()
                 form = dict(urllib.parse.parse_qsl(self.rfile.read(int(self.headers["Content-Length"])).decode()))
                 status, page = issuer.redeem(form, self.headers.get("Authorization"))
                 page = json.dumps(page).encode()

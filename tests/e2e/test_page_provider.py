@@ -1,6 +1,8 @@
 """Signing in on the page at an OIDC issuer: code flow with PKCE, there and back, and what is not believed on the way."""
 
 import re
+import time
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import pytest
@@ -144,6 +146,42 @@ def test_the_token_for_the_page_opens_no_other_door(lab, issuer):
     """Made for the client, not for the audience of the SCIM endpoint."""
     token = issuer.token(issuer.subject, aud="page")
     assert lab.client(token).get("/Me").status == 401
+
+
+def test_codes_that_nobody_gave_are_slowed(lab, issuer):
+    """Each costs the issuer a question, and a thread that waits for it."""
+    visitor = begin(lab)
+    state = parse_qs(urlsplit(visitor.there).query)["state"][0]
+    before = issuer.count("/realm/token")
+    for n in range(70):
+        failed(visitor.visit("GET", f"/login?state={state}&code=guess{n}", Cookie=f"{TRY}={visitor.attempt}", X_Forwarded_For="192.0.2.9"))
+    assert 60 <= issuer.count("/realm/token") - before < 70
+    failed(come_back(visitor, issuer.authorize(begin(lab).there)))  # another state: not ours, so nobody is asked
+    other = begin(lab)
+    come_back(other, issuer.authorize(other.there)).expect(303)
+
+
+def test_an_issuer_that_hangs_holds_few(new_lab):
+    """The threads that ask it are those that ask the directory, and there are four."""
+    own = Issuer()
+    try:
+        lab = new_lab(bridge=settings(own))
+        visitor = begin(lab)
+        state = parse_qs(urlsplit(visitor.there).query)["state"][0]
+        own.answering.clear()
+
+        def guess(n):
+            visitor.visit("GET", f"/login?state={state}&code=guess{n}", Cookie=f"{TRY}={visitor.attempt}")
+
+        with ThreadPoolExecutor(8) as pool:
+            guess(0)  # five seconds, and from now on it is known to be slow
+            waiting = [pool.submit(guess, n) for n in range(1, 9)]
+            wait(waiting, return_when=FIRST_COMPLETED)
+            began = time.monotonic()
+            Visitor(lab.bridge).sign_in("nobody", "wrong").expect(401)
+            assert time.monotonic() - began < 3
+    finally:
+        own.close()
 
 
 def test_an_issuer_that_is_down_is_said(new_lab):
