@@ -15,6 +15,8 @@
 #define BYTES_MAX ((uint64_t)64 * 1024 * 1024)
 /* An outcome stands at most so many records behind its intent, or is not found. */
 #define OUTCOMES 4096
+/* Read to see how old a place of a file is. */
+#define PROBE ((uint64_t)64 * 1024)
 
 struct outcome {
     uint64_t intent;
@@ -28,7 +30,8 @@ struct walk {
     struct audit_recent *found;
     size_t count;
     uint64_t bytes_left;
-    struct str last_time; /* of the oldest record that was looked at */
+    struct str last_time;    /* of the oldest record that was looked at */
+    struct audit_path newer; /* the last file that was passed over; empty: none */
 };
 
 static bool has(struct str line, struct str part)
@@ -97,14 +100,20 @@ static void take_line(struct walk *w, struct str line)
 }
 
 /* `{"seq":N,"time":"T",...`: without a parser, for lines that are passed over. */
-static void note_time(struct walk *w, struct str line)
+static struct str time_of(struct str line)
 {
     static const char mark[] = "\"time\":\"";
     const char *at = memmem(line.at, line.len, mark, sizeof mark - 1);
     if (!at)
-        return;
+        return STR_NONE;
     struct str rest = str_sub(line, (size_t)(at - line.at) + sizeof mark - 1, line.len), time;
-    if (str_split(&rest, '"', &time))
+    return str_split(&rest, '"', &time) ? time : STR_NONE;
+}
+
+static void note_time(struct walk *w, struct str line)
+{
+    struct str time = time_of(line);
+    if (time.len)
         w->last_time = arena_str(w->arena, time);
 }
 
@@ -152,20 +161,56 @@ static bool read_at(int fd, uint64_t from, uint64_t len, struct buf *out)
     return !out->failed;
 }
 
-static bool walk_file(struct walk *w, const char *path, struct error *err)
+/* ---- what an answer before this one has shown is passed over ---- */
+
+/* Is the first record behind `from` one of these? Not when it cannot be told. */
+static bool is_passed(const struct walk *w, int fd, uint64_t from, uint64_t size)
 {
-    OWNED_FD const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    OWNED_BUF struct buf probe;
+    size_t newline;
+    instant_t time;
+    buf_init(&probe, PROBE);
+    if (w->wanted->before == INSTANT_NONE || from >= size ||
+        !read_at(fd, from, size - from < PROBE ? size - from : PROBE, &probe))
+        return false;
+    struct str text = buf_view(&probe);
+    if (from) {
+        if (!str_find(text, '\n', &newline))
+            return false;
+        text = str_sub(text, newline + 1, text.len);
+    }
+    return clock_parse_rfc3339(time_of(text), &time) && time >= w->wanted->before;
+}
+
+/* Where to begin: a window behind the first that is passed, for the outcomes that stand there. */
+static uint64_t find_end(const struct walk *w, int fd, uint64_t size)
+{
+    uint64_t low = 0, high = size / WINDOW + 1;
+    while (low < high) {
+        uint64_t middle = low + (high - low) / 2;
+        if (is_passed(w, fd, middle * WINDOW, size))
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return (low + 1) * WINDOW < size ? (low + 1) * WINDOW : size;
+}
+
+/* ---- one file ---- */
+
+static bool refuse(struct error *err)
+{
+    return error_set(err, ERR_UNAVAILABLE, "the audit records cannot be read just now");
+}
+
+static bool walk_back(struct walk *w, int fd, uint64_t end, struct error *err)
+{
     OWNED_BUF struct buf window;
-    struct stat st;
     buf_init(&window, WINDOW + 1);
-    if (fd < 0 && errno == ENOENT) /* rotated away meanwhile, or nothing was ever written */
-        return true;
-    if (fd < 0 || fstat(fd, &st))
-        return error_set(err, ERR_UNAVAILABLE, "the audit records cannot be read just now");
-    for (uint64_t end = (uint64_t)st.st_size; end > 0 && !is_done(w);) {
+    while (end > 0 && !is_done(w)) {
         uint64_t from = end > WINDOW ? end - WINDOW : 0, len = end - from, next = from;
         if (!read_at(fd, from, len, &window))
-            return error_set(err, ERR_UNAVAILABLE, "the audit records cannot be read just now");
+            return refuse(err);
         w->bytes_left -= len < w->bytes_left ? len : w->bytes_left;
         take_window(w, buf_view(&window), from == 0, &next);
         if (next == end) /* no line begins in it: that is no file of ours */
@@ -173,6 +218,28 @@ static bool walk_file(struct walk *w, const char *path, struct error *err)
         end = next;
     }
     return true;
+}
+
+/* A file that is passed whole is read only when the next older one is not. */
+static bool walk_file(struct walk *w, const struct audit_path *path, struct error *err)
+{
+    OWNED_FD const int fd = open(path->at, O_RDONLY | O_CLOEXEC);
+    struct stat st;
+    if (fd < 0 && errno == ENOENT) /* rotated away meanwhile, or nothing was ever written */
+        return true;
+    if (fd < 0 || fstat(fd, &st))
+        return refuse(err);
+    const uint64_t size = (uint64_t)st.st_size;
+    if (is_passed(w, fd, 0, size)) {
+        w->newer = *path;
+        return true;
+    }
+    OWNED_FD const int newer = w->newer.at[0] ? open(w->newer.at, O_RDONLY | O_CLOEXEC) : -1;
+    w->newer.at[0] = '\0';
+    if (newer >= 0 && fstat(newer, &st) == 0 &&
+        !walk_back(w, newer, find_end(w, newer, (uint64_t)st.st_size), err))
+        return false;
+    return walk_back(w, fd, find_end(w, fd, size), err);
 }
 
 bool audit_read_latest(const struct audit_wanted *wanted, struct arena *a,
@@ -185,11 +252,11 @@ bool audit_read_latest(const struct audit_wanted *wanted, struct arena *a,
                      .bytes_left = BYTES_MAX};
     static const struct str kind = STR_INIT("serve");
     struct audit_path path;
-    if (!audit_path_current(wanted->dir, kind, &path) || !walk_file(&w, path.at, err))
+    if (!audit_path_current(wanted->dir, kind, &path) || !walk_file(&w, &path, err))
         return err->kind == ERR_NONE ? error_set(err, ERR_CONFIG, "audit.dir is too long") : false;
     uint64_t seq = audit_rotated_before(wanted->dir, kind, UINT64_MAX);
     for (; seq && !is_done(&w); seq = audit_rotated_before(wanted->dir, kind, seq)) {
-        if (!audit_path_rotated(wanted->dir, kind, seq, &path) || !walk_file(&w, path.at, err))
+        if (!audit_path_rotated(wanted->dir, kind, seq, &path) || !walk_file(&w, &path, err))
             return false;
     }
     struct str next = w.count == wanted->count ? w.found[w.count - 1].time : w.last_time;
