@@ -169,20 +169,10 @@ static bool may_go_on(struct applying *x, struct error *err)
 
 static bool judge(struct applying *x, struct reconcile_line *l, struct kiops_verdict *v)
 {
-    const struct kiops_change change = {.kind = l->kind,
-                                        .subject = l->subject,
-                                        .subject_name = l->subject_name,
-                                        .organization = l->organization,
-                                        .organization_name = l->organization_name,
-                                        .operation = -1};
-    *v = service_mend_judge(&x->run->ground.actor, &change);
-    if (v->status != KIOPS_REFUSED)
-        return true;
-    l->state = RECONCILE_REFUSED;
-    l->code = arena_cstr(x->run->ground.arena, str_of(v->rule));
-    l->text = arena_str(x->run->ground.arena, str_of(v->text));
-    x->out->refused++;
-    return false;
+    const struct mend_ground *g = &x->run->ground;
+    bool may = reconcile_judge(&g->actor, g->arena, l, v);
+    x->out->refused += !may;
+    return may;
 }
 
 static void moved(struct applying *x, struct reconcile_line *l, const char *code, const char *text)

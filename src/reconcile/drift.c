@@ -25,22 +25,6 @@ static enum reconcile_state wanted(const struct config_job *job, const struct se
     return RECONCILE_REPORTED;
 }
 
-static void judge(const struct reconcile_run *r, struct reconcile_line *l)
-{
-    const struct kiops_change change = {.kind = l->kind,
-                                        .subject = l->subject,
-                                        .subject_name = l->subject_name,
-                                        .organization = l->organization,
-                                        .organization_name = l->organization_name,
-                                        .operation = -1};
-    struct kiops_verdict v = service_mend_judge(&r->ground.actor, &change);
-    if (v.status != KIOPS_REFUSED)
-        return;
-    l->state = RECONCILE_REFUSED;
-    l->code = v.rule;
-    l->text = arena_str(r->ground.arena, str_of(v.text));
-}
-
 static void add(const struct reconcile_run *r, struct reconcile_plan *p,
                 const struct service_finding *f)
 {
@@ -64,7 +48,7 @@ static void add(const struct reconcile_run *r, struct reconcile_plan *p,
     l->means = RECONCILE_MODIFY;
     l->mend = f->mend;
     l->then = f->mend.csn;
-    judge(r, l);
+    (void)reconcile_judge(&r->ground.actor, r->ground.arena, l, &(struct kiops_verdict){0});
 }
 
 /* ---- adopting: what stands in the group alone counts from now on, as a Manager or PlatformAdmin

@@ -25,22 +25,6 @@ static struct str text_of(struct arena *a, const json_t *value)
     return arena_str(a, buf_view(&text));
 }
 
-static void judge(struct push *p, struct reconcile_line *l)
-{
-    const struct kiops_change change = {.kind = l->kind,
-                                        .subject = l->subject,
-                                        .subject_name = l->subject_name,
-                                        .organization = l->organization,
-                                        .organization_name = l->organization_name,
-                                        .operation = -1};
-    struct kiops_verdict v = service_mend_judge(&p->run->ground.actor, &change);
-    if (v.status != KIOPS_REFUSED)
-        return;
-    l->state = RECONCILE_REFUSED;
-    l->code = v.rule;
-    l->text = arena_str(p->arena, str_of(v.text));
-}
-
 void push_finish(struct push *p, struct reconcile_line *l, const struct push_there *t,
                  struct push_difference difference)
 {
@@ -55,7 +39,7 @@ void push_finish(struct push *p, struct reconcile_line *l, const struct push_the
     reconcile_line_remote(p->arena, l, difference.after);
     json_decref(difference.before);
     if (l->state == RECONCILE_PLANNED)
-        judge(p, l);
+        (void)reconcile_judge(&p->run->ground.actor, p->arena, l, &(struct kiops_verdict){0});
 }
 
 /* ---- what is gone */

@@ -77,8 +77,8 @@ struct reconcile_run {
 /* "<job>-<time>-<random>" */
 struct str reconcile_run_id(struct arena *a, const struct config_job *job);
 
-/* A kind of job: makes the plan. It has each planned line judged (service_mend_judge(), or
- * reconcile_foresee() for a request) and turns what is refused into RECONCILE_REFUSED. */
+/* A kind of job: makes the plan. It has each planned line judged: reconcile_judge(), or
+ * reconcile_foresee() for a request. */
 typedef bool reconcile_make(const struct reconcile_run *r, struct reconcile_plan *out,
                             struct error *err);
 reconcile_make reconcile_drift; /* drift.c */
@@ -92,6 +92,13 @@ reconcile_make reconcile_push; /* push.c */
 struct remote_client *reconcile_provider(const struct config_job *job, const atomic_bool *stop);
 /* difference.c: of a run with a service, plan->members_of. */
 void reconcile_plan_know_members(struct reconcile_plan *p, const struct reconcile_run *r);
+
+/* ---- judge.c: a line before the rules ---- */
+struct kiops_change reconcile_change(const struct reconcile_line *l);
+/* false: the rules refuse it (service_mend_judge()), and the line says so; texts go to `a`. */
+bool reconcile_judge(const struct kiops_actor *actor, struct arena *a, struct reconcile_line *l,
+                     struct kiops_verdict *v);
+bool reconcile_refused(struct arena *a, struct reconcile_line *l, const struct kiops_verdict *v);
 
 /* ---- write.c: a line that is a SCIM request ---- */
 /* What the rules will say of it, as memory has the people and organizations now, and after what the

@@ -35,20 +35,6 @@ static struct service_call call_of(const struct reconcile_run *r, struct arena *
 
 /* ---- before */
 
-static struct kiops_change change_of(const struct reconcile_line *l)
-{
-    struct kiops_change what = {.kind = l->kind,
-                                .subject = l->subject,
-                                .subject_name = l->subject_name,
-                                .organization = l->organization,
-                                .organization_name = l->organization_name,
-                                .operation = -1};
-    if (l->kind == KIOPS_GRANT || l->kind == KIOPS_REVOKE)
-        (void)kiops_permission_parse(l->kind == KIOPS_GRANT ? l->after : l->before,
-                                     &what.permission);
-    return what;
-}
-
 void reconcile_foresee(const struct reconcile_run *r, struct reconcile_line *l,
                        const struct service_foresight *before)
 {
@@ -57,13 +43,9 @@ void reconcile_foresee(const struct reconcile_run *r, struct reconcile_line *l,
     if (l->state != RECONCILE_PLANNED || !reconcile_request_of(l->kind, &request))
         return;
     const struct service_call c = call_of(r, a, request.resource);
-    struct kiops_change what = change_of(l);
+    struct kiops_change what = reconcile_change(l);
     struct kiops_verdict v = service_foresee(&c, &what, before);
-    if (v.status != KIOPS_REFUSED)
-        return;
-    l->state = RECONCILE_REFUSED;
-    l->code = v.rule;
-    l->text = arena_str(r->ground.arena, str_of(v.text));
+    (void)reconcile_refused(r->ground.arena, l, &v);
 }
 
 /* ---- now */
