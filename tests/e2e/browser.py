@@ -159,10 +159,11 @@ class Browser:
         return self.wait(lambda: self.one("dialog[open]"))
 
     def save(self):
-        """Presses the dialog's button; returns what it complains of, "" when it is closed."""
+        """Presses the dialog's button; returns what it complains of, "" when it is closed. It is taken out in the turn in which
+        the page begins to load, a turn after it was closed."""
         self.click("dialog-go")
-        self.wait(lambda: not self.all("dialog[open]") or self.text("dialog [role=alert]"))
-        problem = self.text("dialog [role=alert]") if self.all("dialog[open]") else ""
+        self.wait(lambda: not self.all("dialog") or self.text("dialog[open] [role=alert]"))
+        problem = self.text("dialog[open] [role=alert]")
         if not problem:
             self.settled()
         return problem

@@ -322,6 +322,30 @@ def test_the_last_row_of_the_last_page_leaves_the_page_before(lab, first):
     assert first.text("#count") == "1–25 of 25" and "page=" not in first.driver.current_url
 
 
+def test_a_dialog_that_is_left_while_it_saves_shows_what_was_saved(admin, team):
+    """Escape comes too late to stop it."""
+    admin.open(team.path).action(team.worker, "change").click("choice-Manager")
+    admin.driver.execute_cdp_cmd("Network.enable", {})
+    admin.driver.execute_cdp_cmd("Network.emulateNetworkConditions", {"offline": False, "latency": 1500, "downloadThroughput": -1, "uploadThroughput": -1})
+    try:
+        admin.click("dialog-go")
+        admin.dialog().send_keys("\ue00c")
+        admin.wait(lambda: not admin.all("dialog"))
+    finally:
+        admin.driver.execute_cdp_cmd("Network.emulateNetworkConditions", {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1})
+    admin.wait(lambda: "Manager" in admin.row(team.worker).text)
+    assert team.membership(team.worker)["role"] == "Manager"
+
+
+def test_a_manager_elsewhere_is_no_manager_here(lab, first, team):
+    """Member of one organization, Manager of another: its list is not a short one, with hints of nothing."""
+    lab.organization(managers=[team.people[-1]["id"]])
+    for path in (team.path, f"{team.path}&tab=pending", f"/permissions?org={team.group['id']}"):
+        first.forget().sign_in(team.worker, PASSWORD, path=path)
+        assert "it is for Managers of the organization" in first.text("#failed"), path
+        assert not first.all("#list, #hints, #settings")
+
+
 def test_who_was_chosen_and_then_typed_over_is_not_added(lab, admin, team):
     """What stands in the field is what is meant."""
     chosen = lab.user(displayName=f"Chosen {lab.number()}")

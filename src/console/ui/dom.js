@@ -48,7 +48,8 @@ export function field(label, input, hint) {
 let dialogs = 0;
 
 // A modal dialog around `content`. `save` (may be async) closes it when it does not throw; what it throws is shown by
-// `explain(error)`. Resolves true when saved. The focus goes back to where it was.
+// `explain(error)`. Resolves true when saved, and when that is known: closed meanwhile, it is waited for. The focus goes back
+// to where it was.
 export function ask({title, content, action, cancel, danger, save, explain}) {
   return new Promise((resolve) => {
     const number = (dialogs += 1);
@@ -57,27 +58,33 @@ export function ask({title, content, action, cancel, danger, save, explain}) {
     const go = action && h("button", {type: "submit", class: danger ? "danger" : "primary", id: "dialog-go"}, action);
     const form = h("form", {method: "dialog", novalidate: false},
       h("h2", {id: `dialog-${number}-title`}, title), content, alert,
-      h("div", {class: "buttons"}, button(cancel, () => dialog.close(""), {id: "dialog-cancel"}), go));
+      h("div", {class: "buttons"}, button(cancel, () => dialog.close(), {id: "dialog-cancel"}), go));
     const dialog = h("dialog", {"aria-labelledby": `dialog-${number}-title`}, form);
-    form.addEventListener("submit", async (event) => {
-      event.preventDefault();
+    let saved = Promise.resolve(false);
+    const run = async () => {
       go.disabled = true;
       form.setAttribute("aria-busy", "true");
       alert.textContent = "";
       try {
         await save(new FormData(form));
-        dialog.close("done");
+        dialog.close();
+        return true;
       } catch (error) {
         alert.textContent = explain(error);
         go.disabled = false;
         form.removeAttribute("aria-busy");
+        return false;
       }
+    };
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      saved = run();
     });
     dialog.addEventListener("close", () => {
       dialog.remove();
       const again = (before.id && byId(before.id)) || before;
       if (again.isConnected) again.focus();
-      resolve(dialog.returnValue === "done");
+      saved.then(resolve);
     });
     document.body.append(dialog);
     dialog.showModal();

@@ -29,6 +29,7 @@ async function firstOfAll() {
 export async function choose() {
   const wanted = place().org;
   const choices = session.admin ? [] : await managed();
+  if (wanted && !session.admin && !choices.some((one) => one.id === wanted)) throw new Problem("refused", "", {rule: "KB-R09", status: 403});
   const id = wanted || (choices[0] || (session.admin ? (await firstOfAll())[0] : undefined))?.id;
   if (!id) return {organization: null, choices};
   if (!/^[\w-]+$/.test(id)) throw new Problem("refused", "", {status: 404}); // "..", which is another path
