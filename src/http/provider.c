@@ -11,10 +11,11 @@
 #define FETCH_MS 5000
 #define FRESH_MS INT64_C(3600000)
 #define AGAIN_AFTER_FAILURE_MS 5000
-/* An answer that took longer: for a while there is one question at a time, so that strangers with
+/* An answer that took longer: for a while there are few questions at a time, so that strangers with
  * codes of their own invention do not hold all who could ask the directory. */
-#define LONG_MS 1000
-#define ONE_BY_ONE_MS 10000
+#define LONG_MS 2000
+#define FEW_FOR_MS 10000
+#define FEW 2
 #define ANSWER_MAX ((size_t)64 * 1024)
 #define FORM_MAX 8192
 
@@ -134,7 +135,7 @@ enum service_status http_provider_endpoints(struct http_provider *p, bool may_wa
 static bool begin_asking(struct http_provider *p, struct error *err)
 {
     pthread_mutex_lock(&p->lock);
-    bool may = p->asking == 0 || !within(p->slow_at, ONE_BY_ONE_MS);
+    bool may = p->asking < FEW || !within(p->slow_at, FEW_FOR_MS);
     p->asking += may;
     pthread_mutex_unlock(&p->lock);
     return may || error_set(err, ERR_UNAVAILABLE, "the issuer is slow; try again");
