@@ -346,6 +346,20 @@ def test_a_manager_elsewhere_is_no_manager_here(lab, first, team):
         assert not first.all("#list, #hints, #settings")
 
 
+def test_a_page_that_is_refused_again_and_again_stands_still(first, team):
+    """A browser that keeps a password adds it to every request, so the session counts for nothing: said, not loaded for ever."""
+    first.forget().sign_in(team.boss, PASSWORD)
+    first.driver.execute_cdp_cmd("Network.enable", {})
+    first.driver.execute_cdp_cmd("Network.setExtraHTTPHeaders", {"headers": {"Authorization": "Bearer wrong"}})
+    try:
+        first.driver.refresh()
+        first.wait(lambda: "signed out" in first.text("#failed"))
+    finally:
+        first.driver.execute_cdp_cmd("Network.setExtraHTTPHeaders", {"headers": {}})
+    first.click("try-again")
+    first.wait(lambda: team.worker in first.rows())
+
+
 def test_who_was_chosen_and_then_typed_over_is_not_added(lab, admin, team):
     """What stands in the field is what is meant."""
     chosen = lab.user(displayName=f"Chosen {lab.number()}")

@@ -5,6 +5,7 @@ import {loadWords, t, currentLanguage} from "./text.js";
 import {session, call, explain, Problem} from "./api.js";
 import {whenMoved} from "./place.js";
 
+const RELOAD_MS = 10000;
 const LANGUAGE_NAMES = {en: "English", ko: "한국어"};
 const PAGES = {"/users": "./users.js", "/permissions": "./permissions.js", "/me": "./me.js", "/signup": "./signup.js",
   "/login": "./login.js"};
@@ -65,6 +66,13 @@ function failed(error, again) {
     h("div", {class: "buttons"}, button(t("try.again"), again, {class: "primary", id: "try-again"})));
 }
 
+// Who is signed out signs in on the page that comes then. Where that comes to nothing, it does not go round for ever.
+function mayReload() {
+  const last = Number(sessionStorage.getItem("kiops-reloaded"));
+  sessionStorage.setItem("kiops-reloaded", Date.now());
+  return Math.abs(Date.now() - last) > RELOAD_MS;
+}
+
 let turn = 0;
 
 // One showing; a later one overtakes it.
@@ -82,7 +90,7 @@ async function start() {
     requestAnimationFrame(() => setTimeout(() => performance.mark("shown"))); // behind the paint: how long it took
   } catch (error) {
     if (mine !== turn) return;
-    if (error.kind === "session" && location.pathname !== "/login") return location.reload();
+    if (error.kind === "session" && location.pathname !== "/login" && mayReload()) return location.reload();
     replace(main, failed(error, session.status === 503 ? () => location.reload() : start));
   } finally {
     if (mine === turn) main.removeAttribute("aria-busy");
