@@ -165,14 +165,25 @@ class FaultProxy:
             pass
         abort(pair)
 
+    def sprung(self, direction, name):
+        """All that let it pass, up to the first that cuts: the others wait for the next message."""
+        found = []
+        for trap in self.traps[direction]:
+            if trap.catches(name):
+                found.append(trap)
+                if trap.cuts:
+                    break
+        return found
+
     def forward(self, message, sink, direction):
         """False when the connection ends here."""
         name = operation(message, REQUESTS if direction == "request" else ANSWERS)
         with self.lock:
-            trap = next((trap for trap in self.traps[direction] if trap.catches(name)), None)
-        if trap and trap.action:
-            trap.action()
-        if trap and trap.cuts:
+            sprung = self.sprung(direction, name)
+        for trap in sprung:
+            if trap.action:
+                trap.action()
+        if sprung and sprung[-1].cuts:
             return False
         if direction == "request":
             self.seen.append(name)

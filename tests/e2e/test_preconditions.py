@@ -311,7 +311,8 @@ def test_the_old_name_is_held_until_the_groups_have_followed(company):
         except ldap.CONSTRAINT_VIOLATION:
             refused.append(name)
 
-    patch_during(company, make_again, ("replace", "userName", uid), path=f"/Users/{company.first}").expect(200)
+    claims = 'preset = "389ds"' in company.lab.bridge.configuration  # the new name comes first, as a value
+    patch_during(company, make_again, ("replace", "userName", uid), passing=int(claims), path=f"/Users/{company.first}").expect(200)
     assert refused == [name]
     assert company.view.by_id(company.first)[1]["uid"] == [uid]
     assert fold(company.dn(company.first)) in company.picture().managers(company.group)
