@@ -205,7 +205,7 @@ def test_in_a_browser(lab, issuer, person):
         browser.forget()
         issuer.more = {"nonce": "another"}
         browser.open("/me").click("login-oidc")
-        browser.wait(lambda: "did not succeed" in browser.text("[role=alert]"))
+        browser.wait(lambda: "did not succeed" in browser.text("main [role=alert]"))
         assert browser.complaints() == []
     finally:
         browser.close()

@@ -11,6 +11,7 @@ import pytest
 from certs import Authority
 from lab import without_address_randomisation
 from provider import TOKEN, Provider
+from scim import GROUP, USER
 
 TOOL = os.path.join(os.environ.get("KIOPS_TOOLS", "build/asan/tools"), "remote")
 
@@ -365,7 +366,8 @@ def test_a_bridge_is_read(lab, tmp_path, paging):
     path.write_text(lab.token)
     path.chmod(0o400)
     client = Client(lab.bridge.url, path, "--paging", paging)
-    for kind in ("Users", "Groups"):
-        wanted = {r["id"] for r in lab.scim.get(f"/{kind}", count=1000).expect(200)["Resources"]}
-        assert set(client.ids(kind)) == wanted
+    for kind, schema, name in (("Users", USER, "userName"), ("Groups", GROUP, "displayName")):
+        made = [lab.scim.post(f"/{kind}", {"schemas": [schema], name: f"read-{paging}-{n}"}).expect(201)["id"] for n in range(3)]
+        found = client.ids(kind)
+        assert set(made) <= set(found) and len(set(found)) == len(found) == lab.scim.get(f"/{kind}", count=0).expect(200)["totalResults"]
     client.close()
