@@ -14,6 +14,14 @@ bool scim_patch_touches(const struct scim_patch *patch, const struct scim_attr_n
     return false;
 }
 
+bool scim_patch_adds_only(const struct scim_patch *patch)
+{
+    for (size_t i = 0; i < patch->count; i++)
+        if (patch->operations[i].op != SCIM_PATCH_ADD)
+            return false;
+    return true;
+}
+
 static bool names(const json_t *value, struct str wanted)
 {
     const json_t *item;

@@ -14,6 +14,7 @@ struct wish {
     bool permissions_said;
     kiops_permission_set permissions;
     bool approves;
+    bool recalled; /* what it was before is memory's word */
 };
 
 static const struct json_limits OWN_TEXT = {.depth = 8};
@@ -204,12 +205,24 @@ static bool create(struct wish *w, const json_t *body, struct error *err)
     return carry_out(w, err);
 }
 
-/* A write was made. Memory may miss the membership, having half of a rename: the directory says. */
+static bool shows_permissions(const struct wish *w)
+{
+    const struct service_call *c = w->call;
+    struct directory_person p;
+    if (!replica_person(c->service->replica, c->arena, w->user, &p))
+        return false;
+    struct directory_values mine = operation_values_of(c->arena, &p.permissions, w->organization);
+    return (operation_permissions(&mine) & w->permissions) == w->permissions;
+}
+
+/* A write was made. Memory may miss the membership, having half of a rename, or a permission that
+ * was there already: the directory says. */
 static enum service_status answer_made(const struct wish *w, struct service_result *out,
                                        struct error *err)
 {
     struct replica_text text;
-    if (!show(w->call, w->id, &text) && !refresh(w->call, w->organization, w->user, err))
+    bool shown = show(w->call, w->id, &text) && (!w->recalled || shows_permissions(w));
+    if (!shown && !refresh(w->call, w->organization, w->user, err))
         return SERVICE_FAILED;
     return plan_answered(&w->plan, answer(w->call, w->id, out, err), err);
 }
@@ -314,6 +327,40 @@ static kiops_permission_set held(const json_t *membership)
     return set;
 }
 
+/* Permissions are added and nothing else is said: no value is taken, no version is bound. */
+static bool only_grants(const struct service_call *c, const struct membership_edit *edit)
+{
+    return edit->patch && !c->if_match.at && !c->if_none_match.at &&
+           scim_patch_adds_only(edit->patch) && !touches(edit, NULL, "role") &&
+           !touches(edit, NULL, "status");
+}
+
+/* Memory's word is enough for who only grants: each grant proves in its own modify that it may be
+ * made, and change_decide asks the directory where memory says it was. Shown without permissions,
+ * so that each that is named is granted. */
+static bool recall(struct wish *w, const struct membership_edit *edit, json_t **before,
+                   struct error *err)
+{
+    struct replica_text text;
+    if (!only_grants(w->call, edit) || !is_id(w->id, &w->organization, &w->user) ||
+        !show(w->call, w->id, &text))
+        return false;
+    *before = json_load_strict(text.json, OWN_TEXT, err);
+    json_object_del(*before, "permissions");
+    return *before != NULL;
+}
+
+/* What was recalled may have ended meanwhile; then that is what there is to say. */
+static enum service_status failed(struct wish *w, struct error *err)
+{
+    OWNED_JSON json_t *now = NULL;
+    struct error gone = ERROR_INIT;
+    if (w->recalled && err->kind != ERR_UNAVAILABLE && !look(w, &now, &gone) &&
+        gone.kind == ERR_NOT_FOUND)
+        *err = gone;
+    return SERVICE_FAILED;
+}
+
 static enum service_status change(struct wish *w, const struct membership_edit *edit,
                                   struct service_result *out, struct error *err)
 {
@@ -321,8 +368,10 @@ static enum service_status change(struct wish *w, const struct membership_edit *
     OWNED_JSON json_t *before = NULL;
     if (!c->conn)
         return SERVICE_NEEDS_DIRECTORY;
-    if (!access_may_write(c, err) || !service_readable(c->service, err) ||
-        (!look(w, &before, err) && !look_cut_off(w, &before, err)) ||
+    if (!access_may_write(c, err) || !service_readable(c->service, err))
+        return SERVICE_FAILED;
+    w->recalled = recall(w, edit, &before, err);
+    if ((!w->recalled && !look(w, &before, err) && !look_cut_off(w, &before, err)) ||
         !read_edit(w, edit, before, err))
         return SERVICE_FAILED;
     plan_init(&w->plan, c);
@@ -331,7 +380,7 @@ static enum service_status change(struct wish *w, const struct membership_edit *
     add_role(w, replica_is_admin(c->service->replica, w->user));
     add_permissions(w, held(before));
     return plan_decide(&w->plan, err) && carry_out(w, err) ? answer_made(w, out, err)
-                                                           : SERVICE_FAILED;
+                                                           : failed(w, err);
 }
 
 enum service_status service_membership_patch(const struct service_call *c, struct str id,

@@ -276,6 +276,27 @@ static void a_patch_says_what_it_touches(void **state)
     assert_true(scim_patch_touches(patch, &department));
 }
 
+static const struct scim_patch *patch_of(const struct scim_context *in, const char *first,
+                                         const char *second)
+{
+    OWNED_JSON json_t *body =
+        json_pack("{s:[{s:s,s:s,s:s},{s:s,s:s,s:s}]}", "Operations", "op", first, "path", "title",
+                  "value", "a", "op", second, "path", "nickName", "value", "b");
+    const struct scim_patch *patch;
+    struct error err = ERROR_INIT;
+    assert_true(scim_patch_parse(in, body, &patch, &err));
+    return patch;
+}
+
+static void a_patch_says_whether_it_only_adds(void **state)
+{
+    OWNED_ARENA struct arena *a = arena_new();
+    const struct scim_context in = fixture_context(a, *state, "User");
+    assert_true(scim_patch_adds_only(patch_of(&in, "add", "Add")));
+    assert_false(scim_patch_adds_only(patch_of(&in, "add", "replace")));
+    assert_false(scim_patch_adds_only(patch_of(&in, "remove", "add")));
+}
+
 static void a_whole_extension_goes_with_what_it_requires(void **state)
 {
     (void)state;
@@ -329,6 +350,7 @@ int main(void)
         cmocka_unit_test(more_operations_than_the_limit_are_too_large),
         cmocka_unit_test(many_operations_on_many_values_are_cut_off),
         cmocka_unit_test(a_patch_says_what_it_touches),
+        cmocka_unit_test(a_patch_says_whether_it_only_adds),
         cmocka_unit_test(a_whole_extension_goes_with_what_it_requires),
         cmocka_unit_test(the_result_names_its_schemas),
     };
