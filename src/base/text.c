@@ -56,6 +56,8 @@ bool str_istarts(struct str s, struct str prefix)
 {
     if (s.len < prefix.len)
         return false;
+    if (prefix.len == 0 || memcmp(s.at, prefix.at, prefix.len) == 0) /* most are the same */
+        return true;
     for (size_t i = 0; i < prefix.len; i++)
         if (ascii_lower(s.at[i]) != ascii_lower(prefix.at[i]))
             return false;

@@ -57,6 +57,14 @@ struct adding {
     struct part *part;
 };
 
+void candidates_room(struct search *s, struct part *p, size_t more)
+{
+    if (p->count || p->cap)
+        return; /* grows by itself */
+    p->at = arena_raw(s->arena, (more + 1) * sizeof *p->at);
+    p->cap = more;
+}
+
 void candidates_push(struct search *s, struct part *p, struct item it)
 {
     p->at = arena_grow(s->arena, p->at, sizeof *p->at, p->count, &p->cap);

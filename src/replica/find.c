@@ -138,26 +138,22 @@ static struct str text_of(const struct search *s)
 
 static struct list *as_list(struct search *s, struct list *l)
 {
-    if (is_sorted(s))
-        sort_matches(s);
     l->at = must(malloc((s->count + 1) * sizeof *l->at));
-    for (size_t i = 0; i < s->count; i++)
+    if (is_sorted(s))
+        sort_matches(s, l->at);
+    for (size_t i = 0; !is_sorted(s) && i < s->count; i++)
         l->at[i] = s->at[i].item;
     l->count = s->count;
     return l;
 }
 
 /* How many are looked at, at most; under the lock. Memberships are not yet gathered. */
-static size_t outlook(const struct search *s)
+static size_t outlook(struct search *s)
 {
     size_t n = 0;
     for (size_t k = 0; k < s->part_count; k++) {
-        const struct part *p = &s->parts[k];
-        bool of_one = p->by.key == KEY_ID || p->by.key == KEY_USER;
-        if (p->q->kind != REPLICA_MEMBERSHIP)
-            n += p->count;
-        else if (!of_one)
-            n += s->replica->users.count + s->replica->applicants.count;
+        struct part *p = &s->parts[k];
+        n += p->q->kind == REPLICA_MEMBERSHIP ? memberships_outlook(s, p) : p->count;
     }
     return n;
 }

@@ -27,6 +27,21 @@ static inline enum replica_kind item_kind(const struct item *it)
     return it->rec->is_user ? REPLICA_USER : REPLICA_GROUP;
 }
 
+/* Its fixed part and then its lists are about to be read: they are fetched meanwhile. */
+static inline void record_foresee(const struct record *rec)
+{
+    __builtin_prefetch(rec);
+    __builtin_prefetch(&rec->end[FIELD_KEYS]);
+    __builtin_prefetch(&rec->end[FIELDS - 1]);
+}
+
+static inline void record_foresee_lists(const struct record *rec)
+{
+    const char *at = rec->text + rec->end[FIELD_KEYS - 1];
+    for (const char *end = rec->text + rec->end[FIELDS - 1]; at < end; at += 64)
+        __builtin_prefetch(at);
+}
+
 /* ---- quick.c */
 struct quick; /* a filter, resolved to fields of the record */
 
@@ -81,7 +96,7 @@ struct part {
 struct match {
     struct item item;
     struct str key;
-    uint64_t first; /* sort.c: the key's first bytes */
+    uint64_t first; /* sort_bytes() of the key, made while its record is at hand */
 };
 
 struct search {
@@ -109,8 +124,12 @@ struct pinned candidates_pinned(const struct replica_query *q);
 /* Under the read lock. */
 void candidates_add(struct search *s, struct part *p);
 void candidates_push(struct search *s, struct part *p, struct item it);
+/* So many are to come, at most: a hint. */
+void candidates_room(struct search *s, struct part *p, size_t more);
 /* memberships.c: the same for memberships, which takes the lock itself, for a slice at a time. */
 void memberships_add(struct search *s, struct part *p);
+/* How many people it will look at, at most; under the read lock. */
+size_t memberships_outlook(struct search *s, struct part *p);
 const struct record *candidate_of_id(const struct replica *r, enum replica_kind kind,
                                      struct str id);
 
@@ -145,7 +164,11 @@ struct place sort_place(const struct item *it, struct str key);
 /* Of an id as clients have it. */
 struct place sort_place_of_id(enum replica_kind kind, struct str key, struct str id);
 int sort_compare(const struct place *x, const struct place *y, bool descending);
-void sort_matches(struct search *s);
+/* Eight bytes of a key from there on, as a number that orders as they do; behind its end are zeros.
+ */
+uint64_t sort_bytes(struct str key, size_t from);
+/* The items of the matches, which come in the order of type and id, in the order of the list. */
+void sort_matches(const struct search *s, struct item *out);
 
 /* ---- lists.c */
 struct list {

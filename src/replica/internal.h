@@ -96,7 +96,12 @@ struct record *record_of_organization(const struct replica *r,
                                       const struct directory_organization *o);
 /* New: the same organization with another CSN and time of change. */
 struct record *record_touched(const struct record *rec, struct str csn, instant_t modified);
-struct str record_field(const struct record *rec, enum field f);
+static inline struct str record_field(const struct record *rec, enum field f)
+{
+    uint32_t from = f ? rec->end[f - 1] : 0;
+    return (struct str){rec->text + from, rec->end[f] - from};
+}
+
 struct str record_name_key(const struct record *rec);
 struct str record_dn_key(const struct record *rec);
 struct str record_display(const struct record *rec);

@@ -78,7 +78,8 @@ static bool is_seen(const struct search *s, const struct item *it)
 
 static void add_match(struct search *s, const struct item *it, struct str key)
 {
-    s->at[s->count++] = (struct match){.item = *it, .key = str_sub(key, 0, SORT_KEY_MAX)};
+    key = str_sub(key, 0, SORT_KEY_MAX);
+    s->at[s->count++] = (struct match){*it, key, sort_bytes(key, 0)};
 }
 
 /* New, or NULL: hidden, or nothing is asked of the text. */
@@ -141,6 +142,16 @@ static void judge(struct search *s, struct part *p, const struct item *it, struc
     add_match(s, it, sort->by.attr ? scim_sort_key(s->arena, sort, doc) : STR_NONE);
 }
 
+/* As in memberships.c. */
+static void foresee(const struct part *p, size_t i)
+{
+    enum { TO_RECORD = 16, TO_LISTS = 8 };
+    if (i + TO_RECORD < p->count)
+        record_foresee(p->at[i + TO_RECORD].rec);
+    if (i + TO_LISTS < p->count)
+        record_foresee_lists(p->at[i + TO_LISTS].rec);
+}
+
 void judge_all(struct search *s)
 {
     enum { SLICE = 64 };
@@ -154,6 +165,7 @@ void judge_all(struct search *s)
         if (p->count > SLICE && !scratch)
             scratch = arena_new();
         for (size_t i = 0; i < p->count; i++) {
+            foresee(p, i);
             judge(s, p, &p->at[i], scratch ? scratch : s->arena);
             if (scratch && i % SLICE == SLICE - 1)
                 arena_reset(scratch);

@@ -6,13 +6,33 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/unicode.h"
+
 enum { SLICE = 1000 };
 
 struct gathering {
     struct search *search;
     struct part *part;
-    bool rejected; /* asked for by name */
+    bool members, pending; /* the filter may be about them */
+    bool rejected;         /* asked for by name */
+    bool mixed;            /* what was gathered may be in no order, and twice */
 };
+
+/* A filter that pins the status needs nobody of another one. */
+static struct gathering gathering_of(struct search *s, struct part *p)
+{
+    const struct scim_filter *f = p->q->filter;
+    struct gathering g = {.search = s, .part = p, .members = true, .pending = true};
+    g.rejected = f && scim_filter_mentions(f, STR("status"));
+    struct str status = f ? scim_filter_pinned(f, STR("status"), STR_NONE) : STR_NONE;
+    if (!status.at || p->by.key == KEY_ID)
+        return g;
+    status = unicode_key(s->arena, status);
+    g.members = str_eq(status, STR("active"));
+    g.pending = str_eq(status, STR("pending"));
+    g.rejected = str_eq(status, STR("rejected"));
+    return g;
+}
 
 /* Under the lock. */
 static void gather(const struct gathering *g, const struct user *u, const struct organization *o)
@@ -34,40 +54,62 @@ static int by_user_id(const void *a, const void *b)
 }
 
 /* Members, and who asks to be one, by id; copied, so that the lock need not be held for all. */
-static size_t people_of(struct search *s, const struct organization *o, struct user ***out)
+static size_t people_of(struct gathering *g, const struct organization *o, struct user ***out)
 {
-    size_t n = o->members.count, all = n + o->requesters.count;
-    struct user **at = arena_raw(s->arena, (all + 1) * sizeof *at);
-    if (n)
-        memcpy(at, o->members.at, n * sizeof *at);
-    if (o->requesters.count)
-        memcpy(at + n, o->requesters.at, o->requesters.count * sizeof *at);
+    size_t members = g->members ? o->members.count : 0;
+    size_t asking = g->pending ? o->requesters.count : 0, n = members + asking;
+    struct user **at = arena_raw(g->search->arena, (n + 1) * sizeof *at);
+    if (members)
+        memcpy(at, o->members.at, members * sizeof *at);
+    if (asking)
+        memcpy(at + members, o->requesters.at, asking * sizeof *at);
+    if (members && asking)
+        qsort(at, n, sizeof *at, by_user_id);
+    g->mixed |= o->members.unsorted || o->requesters.unsorted;
     *out = at;
-    return all;
+    return n;
+}
+
+/* Ten thousand people lie all over the memory: what is read of one is fetched while those before
+ * are looked at, else the processor waits for each of them. */
+static void foresee(struct user *const *people, size_t n, size_t i)
+{
+    enum { TO_NODE = 24, TO_RECORD = 16, TO_FIELDS = 8 };
+    if (i + TO_NODE < n)
+        __builtin_prefetch(people[i + TO_NODE]);
+    if (i + TO_RECORD < n) {
+        const struct user *u = people[i + TO_RECORD];
+        record_foresee(user_record(u));
+        __builtin_prefetch(u->links);
+    }
+    if (i + TO_FIELDS < n)
+        record_foresee_lists(user_record(people[i + TO_FIELDS]));
 }
 
 /* The pin that the list holds keeps the nodes. */
-static void gather_organization(const struct gathering *g, const struct organization *o)
+static void gather_organization(struct gathering *g, const struct organization *o)
 {
     struct replica *r = g->search->replica;
     struct user **people;
     replica_read(r);
-    size_t n = people_of(g->search, o, &people), members = o->members.count;
+    size_t n = people_of(g, o, &people);
     replica_unlock(r);
-    if (n > members && n > 1)
-        qsort(people, n, sizeof *people, by_user_id);
+    candidates_room(g->search, g->part, n);
     for (size_t from = 0; from < n; from += SLICE) {
         replica_read(r);
-        for (size_t i = from; i < n && i < from + SLICE; i++)
+        for (size_t i = from; i < n && i < from + SLICE; i++) {
+            foresee(people, n, i);
             if (i == 0 || people[i] != people[i - 1])
                 gather(g, people[i], o);
+        }
         replica_unlock(r);
     }
 }
 
-static void gather_user(const struct gathering *g, const struct user *u)
+static void gather_user(struct gathering *g, const struct user *u)
 {
     struct replica *r = g->search->replica;
+    g->mixed = true;
     replica_read(r);
     for (uint32_t i = 0; i < u->link_count; i++) {
         const struct organization *o = u->links[i].organization;
@@ -95,9 +137,10 @@ static void gather_rejected(const struct gathering *g, const struct user *u)
     }
 }
 
-static void gather_all_rejected(const struct gathering *g, struct record **users, size_t n)
+static void gather_all_rejected(struct gathering *g, struct record **users, size_t n)
 {
     struct replica *r = g->search->replica;
+    g->mixed |= n > 0;
     for (size_t from = 0; from < n; from += SLICE) {
         replica_read(r);
         for (size_t i = from; i < n && i < from + SLICE; i++)
@@ -124,7 +167,7 @@ static size_t everybody(struct search *s, struct record ***out)
     return r->users.count + r->applicants.count;
 }
 
-static void gather_everything(const struct gathering *g)
+static void gather_everything(struct gathering *g)
 {
     struct search *s = g->search;
     struct replica *r = s->replica;
@@ -161,7 +204,7 @@ static void in_order_once(struct part *p)
 }
 
 /* One organization's rejected: whoever names it, among all. */
-static void gather_one(const struct gathering *g, struct str organization_id)
+static void gather_one(struct gathering *g, struct str organization_id)
 {
     struct search *s = g->search;
     struct replica *r = s->replica;
@@ -194,7 +237,7 @@ static void gather_pair(const struct gathering *g, struct str id)
     replica_unlock(s->replica);
 }
 
-static void gather_person(const struct gathering *g, struct str user_id)
+static void gather_person(struct gathering *g, struct str user_id)
 {
     struct replica *r = g->search->replica;
     replica_read(r);
@@ -206,10 +249,22 @@ static void gather_person(const struct gathering *g, struct str user_id)
         gather_user(g, u);
 }
 
+size_t memberships_outlook(struct search *s, struct part *p)
+{
+    const struct replica *r = s->replica;
+    const struct gathering g = gathering_of(s, p);
+    size_t all = r->users.count + r->applicants.count;
+    if (p->by.key == KEY_ID || p->by.key == KEY_USER)
+        return 0;
+    if (p->by.key != KEY_ORGANIZATION || g.rejected)
+        return all;
+    const struct organization *o = store_organization(r, p->by.value);
+    return !o ? 0 : (g.members ? o->members.count : 0) + (g.pending ? o->requesters.count : 0);
+}
+
 void memberships_add(struct search *s, struct part *p)
 {
-    const struct scim_filter *f = p->q->filter;
-    const struct gathering g = {s, p, f && scim_filter_mentions(f, STR("status"))};
+    struct gathering g = gathering_of(s, p);
     switch (p->by.key) {
     case KEY_ORGANIZATION:
         gather_one(&g, p->by.value);
@@ -228,6 +283,6 @@ void memberships_add(struct search *s, struct part *p)
         gather_everything(&g);
         break;
     }
-    if (p->count > 1)
+    if (g.mixed && p->count > 1)
         in_order_once(p);
 }

@@ -314,14 +314,13 @@ enum said quick_says(const struct quick *q, const struct item *it)
 /* ---- order */
 
 /* A role sorts by its rank (INTERFACES 4): nothing, Member, Manager, PlatformAdmin. */
-static struct str rank_key(struct arena *a, enum source source, const struct item *it)
+static struct str rank_key(enum source source, const struct item *it)
 {
+    static const char ranks[KIOPS_PLATFORM_ADMIN + 1] = {'0', '1', '2', '3'};
     enum kiops_role role = seat_role(&it->seat);
     if (source == SOURCE_OWN_ROLE && role == KIOPS_PLATFORM_ADMIN)
         role = it->seat.manager ? KIOPS_MANAGER : KIOPS_MEMBER;
-    char *rank = arena_raw(a, 1);
-    *rank = (char)('0' + (int)role);
-    return role == KIOPS_NO_ROLE ? STR_NONE : (struct str){rank, 1};
+    return role == KIOPS_NO_ROLE ? STR_NONE : (struct str){ranks + role, 1};
 }
 
 struct quick_order quick_order_of(enum replica_kind kind, const struct scim_sort *s)
@@ -342,7 +341,7 @@ struct str quick_sort_key(struct arena *a, const struct quick_order *o, const st
 {
     enum source source = (enum source)o->source;
     if (o->kind == QUICK_KEY_RANK)
-        return rank_key(a, source, it);
+        return rank_key(source, it);
     if (o->kind == QUICK_KEY_INSTANT) {
         instant_t when = instant_of(it, source);
         return when == INSTANT_NONE ? STR_NONE : scim_sort_instant(a, when);

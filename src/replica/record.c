@@ -326,12 +326,6 @@ struct record *record_touched(const struct record *rec, struct str csn, instant_
     return touched;
 }
 
-struct str record_field(const struct record *rec, enum field f)
-{
-    uint32_t from = f ? rec->end[f - 1] : 0;
-    return (struct str){rec->text + from, rec->end[f] - from};
-}
-
 static struct str field_or(const struct record *rec, enum field f, enum field original)
 {
     struct str value = record_field(rec, f);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "base/json.h"
 #include "base/own.h"
 
 /* ---- facts */
@@ -105,14 +106,23 @@ void seat_render_permissions(struct pen *p, kiops_permission_set set)
 
 /* ---- text */
 
+/* New, or NULL: `emails` alone is parsed, the rest of the person is passed over. */
+static json_t *mails_of(const struct record *user, struct arena *a)
+{
+    const struct str parts[] = {STR("{"), record_field(user, FIELD_CORE), STR("}")};
+    struct str core = arena_join(a, parts, 3);
+    struct json_member m;
+    for (size_t at = 0; json_text_next(core, &at, &m);)
+        if (str_eq(m.name, STR("emails")))
+            return json_loadb(m.value.at, m.value.len, JSON_ALLOW_NUL, NULL);
+    return NULL;
+}
+
 /* What of a user's e-mail addresses is shown: the primary one, else the first. As sent: the
  * record's keys are folded. */
 static struct str mail_of(const struct record *user, struct arena *a)
 {
-    const struct str parts[] = {STR("{"), record_field(user, FIELD_CORE), STR("}")};
-    struct str text = arena_join(a, parts, 3);
-    OWNED_JSON json_t *core = json_loadb(text.at, text.len, JSON_ALLOW_NUL, NULL);
-    const json_t *mails = json_object_get(core, "emails");
+    OWNED_JSON json_t *mails = mails_of(user, a);
     struct str first = STR_NONE, value;
     for (size_t i = 0; i < json_array_size(mails); i++) {
         const json_t *mail = json_array_get(mails, i);

@@ -1,15 +1,17 @@
 /*
  * Sort: matches by their keys, then by type and id. They come in order of type and id, so a stable
- * sort by key alone is enough; 100,000 names are sorted by their first eight bytes as numbers, and
- * only those that agree in them are compared as text.
+ * sort by key alone is enough; it goes by eight bytes of the keys at a time, as numbers, and only
+ * those that agree in them are looked at again.
  */
 #include "replica/find.h"
 
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* Fewer are compared as fast as they are counted. */
-#define WORTH_COUNTING 2048
+#define WORTH_COUNTING 24
+#define AT_ONCE sizeof(uint64_t)
 
 /* Without a value: last when ascending. */
 static int by_key(struct str x, struct str y)
@@ -44,102 +46,136 @@ struct place sort_place_of_id(enum replica_kind kind, struct str key, struct str
     return p;
 }
 
-static int compare(const struct match *x, const struct match *y, bool descending)
+uint64_t sort_bytes(struct str key, size_t from)
 {
-    struct place here = sort_place(&x->item, x->key), there = sort_place(&y->item, y->key);
-    return sort_compare(&here, &there, descending);
+    uint64_t bytes = 0;
+    size_t left = key.len > from ? key.len - from : 0;
+    if (left)
+        memcpy(&bytes, key.at + from, left < AT_ONCE ? left : AT_ONCE);
+    return be64toh(bytes);
+}
+
+/* A match that has a key. */
+struct ranked {
+    uint64_t bytes;
+    const struct match *match;
+};
+
+static int in_order(const struct ranked *x, const struct ranked *y, int keys)
+{
+    return keys ? keys : (x->match > y->match) - (x->match < y->match);
 }
 
 static int ascending(const void *a, const void *b)
 {
-    return compare(a, b, false);
+    const struct ranked *x = a, *y = b;
+    return in_order(x, y, str_cmp(x->match->key, y->match->key));
 }
 
 static int descending(const void *a, const void *b)
 {
-    return compare(a, b, true);
+    const struct ranked *x = a, *y = b;
+    return in_order(x, y, str_cmp(y->match->key, x->match->key));
 }
 
-static void compare_all(struct match *at, size_t n, bool down)
+static void compare_all(struct ranked *at, size_t n, bool down)
 {
     if (n > 1)
         qsort(at, n, sizeof *at, down ? descending : ascending);
 }
 
-static uint64_t first_of(struct str key, bool down)
-{
-    uint64_t first = 0;
-    for (size_t i = 0; i < sizeof first; i++)
-        first = first << 8 | (i < key.len ? (unsigned char)key.at[i] : 0);
-    return down ? ~first : first;
-}
-
-/* By one byte of `first`; stable. false: all have the same, nothing was moved. */
-static bool count_byte(const struct match *from, struct match *to, size_t n, int byte)
+/* By one byte of `bytes`; stable. */
+static void count_byte(const struct ranked *from, struct ranked *to, size_t n, int byte)
 {
     size_t start[257] = {0};
     for (size_t i = 0; i < n; i++)
-        start[(from[i].first >> (8 * byte) & 0xff) + 1]++;
-    for (size_t b = 0; b < 256; b++) {
-        if (start[b + 1] == n)
-            return false;
+        start[(from[i].bytes >> (8 * byte) & 0xff) + 1]++;
+    for (size_t b = 0; b < 256; b++)
         start[b + 1] += start[b];
-    }
     for (size_t i = 0; i < n; i++)
-        to[start[from[i].first >> (8 * byte) & 0xff]++] = from[i];
-    return true;
+        to[start[from[i].bytes >> (8 * byte) & 0xff]++] = from[i];
 }
 
-/* Sorted by `first`; in `at` or in `other`. */
-static struct match *count_all(struct match *at, struct match *other, size_t n)
+/* By all of `bytes`, of which those in `differ` are not the same everywhere. */
+static void count_all(struct ranked *at, struct ranked *other, size_t n, uint64_t differ)
 {
-    for (int byte = 0; byte < 8; byte++) {
-        if (!count_byte(at, other, n, byte))
+    struct ranked *from = at, *to = other;
+    for (int byte = 0; byte < (int)AT_ONCE; byte++) {
+        if (!(differ >> (8 * byte) & 0xff))
             continue;
-        struct match *sorted = other;
-        other = at;
-        at = sorted;
+        count_byte(from, to, n, byte);
+        struct ranked *sorted = to;
+        to = from;
+        from = sorted;
     }
-    return at;
+    if (from != at)
+        memcpy(at, from, n * sizeof *at);
 }
 
-static void finish_runs(struct match *at, size_t n, bool down)
+/* Whose keys agree in what stands before `from`: the bits in which the next bytes differ. */
+static uint64_t take_bytes(struct ranked *at, size_t n, size_t from, bool down)
 {
-    for (size_t from = 0, to; from < n; from = to) {
-        for (to = from + 1; to < n && at[to].first == at[from].first;)
-            to++;
-        compare_all(at + from, to - from, down);
+    uint64_t differ = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint64_t bytes = from ? sort_bytes(at[i].match->key, from) : at[i].match->first;
+        at[i].bytes = down ? ~bytes : bytes;
+        differ |= at[i].bytes ^ at[0].bytes;
     }
+    return differ;
 }
 
-/* Those with a value first; the order among both stays. */
-static size_t split(const struct match *at, struct match *to, size_t n)
+/* Keys that agree up to there: whether they are equal, or still to be told apart. */
+enum ends { ALL_EQUAL, SOME_GO_ON, NUL_AT_END };
+
+static enum ends ends_of(const struct ranked *at, size_t n, size_t to)
 {
-    size_t valued = 0, bare = 0;
-    for (size_t i = 0; i < n; i++)
-        valued += at[i].key.at != NULL;
-    for (size_t i = 0, k = 0; i < n; i++)
-        to[at[i].key.at ? k++ : valued + bare++] = at[i];
-    return valued;
+    size_t len = at[0].match->key.len;
+    enum ends ends = ALL_EQUAL;
+    for (size_t i = 0; i < n; i++) {
+        if (at[i].match->key.len > to)
+            return SOME_GO_ON;
+        if (at[i].match->key.len != len)
+            ends = NUL_AT_END;
+    }
+    return ends;
 }
 
-void sort_matches(struct search *s)
+/* Those whose keys agree in what stands before `from`. */
+static void sort_from(struct ranked *at, struct ranked *other, size_t n, size_t from, bool down)
 {
-    bool down = s->q->sort.descending;
-    size_t n = s->count;
-    if (n < WORTH_COUNTING) {
-        compare_all(s->at, n, down);
+    enum ends ends = SOME_GO_ON;
+    uint64_t differ = 0;
+    for (; n >= WORTH_COUNTING && ends == SOME_GO_ON && !differ; from += AT_ONCE) {
+        differ = take_bytes(at, n, from, down);
+        ends = differ ? SOME_GO_ON : ends_of(at, n, from + AT_ONCE);
+    }
+    if (ends == ALL_EQUAL)
+        return;
+    if (!differ) {
+        compare_all(at, n, down);
         return;
     }
-    struct match *other = arena_raw(s->arena, n * sizeof *other);
-    size_t valued = split(s->at, other, n), bare = n - valued;
+    count_all(at, other, n, differ);
+    for (size_t run = 0, end; run < n; run = end) {
+        for (end = run + 1; end < n && at[end].bytes == at[run].bytes;)
+            end++;
+        sort_from(at + run, other, end - run, from, down);
+    }
+}
+
+void sort_matches(const struct search *s, struct item *out)
+{
+    bool down = s->q->sort.descending;
+    size_t n = s->count, valued = 0, bare = 0;
+    struct ranked *at = arena_raw(s->arena, 2 * n * sizeof *at);
+    for (size_t i = 0; i < n; i++)
+        if (s->at[i].key.at)
+            at[valued++].match = &s->at[i];
+    sort_from(at, at + n, valued, 0, down);
+    struct item *with = out + (down ? n - valued : 0), *without = out + (down ? 0 : valued);
     for (size_t i = 0; i < valued; i++)
-        other[i].first = first_of(other[i].key, down);
-    struct match *without = other + valued;
-    struct match *sorted = count_all(other, s->at, valued);
-    finish_runs(sorted, valued, down);
-    struct match *out = arena_raw(s->arena, n * sizeof *out);
-    memcpy(out + (down ? bare : 0), sorted, valued * sizeof *out);
-    memcpy(out + (down ? 0 : valued), without, bare * sizeof *out);
-    s->at = out;
+        with[i] = at[i].match->item;
+    for (size_t i = 0; i < n; i++)
+        if (!s->at[i].key.at)
+            without[bare++] = s->at[i].item;
 }
