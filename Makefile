@@ -62,7 +62,7 @@ PLACES := -DKIOPS_VERSION='"$(VERSION)"' -DKIOPS_CONF='"$(SYSCONFDIR)/kiops-brid
 $(B)/src/main.o $(B)/src/config/grammar.o: ALL_CFLAGS += $(PLACES)
 $(B)/src/main.o $(B)/src/config/grammar.o: $(B)/places
 $(B)/places: always ; @mkdir -p $(@D) && { echo "$(PLACES)" | cmp -s - $@ || echo "$(PLACES)" >$@; }
-$(B)/src/console/files.o: $(wildcard src/console/ui/*)
+$(B)/src/console/files.o $(B)/src/console/shell.o: $(wildcard src/console/ui/*)
 $(B)/src/directory/texts.o: conf/kiops.schema conf/acl.conf conf/acl-389ds.ldif conf/acl-plain.conf
 
 # The pure folders' tests link nothing else: the linker proves that they are pure.
