@@ -382,7 +382,7 @@ static size_t behind_value(struct str text, size_t i)
 {
     for (size_t depth = 0; i < text.len;) {
         char c = text.at[i];
-        if (depth == 0 && (c == ',' || c == '}'))
+        if (depth == 0 && (c == ',' || c == '}' || c == ']'))
             break;
         depth += c == '{' || c == '[';
         depth -= c == '}' || c == ']';
@@ -404,6 +404,17 @@ bool json_text_next(struct str object, size_t *at, struct json_member *out)
         .value = str_sub(object, value, end - value),
         .text = str_sub(object, from, end - from),
     };
+    *at = end + 1;
+    return true;
+}
+
+bool json_text_item(struct str array, size_t *at, struct str *out)
+{
+    size_t from = *at ? *at : 1;
+    if (from + 1 >= array.len)
+        return false;
+    size_t end = behind_value(array, from);
+    *out = str_sub(array, from, end - from);
     *at = end + 1;
     return true;
 }

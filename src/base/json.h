@@ -51,4 +51,5 @@ struct json_member {
     struct str name, value, text; /* without its quotes; as written; both with the colon between */
 };
 bool json_text_next(struct str object, size_t *at, struct json_member *out);
+bool json_text_item(struct str array, size_t *at, struct str *out); /* the same of an array */
 void json_keep(struct arena *a, json_t *value); /* the arena takes the reference */

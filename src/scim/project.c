@@ -147,7 +147,7 @@ bool scim_projection_wants(const struct scim_projection *p, struct str name)
     return attr && share_of(p, extension, attr) != NOTHING;
 }
 
-/* ---- values */
+/* ---- values, from text to text */
 
 static bool has_odd_subs(const struct scim_attr *attr)
 {
@@ -163,137 +163,177 @@ struct cut {
     enum share share;
 };
 
-static json_t *cut_object(const struct cut *c, const json_t *value)
-{
-    json_t *object = json_object();
-    for (size_t i = 0; i < c->attr->sub_count; i++) {
-        const struct scim_attr *sub = &c->attr->subs[i];
-        json_t *part = scim_value(value, sub);
-        if (part && wants_sub(c->projection, c->share, sub))
-            shape_put(object, sub->name, json_incref(part));
-    }
-    return object;
-}
-
-static json_t *cut_value(const struct cut *c, json_t *value)
-{
-    bool whole = c->share == WHOLE && !has_odd_subs(c->attr);
-    if (whole || c->attr->type != SCIM_COMPLEX)
-        return json_incref(value);
-    if (!json_is_array(value))
-        return cut_object(c, value);
-    json_t *items = json_array();
-    for (size_t i = 0; i < json_array_size(value); i++) {
-        OWNED_JSON json_t *item = cut_object(c, json_array_get(value, i));
-        if (json_object_size(item) > 0)
-            json_push(items, TAKE(item));
-    }
-    return items;
-}
-
-struct source {
-    const struct scim_attr *attrs;
-    size_t count;
-    const struct scim_schema *extension;
-    const json_t *holder;
-};
-
-static void project_attrs(const struct scim_projection *p, const struct source *from, json_t *out)
-{
-    for (size_t i = 0; i < from->count; i++) {
-        const struct scim_attr *attr = &from->attrs[i];
-        json_t *value = scim_value(from->holder, attr);
-        if (!value)
-            continue;
-        const struct cut cut = {p, attr, share_of(p, from->extension, attr)};
-        if (cut.share == NOTHING)
-            continue;
-        OWNED_JSON json_t *part = cut_value(&cut, value);
-        /* An empty `members` says that the group is empty; what the cut left empty says nothing. */
-        if (part == value || json_object_size(part) + json_array_size(part) > 0)
-            shape_put(out, attr->name, TAKE(part));
-    }
-}
-
-/* `schemas` names the extensions that are in the answer. */
-static void cut_schemas(const struct scim_resource_type *type, json_t *out)
-{
-    const json_t *all = json_object_get(out, "schemas");
-    json_t *kept = json_array();
-    for (size_t i = 0; i < json_array_size(all); i++) {
-        json_t *urn = json_array_get(all, i);
-        if (!scim_type_extension(type, json_str(urn)) ||
-            json_object_get(out, json_string_value(urn)))
-            json_push(kept, json_incref(urn));
-    }
-    json_put(out, "schemas", kept);
-}
-
-json_t *scim_project(const struct scim_projection *p, const struct scim_resource_type *type,
-                     const json_t *resource)
-{
-    json_t *out = json_object();
-    const struct source common = {type->common, type->common_count, NULL, resource};
-    const struct source core = {type->core->attrs, type->core->attr_count, NULL, resource};
-    project_attrs(p, &common, out);
-    project_attrs(p, &core, out);
-    for (size_t i = 0; i < type->extension_count; i++) {
-        const struct scim_schema *schema = type->extensions[i];
-        const struct source extension = {schema->attrs, schema->attr_count, schema,
-                                         scim_holder(resource, schema)};
-        if (!extension.holder)
-            continue;
-        OWNED_JSON json_t *object = json_object();
-        project_attrs(p, &extension, object);
-        if (json_object_size(object) > 0)
-            shape_put(out, schema->id, TAKE(object));
-    }
-    if (json_object_get(out, "schemas"))
-        cut_schemas(type, out);
-    return out;
-}
-
-/* ---- the same on text, attribute by attribute */
-
-static void copy_member(struct buf *out, size_t from, struct str text)
+/* A member, or an item, of what was opened at `from`. */
+static void add(struct buf *out, size_t from, struct str text)
 {
     if (out->len > from)
         buf_char(out, ',');
     buf_str(out, text);
 }
 
-static void cut_extension(const struct scim_projection *p, const struct scim_schema *extension,
-                          const struct json_member *whole, struct buf *out)
+static void cut_back(struct buf *out, size_t len)
 {
-    struct json_member m;
-    buf_fmt(out, "\"" STR_FMT "\":{", STR_ARG(whole->name));
-    size_t from = out->len;
-    for (size_t at = 0; json_text_next(whole->value, &at, &m);) {
-        const struct scim_attr *attr =
-            scim_attr_find(extension->attrs, extension->attr_count, m.name);
-        if (attr && share_of(p, extension, attr) != NOTHING)
-            copy_member(out, from, m.text);
-    }
-    buf_char(out, '}');
+    out->len = len < out->len ? len : out->len;
 }
 
-void scim_project_text(const struct scim_projection *p, const struct scim_resource_type *type,
-                       struct str json, struct buf *out)
+/* false, and nothing written: no sub-attribute of it is wanted. */
+static bool cut_object(const struct cut *c, struct str value, struct buf *out)
 {
+    const size_t mark = out->len;
     struct json_member m;
     buf_char(out, '{');
-    size_t from = out->len;
-    for (size_t at = 0; json_text_next(json, &at, &m);) {
-        const struct scim_schema *in = NULL, *extension = scim_type_extension(type, m.name);
-        const struct scim_attr *attr = extension ? NULL : scim_type_attr(type, m.name, &in);
-        if (attr && share_of(p, in, attr) != NOTHING)
-            copy_member(out, from, m.text);
-        if (extension && out->len > from)
-            buf_char(out, ',');
-        if (extension)
-            cut_extension(p, extension, &m, out);
+    for (size_t at = 0; json_text_next(value, &at, &m);) {
+        const struct scim_attr *sub = scim_attr_sub(c->attr, m.name);
+        if (sub && wants_sub(c->projection, c->share, sub))
+            add(out, mark + 1, m.text);
     }
+    const bool some = out->len > mark + 1;
     buf_char(out, '}');
+    if (!some)
+        cut_back(out, mark);
+    return some;
+}
+
+static bool cut_list(const struct cut *c, struct str value, struct buf *out)
+{
+    const size_t mark = out->len;
+    struct str item;
+    buf_char(out, '[');
+    for (size_t at = 0; json_text_item(value, &at, &item);) {
+        const size_t before = out->len;
+        if (before > mark + 1)
+            buf_char(out, ',');
+        if (!str_starts(item, STR("{")) || !cut_object(c, item, out))
+            cut_back(out, before);
+    }
+    const bool some = out->len > mark + 1;
+    buf_char(out, ']');
+    if (!some)
+        cut_back(out, mark);
+    return some;
+}
+
+/* An empty `members` says that the group is empty; what the cut left empty says nothing. */
+static void cut_attr(const struct cut *c, const struct json_member *m, size_t from, struct buf *out)
+{
+    const size_t mark = out->len;
+    bool some = false;
+    if (c->share == NOTHING)
+        return;
+    if ((c->share == WHOLE && !has_odd_subs(c->attr)) || c->attr->type != SCIM_COMPLEX) {
+        add(out, from, m->text);
+        return;
+    }
+    add(out, from, str_sub(m->text, 0, m->text.len - m->value.len));
+    if (str_starts(m->value, STR("[")))
+        some = cut_list(c, m->value, out);
+    else if (str_starts(m->value, STR("{")))
+        some = cut_object(c, m->value, out);
+    if (!some)
+        cut_back(out, mark);
+}
+
+struct cut_extension {
+    const struct scim_projection *projection;
+    const struct scim_schema *extension;
+};
+
+/* false, and nothing written: the projection leaves nothing of it. */
+static bool cut_extension(const struct cut_extension *c, const struct json_member *whole,
+                          size_t opened, struct buf *out)
+{
+    const size_t mark = out->len;
+    struct json_member m;
+    if (!str_starts(whole->value, STR("{")))
+        return false;
+    add(out, opened, str_sub(whole->text, 0, whole->text.len - whole->value.len));
+    buf_char(out, '{');
+    const size_t from = out->len;
+    for (size_t at = 0; json_text_next(whole->value, &at, &m);) {
+        const struct scim_attr *attr =
+            scim_attr_find(c->extension->attrs, c->extension->attr_count, m.name);
+        if (attr)
+            cut_attr(
+                &(struct cut){c->projection, attr, share_of(c->projection, c->extension, attr)}, &m,
+                from, out);
+    }
+    const bool some = out->len > from;
+    buf_char(out, '}');
+    if (!some)
+        cut_back(out, mark);
+    return some;
+}
+
+/* ---- resources */
+
+struct whole {
+    const struct scim_projection *projection;
+    const struct scim_resource_type *type;
+    struct str schemas; /* as it stands in the resource; empty = it has none, or none is wanted */
+    size_t schemas_at;  /* in the answer */
+    bool has[SCIM_EXTENSIONS_MAX];
+};
+
+static size_t extension_of(const struct scim_resource_type *type, struct str urn)
+{
+    size_t i = 0;
+    while (i < type->extension_count && !str_ieq(type->extensions[i]->id, urn))
+        i++;
+    return i;
+}
+
+static void take_member(struct whole *w, const struct json_member *m, size_t from, struct buf *out)
+{
+    const struct scim_resource_type *type = w->type;
+    const size_t extension = extension_of(type, m->name), before = out->len;
+    if (extension < type->extension_count) {
+        const struct cut_extension c = {w->projection, type->extensions[extension]};
+        w->has[extension] = cut_extension(&c, m, from, out);
+        return;
+    }
+    const struct scim_attr *attr = scim_attr_find(type->common, type->common_count, m->name);
+    if (!attr)
+        attr = scim_attr_find(type->core->attrs, type->core->attr_count, m->name);
+    if (attr)
+        cut_attr(&(struct cut){w->projection, attr, share_of(w->projection, NULL, attr)}, m, from,
+                 out);
+    if (out->len > before && str_eq(m->name, STR("schemas"))) {
+        w->schemas = m->value;
+        w->schemas_at = out->len - m->value.len;
+    }
+}
+
+/* It names the extensions that are in the answer. What is left of it is never longer. */
+static void cut_schemas(const struct whole *w, struct buf *out)
+{
+    OWNED_BUF struct buf rest;
+    struct str urn;
+    buf_init(&rest, out->len);
+    buf_str(&rest, str_sub(buf_view(out), w->schemas_at + w->schemas.len, out->len));
+    cut_back(out, w->schemas_at);
+    buf_char(out, '[');
+    const size_t from = out->len;
+    for (size_t at = 0; json_text_item(w->schemas, &at, &urn);) {
+        const size_t i = extension_of(w->type, str_sub(urn, 1, urn.len - 2));
+        if (i == w->type->extension_count || w->has[i])
+            add(out, from, urn);
+    }
+    buf_char(out, ']');
+    buf_str(out, buf_view(&rest));
+}
+
+void scim_project(const struct scim_projection *p, const struct scim_resource_type *type,
+                  struct str json, struct buf *out)
+{
+    struct whole w = {.projection = p, .type = type};
+    struct json_member m;
+    buf_char(out, '{');
+    const size_t from = out->len;
+    for (size_t at = 0; json_text_next(json, &at, &m);)
+        take_member(&w, &m, from, out);
+    buf_char(out, '}');
+    if (w.schemas.len && !out->failed)
+        cut_schemas(&w, out);
 }
 
 /* ---- what is never returned */

@@ -366,13 +366,10 @@ struct scim_projection; /* NULL = everything returned by default */
 MUST_CHECK bool scim_projection_parse(const struct scim_context *in, struct str attributes,
                                       struct str excluded, const struct scim_projection **out,
                                       struct error *err);
-/* New. Applies returned:always/never/request and the projection. */
-json_t *scim_project(const struct scim_projection *p, const struct scim_resource_type *type,
-                     const json_t *resource);
-/* `json` (compact text of a resource) without the attributes of which scim_project() would leave
- * nothing: they are not worth a tree. */
-void scim_project_text(const struct scim_projection *p, const struct scim_resource_type *type,
-                       struct str json, struct buf *out);
+/* `json`: compact text of a resource, as json_write() makes it. Applies
+ * returned:always/never/request and the projection; adds the answer, no longer than `json`. */
+void scim_project(const struct scim_projection *p, const struct scim_resource_type *type,
+                  struct str json, struct buf *out);
 /* New, or `resource` itself: without what is never returned. For every place that keeps or shows a
  * resource but the directory. */
 json_t *scim_without_hidden(const struct scim_resource_type *type, json_t *resource);

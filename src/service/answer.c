@@ -9,23 +9,21 @@ struct str answer_uri(const struct service_call *c, enum replica_kind kind, stru
     return arena_join(c->arena, parts, sizeof parts / sizeof *parts);
 }
 
-struct str answer_projected(const struct service_call *c, enum replica_kind kind, struct str json)
+void answer_project(const struct service_call *c, enum replica_kind kind, struct str json,
+                    struct buf *out)
 {
     const struct scim_resource_type *type = c->service->types[kind];
-    if (!c->projection && !type->on_request)
-        return json;
-    struct error err = ERROR_INIT;
-    OWNED_BUF struct buf cut;
-    buf_init(&cut, json.len + 1024);
-    scim_project_text(c->projection, type, json, &cut);
-    OWNED_JSON json_t *whole =
-        json_load_strict(buf_view(&cut), (struct json_limits){.depth = 32}, &err);
-    OWNED_JSON json_t *part = whole ? scim_project(c->projection, type, whole) : NULL;
-    if (!part)
-        return json;
+    if (c->projection || type->on_request)
+        scim_project(c->projection, type, json, out);
+    else
+        buf_str(out, json);
+}
+
+struct str answer_projected(const struct service_call *c, enum replica_kind kind, struct str json)
+{
     OWNED_BUF struct buf out;
-    buf_init(&out, json.len * 2 + 1024);
-    json_write(part, &out);
+    buf_init(&out, json.len + 64);
+    answer_project(c, kind, json, &out);
     return arena_str(c->arena, buf_view(&out));
 }
 

@@ -453,4 +453,6 @@ struct str key_of_write(struct arena *a, const struct written *w);
 enum service_status answer_resource(const struct service_call *c, enum replica_kind kind,
                                     struct str id, struct service_result *out, struct error *err);
 struct str answer_uri(const struct service_call *c, enum replica_kind kind, struct str id);
+void answer_project(const struct service_call *c, enum replica_kind kind, struct str json,
+                    struct buf *out);
 struct str answer_projected(const struct service_call *c, enum replica_kind kind, struct str json);

@@ -122,7 +122,7 @@ static void render(const struct service_call *c, const struct service_query *q,
         one.projection = projection_of(q, page->at[i].kind);
         if (i)
             buf_char(&body, ',');
-        buf_str(&body, answer_projected(&one, page->at[i].kind, page->at[i].json));
+        answer_project(&one, page->at[i].kind, page->at[i].json, &body);
     }
     scim_reply_list_end(&body, next);
     out->body = arena_str(c->arena, buf_view(&body));

@@ -51,7 +51,7 @@ static json_t *content_of(const struct service_call *c, enum replica_kind kind, 
 {
     OWNED_BUF struct buf cut;
     buf_init(&cut, text.len + 1024);
-    scim_project_text(c->projection, c->service->types[kind], text, &cut);
+    scim_project(c->projection, c->service->types[kind], text, &cut);
     return tree_of(buf_view(&cut));
 }
 

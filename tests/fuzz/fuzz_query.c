@@ -82,11 +82,16 @@ static void check_resource(const struct asked *q, const struct replica_text *tex
     demand(!q->filter || !scim_projection_wants(q->projection, STR("members")) ||
                scim_match(q->filter, whole),
            "shown, and the filter does not hold");
-    OWNED_JSON json_t *part = scim_project(q->projection, q->in.type, whole);
+    OWNED_BUF struct buf shown;
+    buf_init(&shown, text->json.len);
+    scim_project(q->projection, q->in.type, text->json, &shown);
+    OWNED_JSON json_t *part =
+        json_load_strict(buf_view(&shown), (struct json_limits){.depth = 32}, &err);
+    demand(part && !shown.failed, "what is projected is no strict JSON, or longer than all");
     demand(str_eq(json_get_str(part, "id"), text->id), "projected without its id");
     demand(json_object_get(part, "schemas") && !json_object_get(part, "password"),
            "projected without schemas, or with a secret");
-    json_write(part, list);
+    buf_str(list, buf_view(&shown));
 }
 
 /* The whole answer, read as a client reads it. */

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/json.h"
 #include "base/own.h"
 #include "scim/scim.h"
 
@@ -112,4 +113,20 @@ static inline struct scim_context fixture_context(struct arena *a, const struct 
                    .value_bytes = 65536,
                    .values_per_attribute = 1000},
     };
+}
+
+/* New: what is shown of a resource, read back strictly. */
+static inline json_t *fixture_projected(const struct scim_projection *p,
+                                        const struct scim_resource_type *type,
+                                        const json_t *resource)
+{
+    OWNED_BUF struct buf text, shown;
+    struct error err = ERROR_INIT;
+    buf_init(&text, 1 << 24);
+    json_write(resource, &text);
+    buf_init(&shown, text.len); /* no longer than the resource */
+    scim_project(p, type, buf_view(&text), &shown);
+    json_t *answer = json_load_strict(buf_view(&shown), (struct json_limits){.depth = 64}, &err);
+    fixture_expect(answer && !shown.failed, &err);
+    return answer;
 }

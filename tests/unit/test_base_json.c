@@ -181,6 +181,15 @@ static void the_members_of_written_text_are_walked_without_a_tree(void **state)
     assert_false(json_text_next(text, &at, &m));
     at = 0;
     assert_false(json_text_next(STR("{}"), &at, &m));
+    static const char *const items[] = {"\"]\"", "[2,{}]", "{\"a\":[]}", "3"};
+    struct str item;
+    at = 0;
+    for (size_t i = 0; i < 4; i++)
+        assert_true(json_text_item(STR("[\"]\",[2,{}],{\"a\":[]},3]"), &at, &item) &&
+                    str_eq(item, str_of(items[i])));
+    assert_false(json_text_item(STR("[\"]\",[2,{}],{\"a\":[]},3]"), &at, &item));
+    at = 0;
+    assert_false(json_text_item(STR("[]"), &at, &item));
 }
 
 int main(void)
