@@ -386,8 +386,10 @@ static enum step wait_turn(struct directory_poll *p, int64_t until, struct direc
     return STEP_EVENT;
 }
 
-static void lose(struct directory_poll *p, struct directory_event *out)
+static void lose(struct directory_poll *p, const struct error *why, struct directory_event *out)
 {
+    LOG_WARN("feed_poll_failed", LOG_S("base", p->sources->at[p->source].search.base),
+             LOG_C("reason", why->detail));
     directory_conn_drop(p->conn);
     p->phase = WAITING;
     p->live = false;
@@ -419,5 +421,5 @@ void directory_poll_next(struct directory_poll *p, struct arena *a, int wait_ms,
         }
     }
     if (done == STEP_LOST)
-        lose(p, out);
+        lose(p, &err, out);
 }

@@ -155,7 +155,7 @@ class Stage:
 
     def everything(self):
         """All of the directory, but for the server's own attributes."""
-        return {dn: {a: sorted(values) for a, values in entry.items() if a not in OPERATIONAL | {"contextCSN"}}
+        return {dn: {a: sorted(values) for a, values in entry.items() if a.lower() not in OPERATIONAL}
                 for dn, entry in self.view.find(site.BASE).items()}
 
     def standings(self):

@@ -27,6 +27,8 @@ class Jobs(Lab):
     def run(self, *words, expect=FINE):
         done = subprocess.run(self.argv(*words), capture_output=True, text=True, check=False)
         assert done.returncode == expect, (done.returncode, done.stdout, done.stderr)
+        if "--apply" in words:
+            self.caught_up()  # the bridge beside it
         return done
 
     def plan(self, job="drift", expect=PLANNED, *words):
@@ -37,7 +39,7 @@ class Jobs(Lab):
 
     def state(self):
         """Every value of people and organizations, operational ones aside."""
-        return {dn: {k: sorted(map(repr, v)) for k, v in e.items() if k not in OPERATIONAL}
+        return {dn: {k: sorted(map(repr, v)) for k, v in e.items() if k.lower() not in OPERATIONAL}
                 for base in (site.PEOPLE, site.ORGANIZATIONS, site.ADMINS) for dn, e in self.admin.find(base).items()}
 
 

@@ -112,11 +112,30 @@ class Lab:
         self.views.append(view)
         return view
 
+    def caught_up(self):
+        """Where the directory is asked again and again: waits until every bridge has, for all that is there now. A token
+        that comes was seen by one poll, and its end by a later one."""
+        if not FEED_DELAY:
+            return
+        name = f"seen{self.number()}"
+        token = self.new_token(name)
+        self.bridge.cli("token", "revoke", name)
+        for n in range(len(self.bridges)):
+            eventually(lambda n=n: self.client(token, n).get("/Users?count=0").status == 401, within=10)
+
     def reconfigure(self, *changes):
         """Changes slapd's database entry in cn=config, as View.modify; gone with its next start."""
         with_rights = View(self.slapd.uri, "cn=config", self.slapd.passwords.root)
         with_rights.modify("olcDatabase={1}mdb,cn=config", *changes)
         with_rights.close()
+
+    def limit_reads(self, size=None):
+        """No more entries than that for a bridge that binds from now on, in one search; None: all of them."""
+        if kind() == "389ds":
+            self.view().modify(site.BRIDGE, ("replace", "nsSizeLimit", str(size or -1)))
+        else:
+            limit = f"size={size}" if size else "size=unlimited size.prtotal=unlimited"
+            self.reconfigure(("replace", "olcLimits", f'dn.exact="{site.BRIDGE}" {limit} time=unlimited'))
 
     def number(self):
         return next(self.numbers)

@@ -10,7 +10,7 @@ import pytest
 from kiopslab import entries, site
 from lab import Lab, eventually
 from scim import ENTERPRISE, GROUP, KIOPS_ORGANIZATION, KIOPS_USER, USER
-from world import auditlog, read_auditlog
+from world import auditlog, read_auditlog, written
 
 FOREIGN = 1000
 BY_NAME, BY_NAME_TOO, BY_MAIL, BY_NONE = range(4)
@@ -65,7 +65,7 @@ class Ground:
 
     def sent(self, since):
         """What bridges changed since then: (kind, dn, changes)."""
-        return list(read_auditlog(self.log.read_bytes()[since:].decode()))
+        return list(read_auditlog(written(self.lab, self.view, self.log, since)))
 
     def post(self, bridge=BY_NAME, token=None, **attributes):
         return self.client(bridge, token).post("/Users", {"schemas": [USER], **attributes})

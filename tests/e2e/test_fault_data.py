@@ -50,16 +50,17 @@ def remove(lab, group, user):
     return lab.scim.patch(f"/Groups/{group['id']}", ("remove", f'members[value eq "{user["id"]}"]'))
 
 
+CUT_OFF = re.compile(r"feed_sets_unread|feed_poll_failed.*[Ss]ize limit")  # of a feed that tells, and of one that asks
+
+
 @pytest.mark.line("A27")
 def test_14_a_read_that_is_cut_off_is_no_read(new_lab):
     """A size limit while the bridge is at work: it keeps what it had. At its start: it is not ready, and says so."""
     lab = new_lab(users=50, organizations=20, proxied=True)
     total = lab.scim.get("/Users", count=0)["totalResults"]
-    limit = f'{{1}}dn.exact="{site.BRIDGE}" size=10 time=unlimited'
-    old = lab.view("cn=config").get("olcDatabase={1}mdb,cn=config")["olcLimits"]
-    lab.reconfigure(("replace", "olcLimits", [limit]))
+    lab.limit_reads(10)
     lab.proxy.reset()
-    eventually(lambda: "feed_sets_unread" in lab.bridge.process.log_text(), within=10)
+    eventually(lambda: CUT_OFF.search(lab.bridge.process.log_text()), within=10)
     assert lab.scim.get("/Users", count=0)["totalResults"] == total, "nothing is taken for deleted"
     assert lab.scim.get("/Groups", count=0)["totalResults"] == 22
     lab.bridge.process.stop()
@@ -69,7 +70,7 @@ def test_14_a_read_that_is_cut_off_is_no_read(new_lab):
         unavailable(lambda: lab.scim.get("/Users"))
         unavailable(lambda: lab.scim.get("/Groups"))
     finally:
-        lab.reconfigure(("replace", "olcLimits", old))
+        lab.limit_reads()
     eventually(lambda: lab.scim.get("/Users").status == 200, within=15)
     assert lab.scim.get("/Users", count=0)["totalResults"] == total
 

@@ -37,12 +37,14 @@ class Writer(threading.Thread):
         super().__init__(daemon=True)
         self.lab, self.scim, self.number, self.groups, self.dice = lab, lab.client(), number, groups, dice
         self.people, self.acknowledged, self.odd, self.counter = [], set(), [], 0
-        self.up, self.stop = threading.Event(), threading.Event()
+        self.up, self.stop, self.at_work = threading.Event(), threading.Event(), threading.Lock()
 
     def run(self):
         while not self.stop.is_set():
             if self.up.wait(0.05):
-                self.one()
+                with self.at_work:
+                    if self.up.is_set():
+                        self.one()
 
     def one(self):
         able = [p for p in self.people if not p.open and p.exists]
@@ -151,14 +153,9 @@ def storm(lab, writers, dice, victims):
     eventually(lambda: sum(len(w.acknowledged) for w in writers) > after + 2 * WRITERS, within=30)
     for writer in writers:
         writer.up.clear()
-    eventually(lambda: all(silent(w) for w in writers), within=40)
-
-
-def silent(writer):
-    """Its last request is answered: nothing came in between two looks."""
-    seen = (len(writer.acknowledged), len(writer.people), sum(p.open is not None for p in writer.people))
-    time.sleep(0.02)
-    return seen == (len(writer.acknowledged), len(writer.people), sum(p.open is not None for p in writer.people))
+    for writer in writers:
+        assert writer.at_work.acquire(timeout=40), "its last request is not answered"
+        writer.at_work.release()
 
 
 def judge(now, writers, groups):

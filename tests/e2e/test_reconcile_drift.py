@@ -406,7 +406,7 @@ def test_a_directory_that_cannot_be_read_whole(new_lab, tmp_path):
     made = new_lab(bridge={"more": JOBS.format(runs=tmp_path / "runs")})
     made.new_token("reconcile")
     argv = [*without_address_randomisation(), BINARY, "-c", str(made.bridge.conf), "reconcile", "drift", "--apply"]
-    made.reconfigure(("replace", "olcLimits", f'dn.exact="{site.BRIDGE}" size=5'))
+    made.limit_reads(5)
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert done.returncode == INCOMPLETE, done.stderr
     made.slapd.process.stop()

@@ -33,12 +33,12 @@ def test_a_directory_that_cannot_be_read_whole(ground, source):
     people = [ground.there(f"p{i}") for i in range(8)]
     ground.pulled(8)
     ground.there("new")
-    ground.reconfigure(("replace", "olcLimits", f'dn.exact="{site.BRIDGE}" size=5'))
+    ground.limit_reads(5)
     try:
         said = ground.run("reconcile", "hr", "--apply", expect=INCOMPLETE).stderr
         assert "KB-C101" in said
     finally:
-        ground.reconfigure(("replace", "olcLimits", f'dn.exact="{site.BRIDGE}" size=unlimited size.prtotal=unlimited'))
+        ground.limit_reads()
     assert active(ground, *people)
     ground.pulled(1)
 

@@ -29,6 +29,11 @@ class View:
             return None
         return decoded(found[0][1]) if found else None
 
+    def version(self, dn):
+        """What the server itself changes with each change of the entry."""
+        entry = {name.lower(): values for name, values in self.get(dn).items()}
+        return entry.get("entrycsn") or entry["entryusn"]
+
     def by_id(self, uuid):
         """(dn, entry) of a SCIM id, or None."""
         text = ldap.filter.filter_format("(entryUUID=%s)", [uuid])

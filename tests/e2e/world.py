@@ -1,5 +1,5 @@
 """People and organizations made directly in the directory, in states that an operation is to meet, and what the
-bridge's account then did to them, read from slapd's auditlog with everything random masked."""
+bridge's account then did to them, read from the server's auditlog with everything random masked."""
 
 import os
 import re
@@ -9,19 +9,31 @@ from pathlib import Path
 import checker
 from checker import fold
 from kiopslab import site
+from kiopslab.directories import kind
 from lab import eventually
 from scim import KIOPS_ORGANIZATION, KIOPS_USER
 
 BEFORE = "20260105080000Z"  # a join of long ago: what an operation keeps of it shows
 CHANGE = str(Path(os.environ.get("KIOPS_TOOLS", "build/asan/tools"), "change"))
 PERMISSIONS = ("infra", "service", "backup", "device", "database", "vpn", "audit")
-OPERATIONAL = {"entryCSN", "modifiersName", "modifyTimestamp", "structuralObjectClass", "entryUUID", "creatorsName",
-               "createTimestamp"}
+# In small letters: slapd's, then 389-ds's.
+OPERATIONAL = {"entrycsn", "contextcsn", "modifiersname", "modifytimestamp", "structuralobjectclass", "entryuuid", "creatorsname",
+               "createtimestamp", "entryusn", "nsuniqueid", "entryid", "parentid", "numsubordinates", "passwordgraceusertime", "tombstonenumsubordinates"}
+ABOVE = {("objectClass", name) for name in ("top", "person", "organizationalPerson")}
 
 
 def auditlog(folder):
-    """Settings of Slapd with the overlay; the file stands in `folder`."""
+    """Settings of Slapd with the overlay, which Ds389 understands too; the file stands in `folder`."""
     return {"modules": "moduleload auditlog", "overlays": f"overlay auditlog\nauditlog {folder}/auditlog.ldif"}
+
+
+def written(lab, view, log, since):
+    """What was written into it from there on. 389-ds writes after its answer: so until a change of ours stands behind."""
+    if kind() == "389ds":
+        mark = f"written {lab.number()}"
+        view.modify(site.SERVICES, ("replace", "description", mark))
+        eventually(lambda: f"description: {mark}\n".encode() in Path(log).read_bytes()[since:])
+    return Path(log).read_bytes()[since:].decode()
 
 
 class World:
@@ -150,7 +162,7 @@ class World:
         """The bridge's changes since settle(), as lines."""
         numbers, lines = {}, []
         self.learn()
-        for kind, dn, changes in read_auditlog(Path(self.log).read_bytes()[self.log_from:].decode()):
+        for kind, dn, changes in read_auditlog(written(self.lab, self.admin, self.log, self.log_from)):
             lines.append(f"{kind} {self.mask(dn)}")
             lines += [f"  {op} {attribute} {self.mask(shown(attribute, value))}".rstrip()
                       for op, attribute, value in shortened(changes)]
@@ -252,9 +264,14 @@ def shortened(changes):
 
 
 def read_auditlog(text):
-    """(kind, dn, [(op, attribute, value)]) of each change by the bridge's account."""
-    for block in re.findall(r"^# (?:add|modify|delete|modrdn) .*?^# end ", text, re.M | re.S):
-        head, *lines = block.replace("\n ", "").splitlines()[:-1]
+    """(kind, dn, [(op, attribute, value)]) of each change by the bridge's account, from what slapd or 389-ds has written."""
+    for block in re.findall(r"^# (?:add|modify|delete|modrdn) .*?^# end |^time: .*?(?:\n\n|\Z)", text, re.M | re.S):
+        head, *lines = block.replace("\n ", "").strip("\n").splitlines()
+        if head.startswith("time:"):  # 389-ds names who it was in the change itself
+            head = next((line for line in reversed(lines) if line.lower().startswith("modifiersname: ")), "")
+            lines = [line for line in lines if not line.startswith("result: ")]
+        else:
+            lines.pop()
         if site.BRIDGE not in head:
             continue
         pairs = [line.partition(":")[::2] for line in lines]
@@ -263,23 +280,27 @@ def read_auditlog(text):
 
 
 def changes_of(kind, pairs):
+    """389-ds adds the classes above a class to an `add`, and leaves the `-` alone of an `add` whose value the same modify
+    deletes again."""
     if kind != "modify":
         for name, value in pairs:
-            if name not in OPERATIONAL and name:
+            if name.lower() not in OPERATIONAL and name and (name, plain(value)) not in ABOVE:
                 yield ("add" if kind == "add" else "with"), name, plain(value)
         return
     op = attribute = None
+    empty = undone = False
     for name, value in pairs:
         if name == "-":
+            if op is None:
+                undone = True
+            elif empty and attribute.lower() not in OPERATIONAL:
+                yield op, attribute, ""
             op = None
         elif op is None:
-            op, attribute = name, value.strip()
-            empty = True
-        elif attribute not in OPERATIONAL:
-            yield op, attribute, plain(value)
-            empty = False
-        if name == "-" and empty and attribute not in OPERATIONAL:
-            yield op, attribute, ""
+            op, attribute, empty = name, value.strip(), True
+        elif attribute.lower() not in OPERATIONAL:
+            yield "absent" if undone else op, attribute, plain(value)
+            empty = undone = False
 
 
 def plain(value):

@@ -3,6 +3,7 @@ whoever starts it, and nothing of the system is written. Everybody comes by its 
 this server sets no password."""
 
 import getpass
+import re
 import shutil
 import subprocess
 import uuid
@@ -29,6 +30,12 @@ nsslapd-securitylog-logging-enabled: off
 nsslapd-maxdescriptors: 4096
 nsslapd-sizelimit: 500
 passwordStorageScheme: SSHA
+"""
+AUDITED = """\
+nsslapd-auditlog-logging-enabled: on
+nsslapd-auditlog-maxlogsperdir: 1
+nsslapd-auditlog-maxlogsize: -1
+nsslapd-auditlog-logrotationsync-enabled: off
 """
 # For `check`, which looks at plug-ins, indexes and limits.
 SEES = ("objectClass cn nsslapd-rootdn* nsslapd-sizelimit* nsslapd-lookthroughlimit* nsslapd-suffix nsslapd-plugin* "
@@ -99,15 +106,18 @@ def rules():
 
 
 class Ds389:
-    """The face of Slapd. What only slapd understands, modules and overlays, is left out. A `template` (one for slapd) says
+    """The face of Slapd. What only slapd understands, modules and overlays, is left out, but for its auditlog: this server
+    writes one too. A `template` (one for slapd) says
     that nobody has prepared it: no schema, rules, indexes or plugins of ours."""
 
-    def __init__(self, home, port, *, durable=False, passwords=None, template=None, **_):
+    def __init__(self, home, port, *, durable=False, passwords=None, template=None, overlays="", **_):
         self.home, self.port, self.durable, self.bare = Path(home), port, durable, template is not None
         self.place = self.socket = str(self.home / "ldapi")
         self.uri = "ldapi://" + quote(self.socket, safe="")
         self.settings = '  preset = "389ds";\n  poll_interval_s = 1;\n'
         self.passwords = passwords or site.Passwords()
+        audited = re.search(r"^auditlog (.+)$", overlays, re.M)
+        self.audit_log = audited and audited[1]
 
     def names(self):
         folders = {f"{name}_dir": str(self.home / name) for name in FOLDERS}
@@ -123,10 +133,12 @@ class Ds389:
         if not self.bare:
             extra = [unique_hashes(entries), *(index(*one) for one in INDEXES.items()), *extra]
             entries = [switched(entry) for entry in entries]
-        entries[0] += f"\n{SETTINGS}{'' if self.bare else CHECKED}".rstrip()
+        entries[0] += f"\n{SETTINGS}{AUDITED if self.audit_log else ''}{'' if self.bare else CHECKED}".rstrip()
         text = "\n\n".join([*entries, *extra]) + "\n"
         text = text.replace("nsslapd-backend-implement:", "nsslapd-db-durable-transaction: %s\nnsslapd-cache-autosize: 0\n"
                             "nsslapd-dbcachesize: 8388608\nnsslapd-backend-implement:" % ("on" if self.durable else "off"))
+        if self.audit_log:
+            text = text.replace("nsslapd-auditlog: %log_dir%/audit", f"nsslapd-auditlog: {self.audit_log}")
         for name, value in self.names().items():
             text = text.replace(f"%{name}%", value)
         return text
