@@ -17,6 +17,7 @@ struct directory_feed {
     struct directory_sources sources;
     struct directory_persist *persist; /* one of the two */
     struct directory_poll *poll;
+    bool was_live; /* told at least once that all is delivered */
 };
 
 static struct directory_source source_of(struct arena *a, enum directory_feed_kind kind,
@@ -138,7 +139,11 @@ void directory_feed_next(struct directory_feed *f, struct arena *a, int wait_ms,
         return;
     }
     directory_persist_next(f->persist, a, wait_ms, out);
+    f->was_live |= out->kind == FEED_LIVE;
     if (f->directory->config->directory.feed == CONFIG_FEED_AUTO &&
-        directory_persist_is_unknown(f->persist))
+        directory_persist_is_unknown(f->persist)) {
         go_polling(f);
+        if (out->kind == FEED_LOST && !f->was_live)
+            out->kind = FEED_IDLE; /* nothing is lost: it is asked from now on */
+    }
 }

@@ -150,9 +150,17 @@ enum directory_age directory_age_of(struct directory *d, LDAP *ld, int64_t deadl
     return all ? DIRECTORY_AGE_SAME : DIRECTORY_AGE_BEHIND;
 }
 
+/* slapd keeps contextCSN up to date by the overlay that knows this control alone. */
+static bool keeps_age(LDAP *ld, int64_t deadline)
+{
+    OWNED_ARENA struct arena *a = arena_new();
+    struct str known = read_values(ld, a, "", "supportedControl", deadline);
+    return known.len && memmem(known.at, known.len, LDAP_CONTROL_SYNC, strlen(LDAP_CONTROL_SYNC));
+}
+
 bool directory_went_back(struct directory *d, LDAP *ld, int64_t deadline)
 {
-    if (directory_age_of(d, ld, deadline) != DIRECTORY_AGE_BEHIND)
+    if (directory_age_of(d, ld, deadline) != DIRECTORY_AGE_BEHIND || !keeps_age(ld, deadline))
         return false;
     LOG_ERROR("directory_went_back",
               LOG_C("reason",

@@ -15,9 +15,9 @@ class Jobs(Lab):
     """`jobs`: the configuration's list, in which {runs} is where journals go and {folder} the test's own folder. They
     act as token:reconcile."""
 
-    def __init__(self, folder, jobs, **settings):
+    def __init__(self, folder, jobs, slapd=None, **settings):
         self.folder, self.runs, self.log = Path(folder), Path(folder) / "runs", Path(folder) / "auditlog.ldif"
-        super().__init__(folder, slapd=auditlog(folder), bridge={"more": jobs.format(runs=self.runs, folder=folder)}, **settings)
+        super().__init__(folder, slapd={**auditlog(folder), **(slapd or {})}, bridge={"more": jobs.format(runs=self.runs, folder=folder)}, **settings)
         self.new_token("reconcile")
         self.admin = self.view()
 
