@@ -4,6 +4,7 @@
  *   {"begin":I,"at":..,"line":{the line, with what it deletes and adds}}     on disk before it is
  * sent
  *   {"end":I,"at":..,"outcome":"done","was":version,"is":version,"id":of what was made}
+ *                                              "left": begun with others, and never sent
  *   {"over":"finished"|"stopped"|"failed","at":..}                          missing: broken off
  */
 #include "reconcile/reconcile.h"
@@ -102,7 +103,12 @@ bool reconcile_journal_begin(struct reconcile_journal *j, size_t line,
     json_t *o = json_object();
     json_put(o, "begin", json_integer((json_int_t)line));
     json_put(o, "line", reconcile_line_json(l));
-    return write_line(j, o, true) || unwritable(STR("journal_dir"), err);
+    return write_line(j, o, false) || unwritable(STR("journal_dir"), err);
+}
+
+bool reconcile_journal_wait(const struct reconcile_journal *j, struct error *err)
+{
+    return fdatasync(j->fd) == 0 || unwritable(STR("journal_dir"), err);
 }
 
 void reconcile_journal_end(struct reconcile_journal *j, size_t line, const char *outcome,

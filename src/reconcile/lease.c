@@ -83,6 +83,11 @@ enum reconcile_leased reconcile_lease_check(struct reconcile_lease *l, struct er
     return lost || !str_eq(l->entry.holder, holder) ? busy(&l->entry, err) : LEASE_HELD;
 }
 
+bool reconcile_lease_is_short(const struct reconcile_lease *l)
+{
+    return l->until - clock_now() < LEASE_US / 4;
+}
+
 bool reconcile_lease_state(struct reconcile_lease *l, struct str state, struct error *err)
 {
     struct service_job to = wish(l, l->entry.holder, state);

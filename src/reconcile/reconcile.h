@@ -115,6 +115,10 @@ struct reconcile_outcome {
 enum mend_outcome reconcile_write_make(const struct reconcile_run *r,
                                        const struct reconcile_line *l, struct arena *a,
                                        struct reconcile_outcome *out, struct error *err);
+/* Whose the request is, of one that may be made beside those of others (as in a bulk); else empty.
+ */
+struct str reconcile_write_key(const struct reconcile_run *r, const struct reconcile_line *l,
+                               struct arena *a);
 
 /* ---- push_make.c: lines at a provider ---- */
 /* How many lines, from the first on, go in one request: those that change the members of one group
@@ -215,6 +219,8 @@ enum reconcile_leased reconcile_lease_take(const struct reconcile_run *r,
                                            struct reconcile_lease *out, struct error *err);
 /* Still ours? Renewed when half of its time is over. */
 enum reconcile_leased reconcile_lease_check(struct reconcile_lease *l, struct error *err);
+/* Less than a quarter of its time is left: no change is begun before the next check. Any thread. */
+bool reconcile_lease_is_short(const struct reconcile_lease *l);
 MUST_CHECK bool reconcile_lease_state(struct reconcile_lease *l, struct str state,
                                       struct error *err);
 void reconcile_lease_release(struct reconcile_lease *l);
@@ -224,8 +230,10 @@ struct reconcile_journal;
 /* journal_dir/<run>.jsonl. ERR_CONFIG: cannot be made. */
 MUST_CHECK bool reconcile_journal_open(const struct reconcile_run *r, size_t lines,
                                        struct reconcile_journal **out, struct error *err);
+/* On disk once it was waited for, with those that began before. */
 MUST_CHECK bool reconcile_journal_begin(struct reconcile_journal *j, size_t line,
                                         const struct reconcile_line *l, struct error *err);
+MUST_CHECK bool reconcile_journal_wait(const struct reconcile_journal *j, struct error *err);
 void reconcile_journal_end(struct reconcile_journal *j, size_t line, const char *outcome,
                            const struct reconcile_outcome *r);
 void reconcile_journal_close(struct reconcile_journal *j, const char *how); /* NULL is fine */
@@ -262,10 +270,12 @@ MUST_CHECK bool reconcile_journal_job(struct str dir, struct str run, struct are
                                       struct str *job, struct error *err);
 
 /* ---- apply.c ---- */
+/* So many lines are under way at most; what a run that is killed leaves for its undo to name. */
+#define RECONCILE_BATCH 64
 struct reconcile_apply {
     struct reconcile_lease *lease;
     unsigned rate;           /* changes a second; 0 = as fast as it goes */
-    const atomic_bool *stop; /* between changes; NULL = nobody stops it */
+    const atomic_bool *stop; /* what is under way ends, no other change begins; NULL = nobody */
     void (*progress)(void *arg, size_t done, size_t of);
     void *arg;
 };

@@ -50,6 +50,21 @@ void reconcile_foresee(const struct reconcile_run *r, struct reconcile_line *l,
 
 /* ---- now */
 
+struct str reconcile_write_key(const struct reconcile_run *r, const struct reconcile_line *l,
+                               struct arena *a)
+{
+    struct reconcile_request request;
+    struct str key;
+    if (!reconcile_request_of(l->kind, &request) || request.resource != REPLICA_USER)
+        return STR_NONE;
+    const struct service_call c = call_of(r, a, request.resource);
+    const struct service_write w = {.resource = resources[request.resource],
+                                    .verb = request.verb,
+                                    .id = l->subject,
+                                    .body = l->write.body};
+    return service_write_beside(&c, &w, &key) ? key : STR_NONE;
+}
+
 static enum mend_outcome outcome_of(const struct service_write *w, const struct error *err)
 {
     if (err->rule[0])

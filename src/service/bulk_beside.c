@@ -73,3 +73,11 @@ bool bulk_runs_beside(const struct service_call *c, const struct scim_bulk_opera
     }
     return false;
 }
+
+bool service_write_beside(const struct service_call *c, const struct service_write *w,
+                          struct str *key)
+{
+    const struct scim_bulk_operation op = {
+        .verb = w->verb, .type = c->scim.type, .id = w->id, .data = w->body};
+    return bulk_runs_beside(c, &op, w->id, key);
+}

@@ -1,4 +1,4 @@
-/* One modify of a reconciliation: judge, look, intent, modify, outcome. */
+/* One modify of a reconciliation: judge, intent, look, modify, outcome. */
 #include "service/mend.h"
 
 #include "base/own.h"
@@ -112,31 +112,46 @@ static enum mend_outcome outcome_of(bool answered, const struct directory_result
     return r->outcome == DIRECTORY_REFUSED ? MEND_REFUSED : MEND_BROKEN;
 }
 
+bool service_mend_intend(const struct mend_ground *g, struct mend_records records,
+                         uint64_t *intents, struct error *err)
+{
+    const struct audit_batch batch = {records.at, records.count, g->run};
+    return audit_batch_intents(g->audit, &batch, intents, err);
+}
+
+void service_mend_leave(const struct mend_ground *g, uint64_t intent)
+{
+    audit_outcome(g->audit, intent, AUDIT_FAILED, STR("not begun"));
+}
+
+static enum mend_outcome mend(const struct mend_ground *g, const struct service_mend *m,
+                              struct mend_result *result, struct error *err)
+{
+    const struct directory_target target = {.dn = m->dn, .id = m->id, .csn = m->csn};
+    struct directory_result r = {0};
+    bool holds;
+    if (!look_before(g, m, &holds, err))
+        return MEND_BROKEN;
+    if (!holds)
+        return MEND_MOVED;
+    bool answered = directory_modify(g->conn, &target, &m->mods, &r, err);
+    enum mend_outcome outcome = outcome_of(answered, &r);
+    if (outcome == MEND_DONE)
+        look_after(g, m);
+    *result = (struct mend_result){.pre_csn = r.pre_csn, .post_csn = r.post_csn};
+    return outcome;
+}
+
 enum mend_outcome service_mend(const struct mend_ground *g, const struct service_mend *m,
-                               const struct kiops_record *record, struct mend_result *result,
-                               struct error *err)
+                               uint64_t intent, struct mend_result *result, struct error *err)
 {
     static const enum audit_result results[] = {[MEND_DONE] = AUDIT_DONE,
                                                 [MEND_MOVED] = AUDIT_LOST_RACE,
                                                 [MEND_REFUSED] = AUDIT_FAILED,
                                                 [MEND_BROKEN] = AUDIT_UNKNOWN};
-    const struct directory_target target = {.dn = m->dn, .id = m->id, .csn = m->csn};
-    struct directory_result r = {0};
-    uint64_t intent;
-    bool holds;
     *result = (struct mend_result){0};
-    if (!look_before(g, m, &holds, err))
-        return MEND_BROKEN;
-    if (!holds)
-        return MEND_MOVED;
-    if (!audit_intent(g->audit, record, g->run, &intent, err))
-        return MEND_BROKEN;
-    bool answered = directory_modify(g->conn, &target, &m->mods, &r, err);
-    enum mend_outcome outcome = outcome_of(answered, &r);
-    if (outcome == MEND_DONE)
-        look_after(g, m);
+    enum mend_outcome outcome = mend(g, m, result, err);
     audit_outcome(g->audit, intent, results[outcome], str_of(err->detail));
-    *result = (struct mend_result){.pre_csn = r.pre_csn, .post_csn = r.post_csn};
     return outcome;
 }
 

@@ -3,7 +3,7 @@
  * job keeps in the directory. Without a replica.
  *
  * Owns:    everything lies in the arena of the ground.
- * Threads: one caller; the connection is its own.
+ * Threads: a ground has one caller, and the connection is its own; audit and directory are shared.
  * Errors:  ERR_UNAVAILABLE, ERR_UNAUTHORIZED (the job's token is gone); that an entry moved is no
  *          error but an outcome.
  */
@@ -51,10 +51,32 @@ enum mend_outcome {
 struct mend_result {
     struct str pre_csn, post_csn;
 };
-/* Intent, modify, outcome. */
+/* Intents of several changes, one wait for the disk; intents[n] is filled. */
+struct mend_records {
+    const struct kiops_record *at;
+    size_t count;
+};
+MUST_CHECK bool service_mend_intend(const struct mend_ground *g, struct mend_records records,
+                                    uint64_t *intents, struct error *err);
+/* Look, modify, and the outcome of its intent. */
 enum mend_outcome service_mend(const struct mend_ground *g, const struct service_mend *m,
-                               const struct kiops_record *record, struct mend_result *result,
-                               struct error *err);
+                               uint64_t intent, struct mend_result *result, struct error *err);
+/* The outcome of an intent that nothing was done for. */
+void service_mend_leave(const struct mend_ground *g, uint64_t intent);
+
+/* ---- hands.c: several changes at once, each on a thread with a connection of its own, to the
+ * server that is written to; as many as server.writers. */
+struct mend_hands;
+typedef void mend_task(void *arg, size_t number, struct directory_conn *conn);
+struct mend_tasks {
+    mend_task *run; /* run(arg, 0) ... run(arg, count - 1), on any thread, in any order */
+    void *arg;
+    size_t count;
+};
+struct mend_hands *service_mend_hands(const struct mend_ground *g);
+void service_mend_hands_free(struct mend_hands *h); /* NULL is fine */
+/* Returns when the last is over. */
+void service_mend_together(struct mend_hands *h, struct mend_tasks tasks);
 
 /* Stands in the audit: who let a guard pass, how much, and why. */
 struct mend_release {

@@ -222,6 +222,10 @@ MUST_CHECK bool service_write_read(const struct service_call *c, struct service_
                                    struct error *fault);
 /* What service_writer_submit() takes, of a write that was read. */
 struct str service_write_key(struct arena *a, const struct service_write *w);
+/* May it run beside others without either seeing a difference (bulk_beside.c)? Not beside those of
+ * the same `*key`. */
+bool service_write_beside(const struct service_call *c, const struct service_write *w,
+                          struct str *key);
 enum service_status service_write_run(const struct service_call *c, const struct service_write *w,
                                       struct service_result *out, struct error *err);
 /* An unknown id is 404 before the body is judged: NEEDS_DIRECTORY, or FAILED with `err` set. */
