@@ -69,10 +69,11 @@ struct str console_version(const struct console *c); /* of all files together: 1
 /* ---- shell.c: the one HTML page ---- */
 struct console_shell {
     struct str language;
-    int status;            /* 200; 401: sign in first; 403: not for this person */
-    struct str user, csrf; /* empty: nobody is signed in */
-    bool admin, manager;   /* PlatformAdmin; Manager of an organization */
-    bool signup, oidc;     /* may strangers sign up; is there another way to sign in */
+    int status;              /* 200; 401: sign in first; 403: not for this person */
+    struct str user, csrf;   /* empty: nobody is signed in */
+    bool admin, manager;     /* PlatformAdmin; Manager of an organization */
+    struct str organization; /* whose Manager it is, where that is one alone; empty */
+    bool signup, oidc;       /* may strangers sign up; is there another way to sign in */
 };
 struct str console_shell(const struct console *c, struct arena *a, const struct console_shell *s);
 /* Of those configured, the one that an Accept-Language value wants most (RFC 9110 12.5.4). */

@@ -41,6 +41,8 @@ static struct str session_json(const struct console *c, struct arena *a,
     json_put(o, "manager", json_boolean(s->manager));
     if (s->admin)
         json_put(o, "admin", json_true());
+    if (s->organization.len)
+        json_put_str(o, "organization", s->organization);
     json_put(o, "signup", json_boolean(s->signup));
     json_put(o, "oidc", json_boolean(s->oidc));
     for (size_t i = 0; i < c->config->console.languages.count; i++)

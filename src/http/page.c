@@ -62,6 +62,8 @@ enum http_next http_page_shell(struct http_request *r, struct directory_conn *co
         s.csrf = console_csrf(c, r->arena, r->head.session);
         s.admin = r->actor.role == KIOPS_PLATFORM_ADMIN;
         s.manager = r->actor.organization_count > 0;
+        if (!s.admin && r->actor.organization_count == 1)
+            s.organization = r->actor.organizations[0];
     }
     error_clear(&r->err);
     r->answer.type = "text/html; charset=utf-8";

@@ -176,7 +176,7 @@ def test_no_sign_is_made_by_colour_alone(browser):
     reach(browser, (entries.MANAGER, "/users", None))
     marks = {b.get_attribute("data-permission"): b.text[0] for b in browser.row("kim").find_elements("css selector", ".badge")}
     assert {name for name, mark in marks.items() if mark == "✓"} == {"infra", "vpn"} and set(marks.values()) == {"✓", "–"}
-    assert "granted" in browser.row("kim").find_element("css selector", ".badge .hidden").get_attribute("textContent")
+    assert "granted" in browser.row("kim").find_element("css selector", ".badge [role=img]").get_attribute("aria-label")
 
 
 # ---- languages
@@ -205,6 +205,22 @@ def test_in_korean_no_text_is_missing(browser, state):
             browser.action("kim", what).dialog()
         text = browser.driver.execute_script("return (document.querySelector('dialog[open]') || document.body).innerText")
         assert re.search("[가-힣]", text) and not re.search(r"^[a-z]+(\.[a-z]+)+$|\{\w+\}", text, re.M)
+    finally:
+        browser.driver.execute_script("localStorage.clear()")
+
+
+@pytest.mark.parametrize("language, joined, asked", [("en", "Jan 5, 2026", r"Jan 5, 2026, \d{1,2}:\d\d [AP]M"),
+                                                     ("ko", "2026. 1. 5.", r"2026\. 1\. 5\. 오[전후] \d{1,2}:\d\d")])
+def test_dates_are_written_as_the_browser_itself_would(browser, language, joined, asked):
+    reach(browser, (entries.MANAGER, "/users", None))
+    browser.choose("language", language)
+    try:
+        browser.wait(lambda: browser.driver.execute_script("return document.documentElement.lang") == language)
+        dates = browser.driver.execute_script("const style = new Intl.DateTimeFormat(arguments[0], {dateStyle: 'medium'});"
+                                              "return [...document.querySelectorAll('#list time')].map((one) => [one.textContent, style.format(new Date(one.dateTime))])", language)
+        assert joined in dict(dates) and all(ours == theirs for ours, theirs in dates)
+        browser.click("tab-pending")
+        browser.wait(lambda: re.fullmatch(asked, browser.text("#panel time")))
     finally:
         browser.driver.execute_script("localStorage.clear()")
 

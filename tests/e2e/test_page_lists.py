@@ -259,6 +259,30 @@ def test_hints(lab, shared):
     assert "The oldest request has been waiting for" in shared.text("#hints")
 
 
+@pytest.mark.parametrize("with_address, said", [(False, "You manage no organization"), (True, "(KB-R09)")])
+def test_who_is_manager_no_longer_is_told_so_by_the_open_page(lab, shared, with_address, said):
+    user = lab.user(password="correct horse")
+    group = lab.organization(managers=[user["id"], lab.user()["id"]])["id"]
+    shared.forget().sign_in(user["userName"], "correct horse")
+    if with_address:
+        shared.open(f"/users?org={group}")
+    lab.scim.patch(f"/Memberships/{group}.{user['id']}", ("replace", "role", "Member")).expect(200)
+    shared.click("sort-name").settled()
+    assert said in shared.text("main") and not shared.rows()
+
+
+# ---- how it is asked for
+
+def test_what_is_known_at_once_is_asked_for_at_once(signed, browser):
+    """Who waits for one answer before asking for the next has a slow page far from the bridge."""
+    signed(entries.MANAGER)
+    asked = browser.driver.execute_script("return performance.getEntriesByType('resource').filter((r) => r.name.includes('/scim/'))"
+                                          ".map((r) => [new URL(r.name).pathname.split('/')[3], r.startTime, r.responseEnd])")
+    (first, _, end), (second, start, _), *more = sorted(asked, key=lambda one: one[1])
+    assert {first, second} == {"Groups", "Memberships"} and start < end
+    assert [name for name, *_ in more] == ["Memberships"]  # since when the oldest request waits
+
+
 # ---- addresses that nobody made here
 
 @pytest.mark.parametrize("path", ["/users?page=999", "/users?page=999&tab=pending", "/permissions?page=999", "/users?sort=constructor&order=descending",

@@ -31,9 +31,12 @@ function roles(user) {
     !more.platformRole && !places.length && h("li", {class: "hint"}, t("none")));
 }
 
-export async function show(_, again) {
-  const sorted = order(["name", "ascending"]);
-  const found = await load("/Users", query(sorted));
+const sorting = () => order(["name", "ascending"]);
+
+export const find = () => load("/Users", query(sorting()));
+
+export function show(_, again, found) {
+  const sorted = sorting();
   const items = found.Resources || [];
   const chosen = place().q || place().status || place().role;
   const name = (user) => user.displayName || user.userName;

@@ -16,9 +16,11 @@ function wantedLanguage() {
   return session.languages.includes(chosen) ? chosen : document.documentElement.lang;
 }
 
+let words = loadWords(wantedLanguage());
+
 async function choose(language) {
   localStorage.setItem("kiops-language", language);
-  await loadWords(language);
+  words = loadWords(language);
   await start();
 }
 
@@ -75,16 +77,20 @@ function mayReload() {
 
 let turn = 0;
 
-// One showing; a later one overtakes it.
+// One showing; a later one overtakes it. A page's `ask` is what it has to ask the bridge for, on its way while the words
+// come; its `show` makes the content of that.
 async function start() {
   const mine = (turn += 1);
   const main = byId("main");
   main.setAttribute("aria-busy", "true");
+  const asked = session.status === 200 ? page.then((module) => module.ask?.()) : undefined;
+  asked?.catch(() => {}); // it is told below
+  await words;
   replace(byId("top"), header());
   byId("skip").textContent = t("skip");
   try {
     if (session.status === 503) throw new Problem("busy", "", {status: 503});
-    const content = session.status === 403 ? refused() : await (await page).show(start);
+    const content = session.status === 403 ? refused() : await (await page).show(start, await asked);
     if (mine !== turn) return;
     replace(main, content);
     requestAnimationFrame(() => setTimeout(() => performance.mark("shown"))); // behind the paint: how long it took
@@ -101,5 +107,4 @@ async function start() {
 whenMoved(start);
 addEventListener("offline", () => warn(t("offline")));
 addEventListener("online", () => warn(""));
-await loadWords(wantedLanguage());
 await start();

@@ -1,6 +1,6 @@
 // /me: the own memberships and requests; asking, withdrawing, asking again.
 
-import {h, ask, button, field, say} from "./dom.js";
+import {h, ask as dialog, button, field, say} from "./dom.js";
 import {t, date, dateTime} from "./text.js";
 import {Problem, session, scim, me, explain, quote, MEMBERSHIP} from "./api.js";
 import {badges} from "./members.js";
@@ -21,7 +21,7 @@ async function askToJoin(again) {
       filter: ["urn:kiops:params:scim:schemas:extension:2.0:Organization:joinPolicy eq \"open\"", text && `displayName co ${quote(text)}`].filter(Boolean).join(" and ")});
     return (found.Resources || []).map((one) => ({id: one.id, name: one.displayName}));
   };
-  const done = await ask({title: t("join.title"), action: t("join.go"), cancel: t("cancel"), explain: (error) => explain(error, {organization: chosen?.name || "", name: ""}),
+  const done = await dialog({title: t("join.title"), action: t("join.go"), cancel: t("cancel"), explain: (error) => explain(error, {organization: chosen?.name || "", name: ""}),
     content: [h("p", {}, t("join.text")), finder({id: "join-organization", label: t("organization.find"), find, take: (one) => { chosen = one; }})],
     save: async () => {
       if (!chosen) throw new Problem("refused", t("find.first"));
@@ -33,7 +33,7 @@ async function askToJoin(again) {
 }
 
 async function repeat(one, again) {
-  const done = await ask({title: t("join.again.title", {organization: one.organization.display}), action: t("join.again"), cancel: t("cancel"),
+  const done = await dialog({title: t("join.again.title", {organization: one.organization.display}), action: t("join.again"), cancel: t("cancel"),
     content: h("p", {}, t("join.text")), save: () => request(one.organization.value), explain: (error) => explain(error, {organization: one.organization.display, name: ""})});
   if (!done) return;
   await again();
@@ -41,7 +41,7 @@ async function repeat(one, again) {
 }
 
 async function withdraw(one, again) {
-  const done = await ask({title: t("withdraw.title", {organization: one.organization.display}), content: h("p", {}, t("withdraw.text")), action: t("withdraw"), cancel: t("cancel"),
+  const done = await dialog({title: t("withdraw.title", {organization: one.organization.display}), content: h("p", {}, t("withdraw.text")), action: t("withdraw"), cancel: t("cancel"),
     save: () => scim.remove(`/Memberships/${one.id}`), explain: (error) => explain(error, {organization: one.organization.display, name: ""})});
   if (!done) return;
   await again();
@@ -50,8 +50,9 @@ async function withdraw(one, again) {
 
 const card = (one, ...content) => h("li", {class: "card", "data-organization": one.organization.display}, h("h3", {}, one.organization.display), content);
 
-export async function show(again) {
-  const [who, active, pending, rejected] = await Promise.all([me(), mine("active"), mine("pending"), mine("rejected")]);
+export const ask = () => Promise.all([me(), mine("active"), mine("pending"), mine("rejected")]);
+
+export async function show(again, [who, active, pending, rejected]) {
   const list = (id, title, items, render) => items.length > 0 && h("section", {id}, h("h2", {}, title), h("ul", {class: "cards"}, items.map(render)));
   return [
     h("h1", {}, t("me.title")),

@@ -16,11 +16,11 @@ export const nameOf = (one) => one.user.display || one.user.userName;
 export const isSelf = (one) => one.user.value === session.user;
 
 // A list of Memberships by the address: those of `status` in this organization.
-export function query(organization, status, sorts, [sort, way]) {
+export function query(organizationId, status, sorts, [sort, way]) {
   const {q, role, status: active} = place();
   const text = q && quote(q);
   return {
-    filter: [`organization.value eq ${quote(organization.id)} and status eq ${quote(status)}`,
+    filter: [`organization.value eq ${quote(organizationId)} and status eq ${quote(status)}`,
       text && `(user.email co ${text} or user.display co ${text} or user.userName co ${text})`,
       ROLES.includes(role) && `role eq ${quote(role)}`,
       STATES.includes(active) && `user.active eq ${active === "active"}`].filter(Boolean).join(" and "),
@@ -32,7 +32,7 @@ export function badges(permissions = []) {
   return h("ul", {class: "badges", "aria-label": t("column.permissions")}, PERMISSIONS.map((one) => {
     const has = permissions.includes(one);
     return h("li", {class: has ? "badge on" : "badge off", "data-permission": one},
-      h("span", {"aria-hidden": "true"}, has ? "✓ " : "– "), one, h("span", {class: "hidden"}, ` ${t(has ? "granted" : "not.granted")}`));
+      h("span", {role: "img", "aria-label": t(has ? "granted" : "not.granted")}, has ? "✓" : "–"), ` ${one}`);
   }));
 }
 
@@ -65,9 +65,12 @@ function actions(one, again) {
     none && h("p", {class: "hint", "data-why": ""}, none));
 }
 
-export async function show(organization, again) {
-  const sorted = order(["email", "ascending"]);
-  const found = await load("/Memberships", query(organization, "active", SORTS, sorted));
+const sorting = () => order(["email", "ascending"]);
+
+export const find = (organizationId) => load("/Memberships", query(organizationId, "active", SORTS, sorting()));
+
+export function show(organization, again, found) {
+  const sorted = sorting();
   const items = found.Resources || [];
   const chosen = place().q || place().role || place().status;
   const columns = [

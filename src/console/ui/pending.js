@@ -34,9 +34,12 @@ function actions(one, again) {
   return h("div", {class: "actions"}, labelled("approve", approve, {class: "primary"}), labelled("reject", reject, {class: "danger quiet"}));
 }
 
-export async function show(organization, again) {
-  const sorted = order(["requested", "ascending"]);
-  const found = await load("/Memberships", query(organization, "pending", SORTS, sorted));
+const sorting = () => order(["requested", "ascending"]);
+
+export const find = (organizationId) => load("/Memberships", query(organizationId, "pending", SORTS, sorting()));
+
+export function show(organization, again, found) {
+  const sorted = sorting();
   organization.pending = place().q || place().status ? organization.pending : found.totalResults;
   const items = found.Resources || [];
   const chosen = place().q || place().status;

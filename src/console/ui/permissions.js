@@ -48,11 +48,13 @@ function cell(one, name, items) {
     disabled: why !== null, title: why, "aria-label": `${name}: ${nameOf(one)}`, onchange: () => note(items)});
 }
 
-export async function show(again) {
-  const {choices, organization} = await choose();
+const sorting = () => order(["name", "ascending"]);
+
+export const ask = () => choose((id) => load("/Memberships", query(id, "active", SORTS, sorting())));
+
+export async function show(again, {choices, organization, found}) {
   if (!organization) return [h("h1", {}, t("permissions.title")), h("p", {class: "empty"}, t(session.admin ? "users.no.organization" : "users.none"))];
-  const sorted = order(["name", "ascending"]);
-  const found = await load("/Memberships", query(organization, "active", SORTS, sorted));
+  const sorted = sorting();
   const items = found.Resources || [];
   const columns = [
     {title: t("column.name"), sort: "name", cell: (one) => [nameOf(one), h("span", {class: "hint"}, ` ${one.role}`), whyNoPermissions(one) && h("p", {class: "hint", "data-why": ""}, whyNoPermissions(one))]},

@@ -25,19 +25,30 @@ async function firstOfAll() {
   return (found.Resources || []).map((one) => ({id: one.id, name: one.displayName}));
 }
 
-// {organization, choices}: the organization's own resource, and what else a Manager has.
-export async function choose() {
+// The organization's own resource; null: it is not this person's to manage, or it is not there, which is not told apart.
+async function organizationOf(id) {
+  const group = await scim.get(`/Groups/${encodeURIComponent(id)}`, {attributes: GROUP}).catch((error) => {
+    if (session.admin || error.status !== 404) throw error;
+  });
+  const more = group?.[ORGANIZATION] || {};
+  if (more.memberCount === undefined) return null;
+  const organization = {id: group.id, name: group.displayName, description: more.description || "", policy: more.joinPolicy || "closed",
+    managers: (more.managers || []).filter((one) => one.active), members: more.memberCount, pending: more.pending || 0,
+    version: group.meta?.version};
+  return {...organization, oldest: await oldestRequest(organization)};
+}
+
+// {organization, choices, found}: the organization of the address, else the first; what else a Manager has; and what `find`
+// finds in it. What is known at once is asked for at once: each answer that is waited for is seen.
+export async function choose(find) {
   const wanted = place().org;
-  const choices = session.admin ? [] : await managed();
-  if (wanted && !session.admin && !choices.some((one) => one.id === wanted)) throw new Problem("refused", "", {rule: "KB-R09", status: 403});
-  const id = wanted || (choices[0] || (session.admin ? (await firstOfAll())[0] : undefined))?.id;
-  if (!id) return {organization: null, choices};
-  if (!/^[\w-]+$/.test(id)) throw new Problem("refused", "", {status: 404}); // "..", which is another path
-  const group = await scim.get(`/Groups/${encodeURIComponent(id)}`, {attributes: GROUP});
-  const more = group[ORGANIZATION] || {};
-  return {choices, organization: {id: group.id, name: group.displayName, description: more.description || "", policy: more.joinPolicy || "closed",
-    managers: (more.managers || []).filter((one) => one.active), members: more.memberCount || 0, pending: more.pending || 0,
-    version: group.meta?.version}};
+  if (wanted && !/^[\w-]+$/.test(wanted)) throw new Problem("refused", "", {status: 404}); // "..", which is another path
+  const names = session.admin || session.organization ? [] : managed();
+  const id = wanted || session.organization || (await (session.admin ? firstOfAll() : names))[0]?.id;
+  if (!id) return {organization: null, choices: []};
+  const [choices, organization, found] = await Promise.all([names, organizationOf(id), find(id)]);
+  if (wanted && !organization) throw new Problem("refused", "", {rule: "KB-R09", status: 403});
+  return {choices, organization, found};
 }
 
 function chooser(choices, organization) {
@@ -133,8 +144,8 @@ function tabs(now, waiting) {
 
 // ---- hints
 
-function hints(organization, oldest) {
-  const days = oldest ? Math.floor((Date.now() - new Date(oldest)) / 86400000) : 0;
+function hints(organization) {
+  const days = organization.oldest ? Math.floor((Date.now() - new Date(organization.oldest)) / 86400000) : 0;
   const found = [
     organization.managers.length === 0 && t("hint.vacant", {organization: organization.name}),
     organization.managers.length === 1 && t("hint.one", {organization: organization.name}),
@@ -180,16 +191,23 @@ function watch(organization) {
 
 const VIEWS = {__proto__: null, settings: "settings", record: "record"};
 
-export async function show(again) {
-  const {choices, organization} = await choose();
+const tabNow = () => (["all", "pending"].includes(place().tab) && (place().tab !== "all" || session.admin) ? place().tab : "members");
+
+export async function ask() {
+  const now = tabNow();
+  const view = VIEWS[place().view];
+  const part = now === "all" ? await import("./everyone.js") : now === "pending" ? pending : members;
+  const all = now === "all" && !view;
+  const [chosen, everyone] = await Promise.all([choose((id) => (all || view ? null : part.find(id))), all ? part.find() : null]);
+  return {...chosen, now, view, part, found: everyone || chosen.found};
+}
+
+export async function show(again, {now, view, part, choices, organization, found}) {
   if (!organization && !session.admin)
     return h("section", {class: "card"}, h("h1", {}, t("users.title")), h("p", {}, t("users.none")));
-  const now = ["all", "pending"].includes(place().tab) && (place().tab !== "all" || session.admin) ? place().tab : "members";
-  const view = VIEWS[place().view];
   if (view && organization) return (await import("./organization.js"))[view](organization, again);
   if (!organization && now !== "all") return [h("h1", {}, t("users.title")), tabs(now, 0), h("p", {class: "empty", id: "panel", role: "tabpanel"}, t("users.no.organization"))];
-  const part = now === "all" ? await import("./everyone.js") : now === "pending" ? pending : members;
-  const [panel, oldest] = await Promise.all([part.show(organization, again), organization ? oldestRequest(organization) : null]);
+  const panel = part.show(organization, again, found);
   if (organization) watch(organization);
   return [
     h("div", {class: "heading"}, h("h1", {}, t("users.title")), now !== "all" && which(choices, organization)),
@@ -197,7 +215,7 @@ export async function show(again) {
       h("div", {class: "buttons"},
         h("a", {class: "button", id: "settings", href: address({view: "settings", tab: undefined, page: undefined}), onclick: follow}, t("settings.title")),
         h("a", {class: "button", id: "record", href: address({view: "record", tab: undefined, page: undefined}), onclick: follow}, t("record.title")))),
-    now !== "all" && hints(organization, oldest),
+    now !== "all" && hints(organization),
     tabs(now, organization?.pending || 0),
     h("div", {role: "tabpanel", id: "panel", "aria-labelledby": `tab-${now}`}, panel),
   ];
