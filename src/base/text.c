@@ -74,6 +74,22 @@ static bool is_space(char c)
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
+bool char_is_letter(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+bool str_consists_of(struct str s, const char *marks)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        char c = s.at[i];
+        bool word = char_is_letter(c) || (c >= '0' && c <= '9');
+        if (!word && (c == '\0' || !strchr(marks, c)))
+            return false;
+    }
+    return s.len > 0;
+}
+
 struct str str_trim(struct str s)
 {
     while (s.len > 0 && is_space(s.at[s.len - 1]))

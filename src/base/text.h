@@ -41,6 +41,9 @@ int str_cmp(struct str a, struct str b);  /* bytes, then length */
 bool str_starts(struct str s, struct str prefix);
 bool str_istarts(struct str s, struct str prefix);
 bool str_ends(struct str s, struct str suffix);
+bool char_is_letter(char c); /* of ASCII */
+/* ASCII letters, digits and `marks`; not empty. */
+bool str_consists_of(struct str s, const char *marks);
 struct str str_trim(struct str s);                /* ASCII white space at both ends */
 bool str_find(struct str s, char c, size_t *at);  /* first c */
 bool str_rfind(struct str s, char c, size_t *at); /* last c */

@@ -95,13 +95,7 @@ static bool is_attribute_name(struct str ldap)
 {
     if (str_ends(ldap, STR(";binary")))
         ldap.len -= STR(";binary").len;
-    for (size_t i = 0; i < ldap.len; i++) {
-        char c = ldap.at[i];
-        bool letter = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-        if (!letter && (i == 0 || !(c == '-' || (c >= '0' && c <= '9'))))
-            return false;
-    }
-    return ldap.len > 0;
+    return str_consists_of(ldap, "-") && char_is_letter(ldap.at[0]);
 }
 
 /* The attribute whose text stands in LDAP: of emails it is emails.value. */

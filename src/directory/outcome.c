@@ -166,15 +166,11 @@ static bool text_after(struct str text, const char *phrase, struct str *rest)
  * names may leave the server's text. */
 static struct str name_at(struct str text, char end)
 {
-    size_t len = 0;
-    while (len < text.len && text.at[len] != end) {
-        char c = text.at[len];
-        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-        if (!letter && !(c >= '0' && c <= '9') && c != '-' && c != ';' && c != '.')
-            return STR_NONE;
-        len++;
-    }
-    return len < text.len && len <= NAME_MAX_CHARS ? str_sub(text, 0, len) : STR_NONE;
+    size_t len;
+    if (!str_find(text, end, &len) || len > NAME_MAX_CHARS)
+        return STR_NONE;
+    struct str name = str_sub(text, 0, len);
+    return str_consists_of(name, "-;.") ? name : STR_NONE;
 }
 
 /* slapd: "mail: value #0 invalid per syntax", "object class 'x' requires attribute 'sn'";

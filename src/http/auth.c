@@ -4,14 +4,7 @@
 /* RFC 6750 2.1: the characters of a bearer token. */
 static bool is_bearer(struct str s)
 {
-    static const char marks[] = "-._~+/=";
-    for (size_t i = 0; i < s.len; i++) {
-        char c = s.at[i];
-        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-        if (!letter && (c == '\0' || !strchr(marks, c)))
-            return false;
-    }
-    return s.len > 0;
+    return str_consists_of(s, "-._~+/=");
 }
 
 bool http_bearer_token(struct str authorization, struct str *token, enum http_challenge *challenge)

@@ -35,14 +35,7 @@ static const struct known_header KNOWN_HEADERS[] = {
  * too. */
 static bool is_token(struct str s)
 {
-    static const char marks[] = "!#$%&'*+-.^_`|~";
-    for (size_t i = 0; i < s.len; i++) {
-        char c = s.at[i];
-        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-        if (!letter && (c == '\0' || !strchr(marks, c)))
-            return false;
-    }
-    return s.len > 0;
+    return str_consists_of(s, "!#$%&'*+-.^_`|~");
 }
 
 static bool is_value(struct str s)

@@ -128,14 +128,7 @@ static bool is_attribute_name(struct str name)
 {
     if (str_eq(name, STR("$ref")))
         return true;
-    for (size_t i = 0; i < name.len; i++) {
-        char c = name.at[i];
-        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-        bool other = (c >= '0' && c <= '9') || c == '-' || c == '_';
-        if (!letter && (i == 0 || !other))
-            return false;
-    }
-    return name.len > 0;
+    return str_consists_of(name, "-_") && char_is_letter(name.at[0]);
 }
 
 static bool read_characteristics(const struct builder *b, struct scim_attr *attr,

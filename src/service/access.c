@@ -9,6 +9,17 @@
 /* After a question about a token that the directory did not answer. */
 #define ASK_PAUSE_MS 3000
 
+struct directory_writer access_writer(const struct service_call *c)
+{
+    uint64_t random;
+    hash_random(&random, sizeof random);
+    return (struct directory_writer){
+        .client = c->actor.client,
+        .marker = arena_fmt(c->arena, "%016llx", (unsigned long long)random),
+        .now = clock_now(),
+    };
+}
+
 static bool refuse_token(struct error *err)
 {
     return error_set(err, ERR_UNAUTHORIZED,

@@ -1,19 +1,6 @@
 /* What creating and changing an organization share: the rules, the wishes in a body, the entry. */
 #include "service/group_write.h"
 
-#include "base/hash.h"
-
-struct directory_writer group_write_writer(const struct service_call *c)
-{
-    uint64_t random;
-    hash_random(&random, sizeof random);
-    return (struct directory_writer){
-        .client = c->actor.client,
-        .marker = arena_fmt(c->arena, "%016llx", (unsigned long long)random),
-        .now = clock_now(),
-    };
-}
-
 bool group_may_write(const struct service_call *c, struct error *err)
 {
     if (!access_may_write(c, err))

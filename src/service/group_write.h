@@ -31,8 +31,6 @@ struct group_write {
 /* As access_may_write(); ERR_FORBIDDEN where the group class is only shown. */
 MUST_CHECK bool group_may_write(const struct service_call *c, struct error *err);
 
-/* A fresh marker, by which a write whose answer was lost is found again. */
-struct directory_writer group_write_writer(const struct service_call *c);
 MUST_CHECK bool group_write_judge(struct group_write *w, enum kiops_change_kind kind,
                                   struct error *err);
 /* Members and managers leave the checked body `after` as wishes. In a PUT an absent array changes

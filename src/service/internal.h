@@ -101,6 +101,9 @@ MUST_CHECK bool access_actor_of_token(const struct service *s, const struct dire
 /* ERR_UNAVAILABLE when directory.writes is false, ERR_FORBIDDEN (KB-R09) for a token with access
  * read. */
 MUST_CHECK bool access_may_write(const struct service_call *c, struct error *err);
+/* As whom an entry is written; with a fresh marker, by which a write whose answer was lost is found
+ * again. */
+struct directory_writer access_writer(const struct service_call *c);
 /* While the feed is not live: is the directory to be asked about who is known already? Then
  * access_asked() is told whether it answered. */
 bool access_asks_directory(const struct service_call *c);

@@ -140,7 +140,7 @@ enum service_status service_group_create(const struct service_call *c, const jso
         return SERVICE_NEEDS_DIRECTORY;
     if (!group_may_write(c, err) || !service_readable(c->service, err))
         return SERVICE_FAILED;
-    w.writer = group_write_writer(c);
+    w.writer = access_writer(c);
     bool done = create_group(&w, err);
     if (w.intent)
         audit_outcome(c->service->audit, w.intent,

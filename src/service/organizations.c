@@ -268,7 +268,7 @@ static enum service_status change_group(struct group_write *w, struct service_re
     const struct service_call *c = w->call;
     if (!group_may_write(c, err) || !service_readable(c->service, err))
         return SERVICE_FAILED;
-    w->writer = group_write_writer(c);
+    w->writer = access_writer(c);
     if (!decide(w, err) || !intend(w, err))
         return SERVICE_FAILED;
     bool done = write_all(w, err);

@@ -194,7 +194,7 @@ static void run(void *arg, struct directory_conn *conn)
     struct signing g = {.w = {.call = &call}, .who = &job->who};
     struct error err = ERROR_INIT;
     log_request_id(job->request_id);
-    g.w.writer = user_write_writer(&call);
+    g.w.writer = access_writer(&call);
     bool done = sign_up(&g, &err);
     if (g.w.intent)
         audit_outcome(s->audit, g.w.intent,

@@ -363,7 +363,7 @@ static enum service_status change_user(struct user_write *w, struct service_resu
     if (!access_may_write(c, err) || !service_readable(c->service, err) ||
         !user_write_may_know(c, KIOPS_EDIT_USER, w->id, err))
         return SERVICE_FAILED;
-    w->writer = user_write_writer(c);
+    w->writer = access_writer(c);
     return user_change_finish(w, user_change_steps(w, err), out, err);
 }
 

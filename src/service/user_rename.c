@@ -92,7 +92,7 @@ enum step rename_end(const struct service_call *c, const struct directory_entry 
     struct str left = naming_former_dn(c, &u);
     if (!left.len)
         return STEP_DONE;
-    struct directory_writer writer = user_write_writer(c);
+    struct directory_writer writer = access_writer(c);
     writer.client = STR_NONE; /* nobody's externalId changes */
     const struct directory_user_edit edit = {
         .entry = e, .before = &u, .after = u.resource, .writer = &writer};

@@ -2,19 +2,7 @@
  */
 #include "service/user_write.h"
 
-#include "base/hash.h"
 #include "base/own.h"
-
-struct directory_writer user_write_writer(const struct service_call *c)
-{
-    uint64_t random;
-    hash_random(&random, sizeof random);
-    return (struct directory_writer){
-        .client = c->actor.client,
-        .marker = arena_fmt(c->arena, "%016llx", (unsigned long long)random),
-        .now = clock_now(),
-    };
-}
 
 struct str user_write_take_password(const struct service_call *c, json_t *resource)
 {

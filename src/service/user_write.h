@@ -47,8 +47,6 @@ struct user_write {
     struct user_roles roles; /* none, unless the token has write_roles */
 };
 
-/* A fresh marker, by which a write whose answer was lost is found again. */
-struct directory_writer user_write_writer(const struct service_call *c);
 /* Takes the password out; the view lives as long as the arena. */
 struct str user_write_take_password(const struct service_call *c, json_t *resource);
 MUST_CHECK bool user_write_check_manager(const struct service_call *c, const json_t *resource,

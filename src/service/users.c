@@ -174,7 +174,7 @@ enum service_status service_user_create(const struct service_call *c, const json
         return SERVICE_NEEDS_DIRECTORY;
     if (!access_may_write(c, err) || !service_readable(c->service, err))
         return SERVICE_FAILED;
-    w.writer = user_write_writer(c);
+    w.writer = access_writer(c);
     bool done = create_user(&w, body, err);
     if (done && w.posted)
         return user_adopt(&w, out, err);

@@ -40,6 +40,11 @@ static void trim_takes_white_space_at_both_ends(void **state)
     (void)state;
     assert_true(str_eq(str_trim(STR(" \t\r\n a b \v\f")), STR("a b")));
     assert_int_equal(str_trim(STR("  ")).len, 0);
+    assert_true(str_consists_of(STR("aZ09-._"), "-._"));
+    assert_false(str_consists_of(STR("a b"), "-._"));
+    assert_false(str_consists_of(STR("a\0"), "-._"));
+    assert_false(str_consists_of(STR_NONE, "-._"));
+    assert_true(char_is_letter('Z') && !char_is_letter('0') && !char_is_letter('@'));
 }
 
 static void find_gives_the_first_and_rfind_the_last(void **state)
