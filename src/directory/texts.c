@@ -112,11 +112,20 @@ static void print_groups(const struct config_directory *d, struct buf *out)
                 STR_ARG(d->organizations.owner));
 }
 
-static struct str acl_text(enum config_preset preset)
+/* ldapmodify stops at an entry that is not there: the last record, of the sign-ups' container. */
+static struct str acl_389ds(bool with_applicants)
 {
+    static const char APPLICANTS[] = "\n# Who signed up";
+    const char *begin = directory_text_acl_389ds, *end = directory_text_acl_389ds_end;
+    const char *last = memmem(begin, (size_t)(end - begin), APPLICANTS, strlen(APPLICANTS));
+    return (struct str){begin, (size_t)((last && !with_applicants ? last : end) - begin)};
+}
+
+static struct str acl_text(const struct config *config)
+{
+    enum config_preset preset = config->directory.preset;
     if (preset == CONFIG_389DS)
-        return (struct str){directory_text_acl_389ds,
-                            (size_t)(directory_text_acl_389ds_end - directory_text_acl_389ds)};
+        return acl_389ds(config->signup.enabled);
     if (preset == CONFIG_PLAIN)
         return (struct str){directory_text_acl_plain,
                             (size_t)(directory_text_acl_plain_end - directory_text_acl_plain)};
@@ -144,7 +153,7 @@ void directory_acl_print(const struct config *config, struct buf *out)
         {STR("@OPERATOR@"), d->operator_account.bind_dn},
         {STR("@READERS@"), parent(d->service.bind_dn)},
     };
-    struct str rest = acl_text(d->preset), line;
+    struct str rest = acl_text(config), line;
     /* The file's head explains the names, which are replaced here. */
     while (str_starts(rest, STR("#")) && str_split(&rest, '\n', &line))
         continue;
