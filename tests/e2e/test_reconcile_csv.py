@@ -265,3 +265,16 @@ def test_the_forms_that_spreadsheets_write(ground, world):
     w = world
     ground.file.write_bytes(("\ufeff" + HEADER + f'"{w.A}","{w.kim}",Member," vpn  audit "').replace("\n", "\r\n").encode())
     assert short(w, changes(ground.plan("load"))) == [("add", "kim", "A", "Member"), ("grant", "kim", "A", "audit"), ("grant", "kim", "A", "vpn")]
+
+
+def test_a_directory_that_does_not_tell_is_read_all_the_same(tmp_path):
+    """slapd without syncprov, which keeps no contextCSN either: neither unreadable nor gone back."""
+    made = Ground(tmp_path, slapd={"tells": False}, users=300)
+    try:
+        for name in ("A", "B"):
+            made.write((name, "", "", ""))
+            said = made.run("reconcile", "load", "--apply").stderr
+            assert "directory_went_back" not in said and "KB-C101" not in said
+            assert made.scim.find("Groups", f'displayName eq "{name}"')
+    finally:
+        made.close()

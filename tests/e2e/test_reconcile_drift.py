@@ -416,17 +416,6 @@ def test_a_directory_that_cannot_be_read_whole(new_lab, tmp_path):
     eventually(lambda: made.scim.get("/Users?count=0").status == 200, within=30)
 
 
-def test_a_directory_that_does_not_tell_is_read_all_the_same(tmp_path):
-    """slapd without syncprov, which keeps no contextCSN either: neither unreadable nor gone back."""
-    made = Ground(tmp_path, slapd={"tells": False})
-    try:
-        for _ in range(2):
-            said = made.run("reconcile", "drift", "--apply").stderr
-            assert "directory_went_back" not in said and "KB-C101" not in said
-    finally:
-        made.close()
-
-
 def test_a_directory_that_was_restored_from_a_copy(ground, world):
     """Fault 35: its count of runs is behind the one that was kept here."""
     ground.apply()
