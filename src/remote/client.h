@@ -63,7 +63,8 @@ MUST_CHECK bool remote_document(struct remote_client *c, struct arena *a, struct
 struct remote_query {
     struct str type;                 /* "Users" */
     struct str filter;               /* RFC 7644 text; empty = all */
-    struct str attributes, excluded; /* comma lists; empty = as the provider likes */
+    struct str attributes, excluded; /* comma lists, one of them; empty = as the provider likes,
+                                        which it may do with both */
     size_t most;                     /* of remote_find() */
 };
 

@@ -10,7 +10,7 @@
 struct remote_list {
     struct remote_client *client;
     struct arena *arena;
-    struct str type, rest; /* rest: "&filter=..." */
+    struct str type, filter, names; /* "&filter=..."; "&excludedAttributes=..." */
     struct paging paging;
     json_t *page; /* NULL: none is held */
     struct paging_fresh fresh;
@@ -32,29 +32,36 @@ static void add_part(struct buf *out, const char *name, struct str value)
     remote_encode(out, value);
 }
 
+/* STR_NONE: too long to be sent. */
+static struct str part(struct arena *a, const char *name, struct str value)
+{
+    OWNED_BUF struct buf text;
+    buf_init(&text, TARGET_MAX);
+    add_part(&text, name, value);
+    return text.failed ? STR_NONE : arena_str(a, buf_view(&text));
+}
+
 bool remote_list_begin(struct remote_client *c, struct arena *a, const struct remote_query *q,
                        struct remote_list **out, struct error *err)
 {
-    OWNED_BUF struct buf rest;
     struct remote_features can = {.page = REMOTE_PAGE};
     enum config_paging paging = c->settings.paging;
     if (paging == CONFIG_PAGING_AUTO && !remote_features(c, &can, err))
         return false;
-    buf_init(&rest, TARGET_MAX);
-    add_part(&rest, "filter", q->filter);
-    add_part(&rest, "attributes", q->attributes);
-    add_part(&rest, "excludedAttributes", q->excluded);
-    if (rest.failed)
-        return error_set(err, ERR_UNAVAILABLE, "the filter is too long to be sent");
     struct remote_list *l = ARENA_NEW(a, struct remote_list);
     *l = (struct remote_list){.client = c,
                               .arena = a,
                               .type = arena_str(a, q->type),
-                              .rest = arena_str(a, buf_view(&rest)),
+                              .filter = part(a, "filter", q->filter),
+                              .names = q->attributes.len
+                                           ? part(a, "attributes", q->attributes)
+                                           : part(a, "excludedAttributes", q->excluded),
                               .paging = {.by_cursor = paging == CONFIG_PAGING_CURSOR || can.cursor,
                                          .asked = (int64_t)can.page,
                                          .start = 1,
                                          .total = -1}};
+    if (q->filter.len && !l->filter.len)
+        return error_set(err, ERR_UNAVAILABLE, "the filter is too long to be sent");
     arena_keep(a, l, drop_page);
     *out = l;
     return true;
@@ -65,20 +72,30 @@ static struct str target(const struct remote_list *l)
     OWNED_BUF struct buf query;
     buf_init(&query, TARGET_MAX);
     remote_paging_query(&l->paging, &query);
-    return arena_fmt(l->arena, STR_FMT "?" STR_FMT STR_FMT, STR_ARG(l->type),
-                     STR_ARG(buf_view(&query)), STR_ARG(l->rest));
+    return arena_fmt(l->arena, STR_FMT "?" STR_FMT STR_FMT STR_FMT, STR_ARG(l->type),
+                     STR_ARG(buf_view(&query)), STR_ARG(l->filter), STR_ARG(l->names));
+}
+
+/* Some refuse names that they do not know, or a large count, rather than give what they have. */
+static bool ask_plainly(struct remote_list *l)
+{
+    if (l->paging.pages || (!l->names.len && l->paging.asked <= SMALL_PAGE))
+        return false;
+    if (!l->names.len)
+        l->paging.asked = SMALL_PAGE;
+    l->names = STR_NONE;
+    return true;
 }
 
 static json_t *ask_page(struct remote_list *l, struct error *err)
 {
     int status;
     json_t *doc = remote_read(l->client, l->arena, target(l), &status, err);
-    /* Some refuse a large count rather than give less. */
-    if (doc || status != 400 || l->paging.pages || l->paging.asked <= SMALL_PAGE)
-        return doc;
-    error_clear(err);
-    l->paging.asked = SMALL_PAGE;
-    return remote_read(l->client, l->arena, target(l), &status, err);
+    while (!doc && status == 400 && ask_plainly(l)) {
+        error_clear(err);
+        doc = remote_read(l->client, l->arena, target(l), &status, err);
+    }
+    return doc;
 }
 
 /* Says which list, and how far it got. */
