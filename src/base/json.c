@@ -418,3 +418,16 @@ bool json_text_item(struct str array, size_t *at, struct str *out)
     *at = end + 1;
     return true;
 }
+
+struct str json_text_str(struct arena *a, struct str value)
+{
+    size_t escape;
+    if (value.len < 2 || value.at[0] != '"')
+        return STR_NONE;
+    if (!str_find(value, '\\', &escape))
+        return str_sub(value, 1, value.len - 2);
+    json_t *decoded = json_loadb(value.at, value.len, JSON_DECODE_ANY, NULL);
+    struct str text = arena_str(a, json_str(decoded));
+    json_decref(decoded);
+    return text;
+}

@@ -52,4 +52,7 @@ struct json_member {
 };
 bool json_text_next(struct str object, size_t *at, struct json_member *out);
 bool json_text_item(struct str array, size_t *at, struct str *out); /* the same of an array */
+/* What a string so written says: a view into it, or in the arena; STR_NONE: it is something else.
+ */
+struct str json_text_str(struct arena *a, struct str value);
 void json_keep(struct arena *a, json_t *value); /* the arena takes the reference */

@@ -118,6 +118,76 @@ uint64_t content_print(const struct scim_resource_type *type, const json_t *reso
     return print;
 }
 
+/* ---- the same of text, which json_write() made */
+
+static bool says_nothing(struct str v)
+{
+    return str_eq(v, STR("null")) || str_eq(v, STR("false")) || str_eq(v, STR("\"\"")) ||
+           str_eq(v, STR("[]")) || str_eq(v, STR("{}"));
+}
+
+static uint64_t print_simple_text(struct str v)
+{
+    size_t escape;
+    if (v.len >= 2 && v.at[0] == '"' && !str_find(v, '\\', &escape))
+        return hash_keyed(v.at + 1, v.len - 2);
+    OWNED_JSON json_t *value = json_loadb(v.at, v.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+    return print_simple(value);
+}
+
+static uint64_t print_one_text(const struct scim_attr *a, struct str v)
+{
+    uint64_t sum = 1;
+    struct json_member m;
+    if (!a->sub_count)
+        return print_simple_text(v);
+    for (size_t at = 0; str_starts(v, STR("{")) && json_text_next(v, &at, &m);)
+        for (size_t i = 0; i < a->sub_count; i++)
+            if (str_eq(a->subs[i].name, m.name) && is_compared(&a->subs[i]) &&
+                !says_nothing(m.value))
+                sum += mix(i, print_simple_text(m.value));
+    return sum;
+}
+
+static uint64_t print_text(const struct scim_attr *a, struct str v)
+{
+    uint64_t sum = 0;
+    struct str item;
+    if (!str_starts(v, STR("[")))
+        return print_one_text(a, v);
+    for (size_t at = 0; json_text_item(v, &at, &item);)
+        sum += mix(1, print_one_text(a, item));
+    return sum;
+}
+
+/* Its attributes are numbered from `number` on. */
+static uint64_t print_members(const struct scim_schema *s, size_t number, struct str object)
+{
+    uint64_t print = 0;
+    struct json_member m;
+    for (size_t at = 0; str_starts(object, STR("{")) && json_text_next(object, &at, &m);)
+        for (size_t i = 0; i < s->attr_count; i++)
+            if (str_eq(s->attrs[i].name, m.name) && is_content(&s->attrs[i]) &&
+                !says_nothing(m.value))
+                print += mix(number + i, print_text(&s->attrs[i], m.value));
+    return print;
+}
+
+uint64_t content_print_text(const struct scim_resource_type *type, struct str resource)
+{
+    uint64_t print = print_members(type->core, 0, resource);
+    struct json_member m;
+    for (size_t at = 0; json_text_next(resource, &at, &m);) {
+        size_t number = type->core->attr_count;
+        for (size_t i = 0; i < type->extension_count; i++) {
+            if (str_eq(type->extensions[i]->id, m.name))
+                print += print_members(type->extensions[i], number, m.value);
+            number += type->extensions[i]->attr_count;
+        }
+    }
+    return print;
+}
+
 content_attrs content_has(const struct scim_resource_type *type, const json_t *resource)
 {
     struct walk w = {0};

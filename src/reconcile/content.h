@@ -16,6 +16,8 @@
 /* Equal for equal content in the RFC's spelling: who differs may still be equal, and is looked at.
  */
 uint64_t content_print(const struct scim_resource_type *type, const json_t *resource);
+/* The same of text that json_write() made. */
+uint64_t content_print_text(const struct scim_resource_type *type, struct str resource);
 
 /* Attributes by number, in the order in which they stand in the schemas; more than 64: the rest is
  * never taken for removed. */

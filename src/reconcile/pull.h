@@ -17,8 +17,7 @@ struct pull_record;
 struct pull_person {
     UT_hash_handle by_id, by_external, by_name;
     struct str id, external, name_key; /* external: of the job's client; empty = not the job's */
-    uint64_t print;
-    struct str manager; /* id */
+    struct str manager;                /* id */
     bool active;
     bool same_name;            /* several here have it */
     struct pull_record *claim; /* the record that is this person; NULL = none is */
@@ -61,6 +60,7 @@ struct pull {
     struct pull_record *records;                        /* by id there */
     content_attrs said; /* attributes that some record of the source has */
     bool says_managers;
+    bool of_our_kind;  /* the source is a bridge */
     bool by_user_name; /* match */
     size_t linked, active, read;
 };

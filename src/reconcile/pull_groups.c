@@ -53,14 +53,20 @@ static struct place *find_name(const struct grouping *g, struct str name)
     return o;
 }
 
-static void take_ours(void *arg, struct str id, const json_t *resource)
+static void take_ours(void *arg, struct str id, struct str json)
 {
     struct grouping *g = arg;
     struct arena *a = g->pull->arena;
     struct place *o = ARENA_NEW(a, struct place);
+    struct json_member m;
     o->id = arena_str(a, id);
-    o->external = arena_str(a, json_get_str(resource, "externalId"));
-    o->name = arena_str(a, json_get_str(resource, "displayName"));
+    for (size_t at = 0; json_text_next(json, &at, &m);) {
+        struct str *to = str_eq(m.name, STR("externalId"))    ? &o->external
+                         : str_eq(m.name, STR("displayName")) ? &o->name
+                                                              : NULL;
+        if (to)
+            *to = arena_str(a, json_text_str(g->pull->passing, m.value));
+    }
     o->name_key = unicode_key(a, o->name);
     struct place *same_name = find_name(g, o->name), *same = find_external(g, o->external);
     if (same_name)
@@ -340,10 +346,14 @@ static void report_gone(struct grouping *g)
     }
 }
 
+/* Only a bridge is asked for parts of `members`: of who gets it wrong, nobody would be in any. */
+#define UNREAD "meta,members.$ref,members.display,members.type"
+
 bool pull_groups(struct pull *p, struct error *err)
 {
     struct grouping g = {.pull = p};
-    const struct remote_query q = {.type = STR("Groups")};
+    const struct remote_query q = {.type = STR("Groups"),
+                                   .excluded = p->of_our_kind ? STR(UNREAD) : STR("meta")};
     const struct pull_taking theirs = {take_theirs, &g};
     bool read = service_ours_walk(&p->difference.call, REPLICA_GROUP, take_ours, &g, err) &&
                 pull_list(p, &q, &theirs, err);

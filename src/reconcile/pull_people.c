@@ -47,18 +47,40 @@ static struct pull_person *find_name(const struct pull *p, struct str name)
     return o;
 }
 
-static void take_ours(void *arg, struct str id, const json_t *resource)
+static struct str manager_in(struct pull *p, struct str extension)
+{
+    struct json_member m, part;
+    for (size_t at = 0; json_text_next(extension, &at, &m);)
+        for (size_t in = 0; str_eq(m.name, STR("manager")) && json_text_next(m.value, &in, &part);)
+            if (str_eq(part.name, STR("value")))
+                return arena_str(p->arena, json_text_str(p->passing, part.value));
+    return STR_NONE;
+}
+
+static void read_ours(struct pull *p, struct str json, struct pull_person *o)
+{
+    struct json_member m;
+    o->active = true;
+    for (size_t at = 0; json_text_next(json, &at, &m);) {
+        if (str_eq(m.name, STR("externalId")))
+            o->external = arena_str(p->arena, json_text_str(p->passing, m.value));
+        else if (str_eq(m.name, STR("userName")))
+            o->name_key = unicode_key(p->arena, json_text_str(p->passing, m.value));
+        else if (str_eq(m.name, STR("active")))
+            o->active = !str_eq(m.value, STR("false"));
+        else if (str_eq(m.name, STR(SCIM_URN_ENTERPRISE)))
+            o->manager = manager_in(p, m.value);
+    }
+}
+
+static void take_ours(void *arg, struct str id, struct str json)
 {
     struct pull *p = arg;
-    struct pull_person *o = ARENA_NEW(p->arena, struct pull_person);
+    struct pull_person *namesake = NULL, *o = ARENA_NEW(p->arena, struct pull_person);
+    read_ours(p, json, o);
     o->id = arena_str(p->arena, id);
-    o->external = arena_str(p->arena, json_get_str(resource, "externalId"));
-    o->name_key = unicode_key(p->arena, json_get_str(resource, "userName"));
-    o->manager = arena_str(p->arena, manager_of(resource));
-    o->active = json_get_bool(resource, "active", true);
-    o->print = content_print(p->user, resource);
     HASH_ADD_KEYPTR(by_id, p->people, o->id.at, o->id.len, o);
-    struct pull_person *namesake = find_name(p, json_get_str(resource, "userName"));
+    HASH_FIND(by_name, p->by_name, o->name_key.at, o->name_key.len, namesake);
     o->same_name = namesake != NULL;
     if (namesake)
         namesake->same_name = true;
@@ -134,6 +156,7 @@ static void take_grants(struct pull *p, struct pull_record *r, const json_t *res
     r->grants = grants;
     r->grant_count = json_array_size(all);
     r->says_grants = own != NULL;
+    p->of_our_kind |= own != NULL;
 }
 
 /* As a client would have to send it; a record that nobody could keep is left out, and is there. */
@@ -179,6 +202,13 @@ static void compare(struct pull *p, struct pull_record *r, const json_t *resourc
     json_keep(p->arena, r->d.before);
 }
 
+static bool is_the_same(struct pull *p, const struct pull_record *r, const json_t *resource)
+{
+    struct str version;
+    struct str ours = service_ours_text(&p->difference.call, REPLICA_USER, r->ours->id, &version);
+    return ours.len && content_print(p->user, resource) == content_print_text(p->user, ours);
+}
+
 static void take_theirs(void *arg, const json_t *resource)
 {
     struct pull *p = arg;
@@ -197,14 +227,20 @@ static void take_theirs(void *arg, const json_t *resource)
     take_grants(p, r, resource);
     if (!r->kept && !r->ours)
         take_new(p, r, resource);
-    else if (!r->kept && content_print(p->user, resource) != r->ours->print)
+    else if (!r->kept && !is_the_same(p, r, resource))
         compare(p, r, resource);
 }
+
+/* Of what makes a page long: what no line says. Names of ours tell a bridge alone something. */
+#define OURS SCIM_URN_KIOPS_USER ":memberships."
+#define UNREAD                                                                                     \
+    "groups,roles,meta," OURS "$ref," OURS "display," OURS "membership," OURS "role," OURS         \
+    "status," OURS "joinDate"
 
 bool pull_read_people(struct pull *p, struct error *err)
 {
     const struct remote_query q = {
-        .type = STR("Users"), .filter = p->run->job->filter, .excluded = STR("groups,roles")};
+        .type = STR("Users"), .filter = p->run->job->filter, .excluded = STR(UNREAD)};
     const struct pull_taking theirs = {take_theirs, p};
     return service_ours_walk(&p->difference.call, REPLICA_USER, take_ours, p, err) &&
            pull_list(p, &q, &theirs, err);

@@ -46,26 +46,11 @@ static json_t *tree_of(struct str text)
     return json_loadb(text.at, text.len, JSON_ALLOW_NUL, NULL); /* our own rendering */
 }
 
-/* What follows from elsewhere is not worth a tree. */
-static json_t *content_of(const struct service_call *c, enum replica_kind kind, struct str text)
-{
-    OWNED_BUF struct buf cut;
-    buf_init(&cut, text.len + 1024);
-    scim_project(c->projection, c->service->types[kind], text, &cut);
-    return tree_of(buf_view(&cut));
-}
-
 bool service_ours_walk(const struct service_call *c, enum replica_kind kind,
                        service_ours_take *take, void *arg, struct error *err)
 {
-    OWNED_ARENA struct arena *kept = arena_new();
-    const struct scim_context in = {.arena = kept, .type = c->service->types[kind]};
-    struct service_call call = *c;
     char last[64] = "";
     struct replica_page page = {.more = true};
-    if (!scim_projection_parse(&in, STR_NONE, STR("groups,roles," SCIM_URN_KIOPS_USER),
-                               &call.projection, err))
-        return false;
     while (page.more) {
         arena_reset(c->arena);
         struct replica_place after = {.kind = kind, .id = arena_str(c->arena, str_of(last))};
@@ -73,24 +58,29 @@ bool service_ours_walk(const struct service_call *c, enum replica_kind kind,
             .kind = kind, .count = AT_ONCE, .after = &after, .actor = &c->actor};
         if (!replica_find(c->service->replica, c->arena, &q, &page, err))
             return false;
-        for (size_t i = 0; i < page.count; i++) {
-            OWNED_JSON json_t *resource = content_of(&call, kind, page.at[i].json);
-            take(arg, page.at[i].id, resource);
-        }
+        for (size_t i = 0; i < page.count; i++)
+            take(arg, page.at[i].id, page.at[i].json);
         snprintf(last, sizeof last, STR_FMT, STR_ARG(page.last.id));
     }
     return true;
 }
 
-json_t *service_ours_resource(const struct service_call *c, enum replica_kind kind, struct str id,
-                              struct str *version)
+struct str service_ours_text(const struct service_call *c, enum replica_kind kind, struct str id,
+                             struct str *version)
 {
     const struct replica_ask ask = {.kind = kind, .id = id, .actor = &c->actor};
     struct replica_text text;
     if (!replica_show(c->service->replica, c->arena, &ask, &text))
-        return NULL;
+        return STR_NONE;
     *version = text.version;
-    return tree_of(text.json);
+    return text.json;
+}
+
+json_t *service_ours_resource(const struct service_call *c, enum replica_kind kind, struct str id,
+                              struct str *version)
+{
+    struct str text = service_ours_text(c, kind, id, version);
+    return text.len ? tree_of(text) : NULL;
 }
 
 size_t service_ours_member_ids(const struct service_call *c, struct str organization,

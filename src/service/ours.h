@@ -18,11 +18,14 @@ enum service_named service_ours_user_named(const struct service_call *c, struct 
 enum service_named service_ours_organization_named(const struct service_call *c, struct str name,
                                                    struct str *id);
 
-/* Every user, or every organization, by id, without members, groups, memberships and roles. The
- * resource is borrowed until the next one; the call's arena is emptied between them. */
-typedef void service_ours_take(void *arg, struct str id, const json_t *resource);
+/* Every user, or every organization, by id, as text (base/json.h: json_text_next()), without
+ * members. It is borrowed until the next one; the call's arena is emptied between pages. */
+typedef void service_ours_take(void *arg, struct str id, struct str json);
 MUST_CHECK bool service_ours_walk(const struct service_call *c, enum replica_kind kind,
                                   service_ours_take *take, void *arg, struct error *err);
+/* One of them; empty: there is none. */
+struct str service_ours_text(const struct service_call *c, enum replica_kind kind, struct str id,
+                             struct str *version);
 /* New; NULL: there is none. */
 json_t *service_ours_resource(const struct service_call *c, enum replica_kind kind, struct str id,
                               struct str *version);

@@ -3,6 +3,7 @@
 import pytest
 from jobs import FINE, GUARD, INCOMPLETE
 from pulls import Ground
+from scim import KIOPS_USER
 from world import read_auditlog
 
 
@@ -39,6 +40,27 @@ def test_nothing_is_concluded_from_a_part(ground, source, how):
     source.can["page"] = 1000
     written = {dn.partition(",")[0] for _, dn, _ in read_auditlog(ground.log.read_text()[begin:])}
     assert written <= {"cn=hr"} and all(ground.here(p)["active"] for p in people)
+
+
+def test_a_source_that_refuses_names_it_does_not_know_gives_all(ground, source):
+    people = [ground.there(f"p{i}") for i in range(3)]
+    ground.group("Sailing", *people)
+    source.next(method="GET", path="excludedAttributes", status=400, times=9)
+    ground.apply(FINE, "hr")
+    assert ground.plan("hr", FINE)["lines"] == []
+    assert all(ground.seats(p) == {"Sailing": ("Member", [])} for p in people)
+
+
+def test_only_a_bridge_is_asked_for_parts_of_members(ground, source):
+    """Who takes a part for the whole would leave `members` out, and nobody would be in any group."""
+    person = ground.there("p0")
+    ground.group("Sailing", person)
+    for ours in False, True:
+        if ours:
+            ground.change(person, **{KIOPS_USER: {"memberships": []}})
+        source.log.clear()
+        ground.apply(FINE, "hr")
+        assert any("members.display" in s for s in source.sent("GET") if s.startswith("GET Groups?")) == ours
 
 
 def test_a_total_that_does_not_fit_is_a_part(ground, source):

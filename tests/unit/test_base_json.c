@@ -190,6 +190,11 @@ static void the_members_of_written_text_are_walked_without_a_tree(void **state)
     assert_false(json_text_item(STR("[\"]\",[2,{}],{\"a\":[]},3]"), &at, &item));
     at = 0;
     assert_false(json_text_item(STR("[]"), &at, &item));
+    OWNED_ARENA struct arena *a = arena_new();
+    assert_true(str_eq(json_text_str(a, STR("\"ab\"")), STR("ab")));
+    assert_true(str_eq(json_text_str(a, STR("\"a\\\"\\u00e9\"")), STR("a\"\xc3\xa9")));
+    assert_int_equal(json_text_str(a, STR("[\"a\"]")).len, 0);
+    assert_int_equal(json_text_str(a, STR("\"\"")).len, 0);
 }
 
 int main(void)

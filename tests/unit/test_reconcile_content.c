@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "base/hash.h"
+#include "base/json.h"
 #include "base/own.h"
 #include "reconcile/content.h"
 #include "scim_fixture.h"
@@ -25,6 +26,14 @@ static json_t *json(const char *text)
 struct pair {
     const char *theirs, *ours, *after, *before;
 };
+
+static uint64_t print_as_text(const struct scim_resource_type *type, const json_t *resource)
+{
+    OWNED_BUF struct buf text;
+    buf_init(&text, 1 << 20);
+    json_write(resource, &text);
+    return content_print_text(type, buf_view(&text));
+}
 
 static const struct pair pairs[] = {
     {"{'userName':'kim','title':'Boss'}", "{'title':'Boss','userName':'kim','id':'1','meta':{}}",
@@ -52,6 +61,8 @@ static const struct pair pairs[] = {
     {"{'active':false,'roles':[{'value':'x'}],'groups':[{'value':'g'}],'externalId':'e'}",
      "{'active':true}", NULL, NULL},
     {"{'urn:unknown':{'x':1},'unknown':2}", "{}", NULL, NULL},
+    {"{'title':'a\\tb\\u00e9','x509Certificates':[],'name':{},'displayName':''}",
+     "{'title':'a\\tb\u00e9'}", NULL, NULL},
 };
 
 /* With ' for ". */
@@ -87,6 +98,8 @@ static void equal_content_has_one_print_whatever_the_order(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
         OWNED_JSON json_t *theirs = quoted(pairs[i].theirs), *ours = quoted(pairs[i].ours);
+        assert_true(print_as_text(user, theirs) == content_print(user, theirs));
+        assert_true(print_as_text(user, ours) == content_print(user, ours));
         if (pairs[i].after && content_print(user, theirs) == content_print(user, ours))
             fail_msg("pair %zu differs and has one print", i);
     }
