@@ -4,7 +4,8 @@
  *
  * Owns:    struct remote_client its connection; answers lie in the arena given, a resource of a
  *          list only until the next one is asked for. The token stands in its file alone.
- * Threads: one caller; a request blocks it until it ends. `stop` may be set by any.
+ * Threads: one caller; a request blocks it until it ends. `stop` may be set by any. A list is one
+ *          page ahead of its reader, on a thread: until it has ended, nothing else is asked.
  * Errors:  ERR_UNAVAILABLE: could not be read, or not to the end; that is never "gone". What the
  *          provider answers to a change is no error but an outcome; `err` then says it in words.
  *          All of them name the provider and what was asked, none holds the token.
@@ -65,7 +66,7 @@ struct remote_query {
     struct str filter;               /* RFC 7644 text; empty = all */
     struct str attributes, excluded; /* comma lists, one of them; empty = as the provider likes,
                                         which it may do with both */
-    size_t most;                     /* of remote_find() */
+    size_t most;                     /* of remote_find(); 0: a list that is read to its end */
 };
 
 struct remote_list;

@@ -1,27 +1,70 @@
 /* A list, page by page, to its end. */
 #include "remote/internal.h"
 
+#include <pthread.h>
+
 #include "base/json.h"
 #include "base/own.h"
 
 #define SMALL_PAGE 100
 #define TARGET_MAX ((size_t)64 * 1024)
 
+/* A page, or why there is none. */
+struct page {
+    json_t *doc;
+    struct paging_fresh fresh;
+    size_t seen; /* of all pages */
+    bool fine, last;
+    struct error why;
+};
+
+/* Pages are read by whoever has the turn: first the caller, then, of a list that is read to its
+ * end, a thread of its own, which is one page ahead. */
 struct remote_list {
-    struct remote_client *client;
+    struct remote_client *client; /* nobody else's until the list has ended */
     struct arena *arena;
     struct str type, filter, names; /* "&filter=..."; "&excludedAttributes=..." */
     struct paging paging;
-    json_t *page; /* NULL: none is held */
-    struct paging_fresh fresh;
-    size_t room, at; /* of `fresh`; in it */
+
+    struct page page; /* the caller's */
+    size_t at;        /* in it */
+    bool ahead, runs;
+    pthread_t thread;
+
+    pthread_mutex_t lock;
+    pthread_cond_t turned;
+    struct page next;
+    bool ready, quits; /* `next` is there; nobody wants it */
 };
 
-static void drop_page(void *list)
+static void drop_page(struct page *p)
+{
+    json_decref(p->doc);
+    *p = (struct page){0};
+}
+
+/* Of a thread that is asking, the answer is waited for. */
+static void end_thread(struct remote_list *l)
+{
+    if (!l->runs)
+        return;
+    pthread_mutex_lock(&l->lock);
+    l->quits = true;
+    pthread_cond_broadcast(&l->turned);
+    pthread_mutex_unlock(&l->lock);
+    pthread_join(l->thread, NULL);
+    l->runs = false;
+}
+
+static void drop_list(void *list)
 {
     struct remote_list *l = list;
-    json_decref(l->page);
-    l->page = NULL;
+    end_thread(l);
+    drop_page(&l->page);
+    drop_page(&l->next);
+    pthread_cond_destroy(&l->turned);
+    pthread_mutex_destroy(&l->lock);
+    arena_free(l->arena);
 }
 
 static void add_part(struct buf *out, const char *name, struct str value)
@@ -48,21 +91,25 @@ bool remote_list_begin(struct remote_client *c, struct arena *a, const struct re
     enum config_paging paging = c->settings.paging;
     if (paging == CONFIG_PAGING_AUTO && !remote_features(c, &can, err))
         return false;
+    struct arena *own = arena_new();
     struct remote_list *l = ARENA_NEW(a, struct remote_list);
     *l = (struct remote_list){.client = c,
-                              .arena = a,
-                              .type = arena_str(a, q->type),
-                              .filter = part(a, "filter", q->filter),
+                              .arena = own,
+                              .type = arena_str(own, q->type),
+                              .filter = part(own, "filter", q->filter),
                               .names = q->attributes.len
-                                           ? part(a, "attributes", q->attributes)
-                                           : part(a, "excludedAttributes", q->excluded),
+                                           ? part(own, "attributes", q->attributes)
+                                           : part(own, "excludedAttributes", q->excluded),
+                              .ahead = !q->most,
                               .paging = {.by_cursor = paging == CONFIG_PAGING_CURSOR || can.cursor,
                                          .asked = (int64_t)can.page,
                                          .start = 1,
                                          .total = -1}};
+    pthread_mutex_init(&l->lock, NULL);
+    pthread_cond_init(&l->turned, NULL);
+    arena_keep(a, l, drop_list);
     if (q->filter.len && !l->filter.len)
         return error_set(err, ERR_UNAVAILABLE, "the filter is too long to be sent");
-    arena_keep(a, l, drop_page);
     *out = l;
     return true;
 }
@@ -109,36 +156,91 @@ static bool not_whole(const struct remote_list *l, struct error *err, const stru
                      why->detail);
 }
 
-static bool take_page(struct remote_list *l, struct error *err)
+static void read_page(struct remote_list *l, struct page *out)
 {
     struct error why = ERROR_INIT;
-    drop_page(l);
-    l->at = l->fresh.count = 0;
-    json_t *doc = ask_page(l, &why);
-    if (!doc)
-        return not_whole(l, err, &why);
-    l->page = doc;
-    size_t most = json_array_size(json_get_icase(doc, STR("Resources"), NULL));
-    if (most > l->room) {
-        l->fresh.at = ARENA_ARRAY(l->arena, const json_t *, most);
-        l->room = most;
+    *out = (struct page){.doc = ask_page(l, &why), .why = ERROR_INIT};
+    if (out->doc) {
+        const json_t *all = json_get_icase(out->doc, STR("Resources"), NULL);
+        out->fresh.at = ARENA_ARRAY(l->arena, const json_t *, json_array_size(all) + 1);
+        out->fine = remote_paging_take(&l->paging, l->arena, out->doc, &out->fresh, &why);
     }
-    return remote_paging_take(&l->paging, l->arena, doc, &l->fresh, &why) ||
-           not_whole(l, err, &why);
+    if (!out->fine)
+        (void)not_whole(l, &out->why, &why);
+    out->last = !out->fine || l->paging.over;
+    out->seen = l->paging.seen;
+}
+
+/* ---- one page ahead */
+
+/* Waits until the last one that was read is gone. */
+static bool is_wanted(struct remote_list *l)
+{
+    pthread_mutex_lock(&l->lock);
+    while (l->ready && !l->quits)
+        pthread_cond_wait(&l->turned, &l->lock);
+    bool wanted = !l->quits;
+    pthread_mutex_unlock(&l->lock);
+    return wanted;
+}
+
+static void *read_ahead(void *list)
+{
+    struct remote_list *l = list;
+    for (bool last = false; !last && is_wanted(l);) {
+        struct page page;
+        read_page(l, &page);
+        last = page.last;
+        pthread_mutex_lock(&l->lock);
+        l->next = page;
+        l->ready = true;
+        pthread_cond_broadcast(&l->turned);
+        pthread_mutex_unlock(&l->lock);
+    }
+    return NULL;
+}
+
+static void take_ready(struct remote_list *l)
+{
+    pthread_mutex_lock(&l->lock);
+    while (!l->ready)
+        pthread_cond_wait(&l->turned, &l->lock);
+    l->page = l->next;
+    l->next = (struct page){0};
+    l->ready = false;
+    pthread_cond_broadcast(&l->turned);
+    pthread_mutex_unlock(&l->lock);
+    if (l->page.last)
+        end_thread(l);
+}
+
+static bool turn_page(struct remote_list *l, struct error *err)
+{
+    drop_page(&l->page);
+    l->at = 0;
+    if (l->runs)
+        take_ready(l);
+    else
+        read_page(l, &l->page);
+    if (l->ahead && !l->runs && !l->page.last)
+        l->runs = pthread_create(&l->thread, NULL, read_ahead, l) == 0;
+    if (!l->page.fine)
+        *err = l->page.why;
+    return l->page.fine;
 }
 
 bool remote_list_next(struct remote_list *l, const json_t **resource, struct error *err)
 {
-    while (l->at == l->fresh.count && !l->paging.over)
-        if (!take_page(l, err))
+    while (l->at == l->page.fresh.count && !(l->page.fine && l->page.last))
+        if (!turn_page(l, err))
             return false;
-    *resource = l->at < l->fresh.count ? l->fresh.at[l->at++] : NULL;
+    *resource = l->at < l->page.fresh.count ? l->page.fresh.at[l->at++] : NULL;
     return true;
 }
 
 size_t remote_list_seen(const struct remote_list *l)
 {
-    return l->paging.seen;
+    return l->page.seen;
 }
 
 /* ---- a few that match */
