@@ -168,6 +168,8 @@ def test_permissions_of_several_at_once(lab, first):
     assert not first.one(f"#infra-{team.people[0]['id']}").is_enabled()  # the own row
     first.click(f"infra-{worker}").click(f"backup-{worker}").click(f"vpn-{other['id']}")
     assert first.text("#permissions-count") == "Changed, not saved yet: 2"
+    first.click("sort-name").settled()  # in another order, or on another page, nothing of it is lost
+    assert first.text("#permissions-count") == "Changed, not saved yet: 2" and len(first.all("td.changed")) == 3
     first.click("permissions-save")
     first.wait(lambda: first.text("#permissions-count") == "Nothing changed")
     assert team.membership(team.worker)["permissions"] == ["infra", "backup"]

@@ -11,30 +11,48 @@ import {choose, which} from "./users.js";
 
 const SORTS = {__proto__: null, name: "user.display", email: "user.email", role: "role", joined: "joinDate"};
 
-const boxes = (one) => [...document.querySelectorAll(`input[data-of="${one.user.value}"]`)];
-const wanted = (one) => boxes(one).filter((box) => box.checked).map((box) => box.value);
-const differs = (one) => boxes(one).some((box) => box.checked !== (one.permissions || []).includes(box.value));
+// What is marked and not saved, by Membership: it stays while the person goes through pages, orders and searches.
+const marks = new Map();
+addEventListener("beforeunload", (event) => marks.size && event.preventDefault());
 
-function note(items) {
-  const changed = items.filter(differs);
-  for (const one of items) {
-    for (const box of boxes(one)) box.closest("td").classList.toggle("changed", box.checked !== (one.permissions || []).includes(box.value));
-  }
-  byId("permissions-save").disabled = byId("permissions-undo").disabled = changed.length === 0;
-  byId("permissions-count").textContent = changed.length ? t("permissions.changed", {count: number(changed.length)}) : t("permissions.unchanged");
+const held = (one) => one.permissions || [];
+
+function mark(one, wanted) {
+  if (PERMISSIONS.some((name) => wanted.includes(name) !== held(one).includes(name))) marks.set(one.id, {one, wanted});
+  else marks.delete(one.id);
 }
 
-async function save(items, again) {
+// What was marked before the list was asked for again, over what the person holds by now.
+function markAgain(one) {
+  const before = marks.get(one.id);
+  if (!before) return;
+  const turned = (name) => before.wanted.includes(name) !== held(before.one).includes(name);
+  mark(one, whyNoPermissions(one) ? held(one) : PERMISSIONS.filter((name) => (turned(name) ? before.wanted : held(one)).includes(name)));
+}
+
+const boxes = (one) => [...document.querySelectorAll(`input[data-of="${one.user.value}"]`)];
+const differs = (one, name) => marks.has(one.id) && marks.get(one.id).wanted.includes(name) !== held(one).includes(name);
+const counted = () => (marks.size ? t("permissions.changed", {count: number(marks.size)}) : t("permissions.unchanged"));
+
+function turn(one) {
+  mark(one, boxes(one).filter((box) => box.checked).map((box) => box.value));
+  for (const box of boxes(one)) box.closest("td").classList.toggle("changed", differs(one, box.value));
+  byId("permissions-save").disabled = byId("permissions-undo").disabled = marks.size === 0;
+  byId("permissions-count").textContent = counted();
+}
+
+async function save(again) {
   const failed = [];
-  const changed = items.filter(differs);
+  const changed = [...marks.values()];
   byId("permissions-save").disabled = true;
-  for (const one of changed) { // one after another: the first refusal of a person leaves the others
+  for (const {one, wanted} of changed) { // one after another: the first refusal of a person leaves the others
     try {
-      await setPermissions(one, wanted(one));
+      await setPermissions(one, wanted);
     } catch (error) {
       failed.push(`${nameOf(one)}: ${explain(error, whoIs(one))}`);
       if (error.kind !== "refused") break;
     }
+    marks.delete(one.id);
   }
   await again();
   const text = failed.length ? failed.join(" ") : t("permissions.saved", {count: number(changed.length)});
@@ -42,10 +60,15 @@ async function save(items, again) {
   say(text);
 }
 
-function cell(one, name, items) {
+function undo(again) {
+  marks.clear();
+  return again();
+}
+
+function cell(one, name) {
   const why = whyNoPermissions(one);
-  return h("input", {type: "checkbox", "data-of": one.user.value, value: name, id: `${name}-${one.user.value}`, checked: (one.permissions || []).includes(name),
-    disabled: why !== null, title: why, "aria-label": `${name}: ${nameOf(one)}`, onchange: () => note(items)});
+  return h("input", {type: "checkbox", "data-of": one.user.value, value: name, id: `${name}-${one.user.value}`, checked: (marks.get(one.id)?.wanted || held(one)).includes(name),
+    disabled: why !== null, title: why, "aria-label": `${name}: ${nameOf(one)}`, onchange: () => turn(one)});
 }
 
 const sorting = () => order(["name", "ascending"]);
@@ -56,9 +79,10 @@ export async function show(again, {choices, organization, found}) {
   if (!organization) return [h("h1", {}, t("permissions.title")), h("p", {class: "empty"}, t(session.admin ? "users.no.organization" : "users.none"))];
   const sorted = sorting();
   const items = found.Resources || [];
+  items.forEach(markAgain);
   const columns = [
     {title: t("column.name"), sort: "name", cell: (one) => [nameOf(one), h("span", {class: "hint"}, ` ${one.role}`), whyNoPermissions(one) && h("p", {class: "hint", "data-why": ""}, whyNoPermissions(one))]},
-    ...PERMISSIONS.map((name) => ({title: name, cell: (one) => cell(one, name, items)})),
+    ...PERMISSIONS.map((name) => ({title: name, cell: (one) => cell(one, name), class: (one) => differs(one, name) && "changed"})),
   ];
   const chosen = place().q || place().role;
   return [
@@ -69,9 +93,9 @@ export async function show(again, {choices, organization, found}) {
     items.length ? table({caption: t("permissions.title"), columns, items, sorted, row: (one) => ({"data-user": one.user.userName})})
       : empty(t("members.nothing"), chosen && (() => go({q: undefined, role: undefined, page: undefined}))),
     h("p", {class: "problem", role: "alert", id: "permissions-problem"}),
-    h("div", {class: "bar"}, h("span", {id: "permissions-count"}, t("permissions.unchanged")),
-      button(t("undo"), again, {id: "permissions-undo", disabled: true}),
-      button(t("save"), () => save(items, again), {class: "primary", id: "permissions-save", disabled: true})),
+    h("div", {class: "bar"}, h("span", {id: "permissions-count"}, counted()),
+      button(t("undo"), () => undo(again), {id: "permissions-undo", disabled: marks.size === 0}),
+      button(t("save"), () => save(again), {class: "primary", id: "permissions-save", disabled: marks.size === 0})),
     pager(found.totalResults),
   ];
 }

@@ -37,9 +37,9 @@ function head(column, [sorted, way]) {
       () => go({sort: column.sort, order: next, page: undefined}), {class: "sort", id: `sort-${column.sort}`}));
 }
 
-// `columns`: {title, sort, cell(item)}; `row(item)` may give attributes of its row.
+// `columns`: {title, sort, cell(item), class(item)}; `row(item)` may give attributes of its row.
 export function table({caption, columns, items, sorted, row = () => ({})}) {
-  const cell = (column, item, first) => h(first ? "th" : "td", first ? {scope: "row", "data-label": column.title} : {"data-label": column.title}, column.cell(item));
+  const cell = (column, item, first) => h(first ? "th" : "td", {scope: first && "row", "data-label": column.title, class: column.class?.(item)}, column.cell(item));
   return h("div", {class: "scroll", tabindex: "0", role: "region", "aria-label": caption}, h("table", {id: "list"},
     h("caption", {class: "hidden"}, caption),
     h("thead", {}, h("tr", {}, columns.map((column) => head(column, sorted)))),
