@@ -89,7 +89,7 @@ const struct http_route *http_route_of_page(const struct http_target *t, enum ht
         return &PAGE_FILE;
     if (t->segment_count == 2 && str_eq(first, STR("ui")) && str_eq(t->segments[1], STR("audit")))
         return &PAGE_RECORD;
-    if (t->segment_count > 1)
+    if (t->segment_count > 1 || (t->path.len > 1 && str_ends(t->path, STR("/"))))
         return NULL;
     if (reads && str_eq(first, STR("signup"))) /* to be posted to without a page, too */
         return &SIGNUP_PAGE;

@@ -263,7 +263,7 @@ def test_a_session_ends_with_the_password(new_lab):
 
 @pytest.mark.parametrize("path, nobody, member, manager", [
     ("/login", 200, 200, 200), ("/users", 401, 403, 200), ("/permissions", 401, 403, 200), ("/me", 401, 200, 200),
-    ("/users?tab=pending", 401, 403, 200), ("/signup", 404, 404, 404), ("/users/x", 404, 404, 404), ("/ui/", 404, 404, 404)])
+    ("/users?tab=pending", 401, 403, 200), ("/signup", 404, 404, 404), ("/users/x", 404, 404, 404), ("/users/", 404, 404, 404), ("/ui/", 404, 404, 404)])
 def test_who_may_open_what(lab, path, nobody, member, manager):
     assert Visitor(lab.bridge).visit("GET", path).status == nobody
     for name, status in ((entries.MEMBER, member), ("noa", member), (entries.MANAGER, manager), (entries.PLATFORM_ADMIN, manager)):
