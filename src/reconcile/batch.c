@@ -66,6 +66,24 @@ static bool share_an_entry(const struct reconcile_line *a, const struct reconcil
     return is_one_of(a->mend.id, b) || is_one_of(a->subject, b);
 }
 
+/* Of values that stand on the person's entry alone, and say nothing of who belongs to an
+ * organization or manages it. */
+static bool is_personal(const struct reconcile_line *l)
+{
+    return l->kind == KIOPS_GRANT || l->kind == KIOPS_REVOKE || l->kind == KIOPS_REJECT;
+}
+
+static bool share_an_organization(const struct reconcile_line *a, const struct reconcile_line *b)
+{
+    return a->organization.len && str_eq(a->organization, b->organization) &&
+           !(is_personal(a) && is_personal(b));
+}
+
+static bool share_a_writer(struct str key, struct str other)
+{
+    return !key.len || !other.len || str_eq(key, other);
+}
+
 /* Does it touch nothing that a line of the batch does? `key`: of a request that may run beside
  * others; else empty. */
 static bool is_apart(const struct batch *b, const struct reconcile_line *l, struct str key)
@@ -74,9 +92,10 @@ static bool is_apart(const struct batch *b, const struct reconcile_line *l, stru
         const struct reconcile_line *other = line_of(b, &b->at[k]);
         if (l->means != other->means)
             return false;
-        if (l->means == RECONCILE_MODIFY
-                ? share_an_entry(l, other)
-                : !key.len || !b->at[k].key.len || str_eq(key, b->at[k].key))
+        if (l->means == RECONCILE_WRITE && share_a_writer(key, b->at[k].key))
+            return false;
+        if (l->means == RECONCILE_MODIFY &&
+            (share_an_entry(l, other) || share_an_organization(l, other)))
             return false;
     }
     return true;

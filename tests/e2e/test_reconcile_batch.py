@@ -20,6 +20,7 @@ def ground(tmp_path_factory):
     made.apply()
     made.w = World(made)
     made.w.organization("A")
+    made.w.organization("B")
     for i in range(PEOPLE):
         made.w.person(f"p{i}")
     yield made
@@ -55,9 +56,10 @@ def most_at_once(journal):
     under_way, most = {}, 0
     for line in journal:
         if "begin" in line:
-            user = line["line"]["user"]
-            assert user not in under_way.values(), "two lines of one entry"
-            under_way[line["begin"]] = user
+            change, user, organization = (line["line"][k] for k in ("change", "user", "organization"))
+            assert all(user != u for _, u, _ in under_way.values()), "two lines of one entry"
+            assert all(o != organization or c == change == "revoke" for c, _, o in under_way.values()), "two who manage one organization"
+            under_way[line["begin"]] = change, user, organization
         elif "end" in line:
             del under_way[line["end"]]
         most = max(most, len(under_way))
@@ -90,6 +92,17 @@ def test_many_at_once_and_no_two_of_one_entry(ground, whole):
     assert process.returncode == FINE and outcomes(journal()) == ["done"] * LINES
     assert AT_ONCE < most_at_once(journal()) < LINES
     assert changes(ground) == LINES and not intents_without_outcome(ground, journal())
+
+
+def test_who_manages_an_organization_is_changed_one_by_one(ground):
+    """Others of other organizations beside them."""
+    w, before = ground.w, ground.state()
+    for i in range(6):
+        ground.admin.modify(w.dn(f"p{i}"), ("add", "kiopsManager", w.ids["A" if i < 3 else "B"]))
+    process, journal = started(ground)
+    process.communicate(timeout=60)
+    assert process.returncode == FINE and [line["line"]["change"] for line in journal() if "begin" in line] == ["demote"] * 6
+    assert most_at_once(journal()) == 2 and ground.state() == before
 
 
 def test_a_rate_is_kept(ground, whole):
