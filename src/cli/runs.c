@@ -87,6 +87,19 @@ static bool find_job(const struct config *c, struct str run, struct arena *a, st
     return false;
 }
 
+/* What takes back the run; and first what an undo before this one left half-done. */
+static bool plan_undo(struct job_cli *j, struct str dir, struct str run, struct error *err)
+{
+    bool by_service = j->run.service && j->run.job->kind != CONFIG_JOB_PUSH;
+    if (by_service && !reconcile_resume(&j->run, &j->plan, err))
+        return false;
+    if (!reconcile_journal_undo(dir, run, &j->plan, err))
+        return false;
+    if (by_service)
+        reconcile_resume_undo(&j->run, &j->plan);
+    return true;
+}
+
 static int undo(struct job_cli *j, struct str dir, struct str run)
 {
     struct error err = ERROR_INIT;
@@ -95,7 +108,7 @@ static int undo(struct job_cli *j, struct str dir, struct str run)
         status = job_take(j);
     if (status != CLI_OK)
         return status;
-    return reconcile_journal_undo(dir, run, &j->plan, &err) ? job_finish(j) : cli_fail(&err);
+    return plan_undo(j, dir, run, &err) ? job_finish(j) : cli_fail(&err);
 }
 
 int cli_undo(const struct cli *c)

@@ -115,6 +115,8 @@ struct reconcile_outcome {
 enum mend_outcome reconcile_write_make(const struct reconcile_run *r,
                                        const struct reconcile_line *l, struct arena *a,
                                        struct reconcile_outcome *out, struct error *err);
+/* Of a removal: is the person's side gone already, and not the group's? */
+bool reconcile_half_removed(const struct reconcile_run *r, const struct reconcile_line *l);
 /* Whose the request is, of one that may be made beside those of others (as in a bulk); else empty.
  */
 struct str reconcile_write_key(const struct reconcile_run *r, const struct reconcile_line *l,
@@ -244,6 +246,8 @@ MUST_CHECK bool reconcile_journal_read(struct str dir, struct str run, reconcile
 /* resume.c: should the job's last run have been broken off here, what it left half-done. */
 MUST_CHECK bool reconcile_resume(const struct reconcile_run *r, struct reconcile_plan *out,
                                  struct error *err);
+/* The removal that it left half-done is made again, whatever version the membership has by now. */
+void reconcile_resume_undo(const struct reconcile_run *r, struct reconcile_plan *p);
 struct reconcile_past {
     struct str id, job, began, how; /* how: empty = broken off */
     size_t lines, done, begun;

@@ -1,5 +1,7 @@
 /* After a run that was broken off: what its last line left half-done of roles is mended. Everything
- * else the new plan finds by itself, for it compares what is there now. */
+ * else the new plan finds by itself, for it compares what is there now; an undo compares with what
+ * its run left, and does not know a membership again that it has half taken away. Lines that are
+ * under way beside each other change no roles. */
 #include "reconcile/reconcile.h"
 
 #include <dirent.h>
@@ -9,15 +11,18 @@
 
 struct leaving { /* the journal that is read */
     struct arena *arena;
-    struct str subject; /* of the line that was begun last */
-    bool begun;
+    struct str subject, organization, change; /* of the line that was begun last */
+    bool begun;                               /* and of which nobody knows that it was made */
 };
 
 static bool take(void *arg, const json_t *line)
 {
     struct leaving *l = arg;
     if (json_object_get(line, "begin")) {
-        l->subject = arena_str(l->arena, json_get_str(json_object_get(line, "line"), "user"));
+        const json_t *begun = json_object_get(line, "line");
+        l->subject = arena_str(l->arena, json_get_str(begun, "user"));
+        l->organization = arena_str(l->arena, json_get_str(begun, "organization"));
+        l->change = arena_str(l->arena, json_get_str(begun, "change"));
         l->begun = true;
     }
     if (json_object_get(line, "end"))
@@ -41,12 +46,30 @@ static struct str last_run(const struct config_job *job, struct arena *a)
     return str_sub(last, 0, last.len > ends.len ? last.len - ends.len : 0);
 }
 
-bool reconcile_resume(const struct reconcile_run *r, struct reconcile_plan *out, struct error *err)
+/* false: there is no journal that tells of a line under way. */
+static bool read_last(const struct reconcile_run *r, struct leaving *l)
 {
-    struct leaving l = {.arena = r->ground.arena};
     struct str run = last_run(r->job, r->ground.arena);
     struct error odd = ERROR_INIT;
-    if (!run.len || !reconcile_journal_read(r->job->journal_dir, run, take, &l, &odd))
-        return true; /* there is none that tells */
-    return !l.begun || !l.subject.len || reconcile_mend_roles(r, l.subject, out, err);
+    *l = (struct leaving){.arena = r->ground.arena};
+    return run.len && reconcile_journal_read(r->job->journal_dir, run, take, l, &odd) && l->begun;
+}
+
+bool reconcile_resume(const struct reconcile_run *r, struct reconcile_plan *out, struct error *err)
+{
+    struct leaving l;
+    return !read_last(r, &l) || !l.subject.len || reconcile_mend_roles(r, l.subject, out, err);
+}
+
+void reconcile_resume_undo(const struct reconcile_run *r, struct reconcile_plan *p)
+{
+    struct leaving l;
+    bool removal = read_last(r, &l) && str_eq(l.change, str_of(kiops_change_name(KIOPS_REMOVE)));
+    for (size_t i = 0; removal && i < p->count; i++) {
+        struct reconcile_line *again = &p->at[i];
+        if (again->kind == KIOPS_REMOVE && again->means == RECONCILE_WRITE &&
+            str_eq(again->subject, l.subject) && str_eq(again->organization, l.organization) &&
+            reconcile_half_removed(r, again))
+            again->write.version = STR_NONE;
+    }
 }

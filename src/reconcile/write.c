@@ -48,6 +48,15 @@ void reconcile_foresee(const struct reconcile_run *r, struct reconcile_line *l,
     (void)reconcile_refused(r->ground.arena, l, &v);
 }
 
+bool reconcile_half_removed(const struct reconcile_run *r, const struct reconcile_line *l)
+{
+    OWNED_ARENA struct arena *a = arena_new();
+    struct service_seat seat;
+    const struct service_call c = call_of(r, a, REPLICA_MEMBERSHIP);
+    service_ours_seat(&c, l->organization, l->subject, &seat);
+    return seat.member && !seat.joined;
+}
+
 /* ---- now */
 
 struct str reconcile_write_key(const struct reconcile_run *r, const struct reconcile_line *l,
