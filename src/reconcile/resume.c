@@ -5,6 +5,7 @@
 #include "reconcile/reconcile.h"
 
 #include <dirent.h>
+#include <sys/stat.h>
 
 #include "base/json.h"
 #include "base/own.h"
@@ -30,20 +31,38 @@ static bool take(void *arg, const json_t *line)
     return true;
 }
 
-/* Of one job, names are in the order of their time. */
+struct newest {
+    struct str name;
+    int64_t written; /* ns */
+};
+
+/* Of one job, names are in the order of their seconds; within one, by when they were written. */
+static bool is_newer(const struct newest *than, struct str name, int64_t written, size_t time)
+{
+    int order = str_cmp(str_sub(name, 0, time), str_sub(than->name, 0, time));
+    return order > 0 || (order == 0 && written > than->written);
+}
+
 static struct str last_run(const struct config_job *job, struct arena *a)
 {
-    struct str last = STR_NONE, ends = STR(".jsonl");
+    struct newest last = {0};
+    struct stat st;
+    struct str ends = STR(".jsonl");
     struct str starts = arena_fmt(a, STR_FMT "-2", STR_ARG(job->name));
+    size_t time = job->name.len + sizeof "-YYYYMMDDHHMMSS" - 1;
     DIR *d = opendir(arena_cstr(a, job->journal_dir));
     for (const struct dirent *e; d && (e = readdir(d));) {
         struct str name = str_of(e->d_name);
-        if (str_starts(name, starts) && str_ends(name, ends) && str_cmp(name, last) > 0)
-            last = arena_str(a, name);
+        if (!str_starts(name, starts) || !str_ends(name, ends) ||
+            fstatat(dirfd(d), e->d_name, &st, 0) != 0)
+            continue;
+        int64_t written = st.st_mtim.tv_sec * INT64_C(1000000000) + st.st_mtim.tv_nsec;
+        if (is_newer(&last, name, written, time))
+            last = (struct newest){arena_str(a, name), written};
     }
     if (d)
         closedir(d);
-    return str_sub(last, 0, last.len > ends.len ? last.len - ends.len : 0);
+    return str_sub(last.name, 0, last.name.len > ends.len ? last.name.len - ends.len : 0);
 }
 
 /* false: there is no journal that tells of a line under way. */
