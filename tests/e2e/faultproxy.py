@@ -13,6 +13,7 @@ It knows where an LDAP message ends and what operation it is, and nothing else:
     proxy.cut_request("modify", passing=2) # two pass, the third is not forwarded: connection reset
     proxy.before_request("modify", passing=1, action=...)  # the action runs just before the second is forwarded; the
                                            # other connections go on
+    proxy.forgets = 2                      # so many feeds that come back with a cookie are told that it is too old (4096)
     proxy.feed_lag = 0.5                   # seconds by which the feed's events, and they alone, are late
     proxy.seen                             # names of the requests that were forwarded, in order
 """
@@ -27,6 +28,7 @@ REQUESTS = {0x60: "bind", 0x42: "unbind", 0x63: "search", 0x66: "modify", 0x68: 
 ANSWERS = {0x61: "bind", 0x64: "entry", 0x65: "search", 0x67: "modify", 0x69: "add", 0x6B: "delete",
            0x6D: "rename", 0x6F: "compare", 0x78: "extended", 0x79: "intermediate"}
 WRITES = ("add", "modify", "delete", "rename")
+SYNC, REFRESH_REQUIRED = b"1.3.6.1.4.1.4203.1.9.1.1", 4096  # RFC 4533
 
 
 def ber_end(data, at):
@@ -55,7 +57,8 @@ def result(request, code):
     _, content = ber_end(request, 0)
     behind_id, _ = ber_end(request, content)
     tags = {name: tag for tag, name in ANSWERS.items()}
-    body = bytes((0x0A, 1, code, 4, 0, 4, 0))
+    digits = code.to_bytes(1 if code < 128 else 2, "big")
+    body = bytes((0x0A, len(digits), *digits, 4, 0, 4, 0))
     parts = request[content:behind_id] + bytes((tags[operation(request, REQUESTS)], len(body))) + body
     return bytes((0x30, len(parts))) + parts
 
@@ -81,7 +84,7 @@ class FaultProxy:
     def __init__(self, target):
         self.target = target
         self.latency, self.feed_lag, self.sliced, self.refusing = 0.0, 0.0, False, False
-        self.codes = {}
+        self.codes, self.forgets = {}, 0
         self.seen, self.traps, self.pairs = [], {"request": [], "answer": []}, []
         self.flowing, self.lock = threading.Event(), threading.Lock()
         self.flowing.set()
@@ -156,7 +159,7 @@ class FaultProxy:
                 is_feed = is_feed or direction == "answer" and operation(message, ANSWERS) == "intermediate"
                 if is_feed:
                     time.sleep(self.feed_lag)
-                code = direction == "request" and self.codes.get(operation(message, REQUESTS))
+                code = direction == "request" and self.code_of(message)
                 if code:
                     source.sendall(result(message, code))
                 elif not self.forward(message, sink, direction):
@@ -164,6 +167,15 @@ class FaultProxy:
         except OSError:
             pass
         abort(pair)
+
+    def code_of(self, message):
+        """What the directory is made to answer; 0: what it does."""
+        if SYNC in message and b"csn=" in message:
+            with self.lock:
+                self.forgets, left = max(self.forgets - 1, 0), self.forgets
+            if left:
+                return REFRESH_REQUIRED
+        return self.codes.get(operation(message, REQUESTS), 0)
 
     def sprung(self, direction, name):
         """All that let it pass, up to the first that cuts: the others wait for the next message."""

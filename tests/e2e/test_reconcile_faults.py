@@ -7,7 +7,7 @@ import subprocess
 import pytest
 from jobs import AGAINST, ERROR, FINE, INCOMPLETE, PLANNED, RUNNING, found
 from kiopslab import site
-from lab import eventually
+from lab import View, eventually
 from pulls import Ground, did
 
 
@@ -122,6 +122,44 @@ def test_an_attribute_that_has_become_several(ground, source):
     ground.apply(FINE, "hr")
     begin = ground.log.stat().st_size
     assert ground.plan("hr", FINE)["lines"] == [] and ground.log.stat().st_size == begin
+
+
+def test_a_schema_that_has_become_another_one(ground, source):
+    """Fault 23: what it refuses is a line with its reason, the others are made; once it is mended the rest follows."""
+    kim, lee = ground.there("kim"), ground.there("lee")
+    ground.pulled(2)
+    schema = View(ground.slapd.uri, "cn=config", ground.slapd.passwords.root)  # gone with slapd's next start
+    schema.modify("cn=schema,cn=config", ("add", "olcDitContentRules", "( 2.16.840.1.113730.3.2.2 NAME 'without' AUX kiopsUser NOT title )"))
+    ground.change(kim, title="Boss")
+    ground.change(lee, nickName="Lee")
+    ground.there("max", title="Mate")
+    for made in (1, 0):  # and again: no other outcome
+        done = ground.apply(AGAINST, "hr")
+        assert done["summary"]["applied"] == made and did(done, "conflict") == [("create_user", "max"), ("edit_user", "kim")]
+        assert all("title" in line["reason"] and "schema" in line["reason"] for line in done["lines"] if line["state"] == "conflict")
+    assert ground.here(lee)["nickName"] == "Lee" and "title" not in ground.here(kim) and active(ground, kim, lee)
+    schema.close()
+    ground.slapd.process.stop()
+    ground.slapd.process.start()
+    ground.admin = ground.view()
+    ground.pulled(2)
+
+
+def test_a_directory_that_forgot_where_the_feed_was(ground, source):
+    """Fault 34: under a run, whose memory is read anew; it ends, or the next one does, where an undisturbed one would."""
+    for i in range(20):
+        ground.there(f"p{i}")
+    process = subprocess.Popen(ground.argv("reconcile", "hr", "--apply", "--rate", "20"), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    eventually(lambda: len(ground.admin.find(site.PEOPLE, "(uid=p*)")) >= 3, within=20)
+    ground.proxy.forgets = 100
+    ground.proxy.reset()
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode in (FINE, ERROR, AGAINST), out
+    eventually(lambda: ground.proxy.forgets <= 98)  # the bridge's feed, and the run's
+    ground.proxy.forgets = 0
+    assert ground.apply(FINE, "hr")["summary"]["refused"] == 0
+    assert ground.plan("hr", FINE)["lines"] == []
+    assert len(ground.admin.find(site.PEOPLE, "(uid=p*)")) == 20 and active(ground, *source.users)
 
 
 def test_a_member_that_names_nobody(ground, source):
