@@ -2,7 +2,9 @@
 
 import tempfile
 
+import pytest
 from kiopslab import entries
+from lab import Lab
 from selenium import webdriver
 from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException, WebDriverException
 from selenium.webdriver.chrome.service import Service
@@ -11,6 +13,14 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
 WAIT_S = 15
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """For a module about the page: with sign-up."""
+    made = Lab(tmp_path_factory.mktemp("page"), bridge={"console": "", "signup": ""})
+    yield made
+    made.close()
 
 
 def chromium(folder, *, language="en", width=1280, height=900, dark=False):

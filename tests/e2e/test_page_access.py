@@ -4,10 +4,9 @@ import json
 import re
 
 import pytest
-from browser import Browser
+from browser import Browser, lab  # noqa: F401
 from kiopslab import entries
 from kiopslab.bridge import REPOSITORY
-from lab import Lab
 from selenium.webdriver.common.keys import Keys
 
 UI = REPOSITORY / "src/console/ui"
@@ -41,13 +40,6 @@ while (walker.nextNode()) {
 }
 return [seen, wrong];
 """
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    made = Lab(tmp_path_factory.mktemp("page"), bridge={"console": "", "signup": ""})
-    yield made
-    made.close()
 
 
 @pytest.fixture(scope="module")

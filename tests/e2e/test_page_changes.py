@@ -1,20 +1,12 @@
 """What the page changes, as a person clicks it; and what another one sees who looks at the same."""
 
 import pytest
-from browser import Browser
+from browser import Browser, lab  # noqa: F401
 from kiopslab import entries
-from lab import Lab
 from scim import KIOPS_ORGANIZATION
 
 PASSWORD = "correct horse"
 MEMBERSHIP = "urn:kiops:params:scim:schemas:core:2.0:Membership"
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    made = Lab(tmp_path_factory.mktemp("page"), bridge={"console": "", "signup": ""})
-    yield made
-    made.close()
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,8 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from browser import Browser
+from browser import Browser, lab  # noqa: F401
 from kiopslab import entries
-from lab import Lab
 from scim import KIOPS_ORGANIZATION
 
 PASSWORD = "correct horse"
@@ -16,13 +15,6 @@ MEMBERSHIP = "urn:kiops:params:scim:schemas:core:2.0:Membership"
 HOSTILE = ['<script>window.pwned=1</script>', '"><img src=x onerror="window.pwned=1">', "'-window.pwned=1-'", "<svg/onload=window.pwned=1>",
            "{{constructor.constructor('window.pwned=1')()}}", "${window.pwned=1}", "javascript:window.pwned=1", "</title><script>window.pwned=1</script>",
            "{name} {organization}"]
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    made = Lab(tmp_path_factory.mktemp("page"), bridge={"console": "", "signup": ""})
-    yield made
-    made.close()
 
 
 @pytest.fixture(scope="module")
