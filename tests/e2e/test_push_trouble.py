@@ -1,5 +1,5 @@
 """`kiops-bridge reconcile` of kind push where something is in the way: guards, rights, what cannot be read, what moved, answers that are
-lost; faults 2, 14 to 16, 29 to 31, 37 and 38 as they concern a provider; and what a run did, taken back."""
+lost; faults 2, 14 to 16, 29 to 31, 35, 37, 38 and 51 as they concern a provider; and what a run did, taken back."""
 
 import json
 import subprocess
@@ -8,6 +8,7 @@ import threading
 import pytest
 from jobs import AGAINST, ERROR, FINE, GUARD, INCOMPLETE, PLANNED, RUNNING, found
 from kiopslab import site
+from lab import eventually
 from provider import TOKEN
 from pushing import ground, lines, one, shared  # noqa: F401
 
@@ -44,6 +45,42 @@ def test_one_run_at_a_time(ground):
     assert begun.wait(20)
     assert "already running" in ground.run("reconcile", "push", "--apply", expect=RUNNING).stderr
     assert first.wait(30) == FINE
+
+
+def test_a_directory_that_was_restored_from_a_copy(ground):
+    """Fault 35: who came since would be deactivated there; nothing is until somebody says that it is meant."""
+    ground.synced()
+    dn = f"cn=push,{site.JOBS}"
+    older = ground.admin.get(dn)["kiopsJobState"][0]
+    user = ground.user()
+    ground.synced()
+    ground.scim.delete(f"/Users/{user['id']}").expect(204)
+    ground.admin.modify(dn, ("replace", "kiopsJobState", older))
+    for words in ((), ("--apply",)):
+        assert "--accept-rollback" in ground.run("reconcile", "push", *words, expect=GUARD).stderr
+    assert ground.provider.writes() == [] and one(ground, user["userName"])["active"]
+    ground.apply(FINE, "push", "--accept-rollback")
+    assert not one(ground, user["userName"])["active"]
+    ground.apply(FINE, "push")
+
+
+def test_an_attribute_that_has_become_several(ground):
+    """Fault 51: one of them is sent, always the same, and with a language or as bytes it is another attribute; no flapping."""
+    user = ground.user(title="Mmm")
+    ground.synced()
+    dn, _ = ground.admin.by_id(user["id"])
+    ground.admin.modify(dn, ("add", "title", ["Aaa", "Zzz"]), ("add", "title;lang-ko", "대장"), ("add", "jpegPhoto", b"\xff\xd8\xff\xe0\0"),
+                        ("replace", "displayName", "Several"))
+    shown = eventually(lambda: ground.scim.find("Users", f'id eq "{user["id"]}" and displayName eq "Several"'))[0]
+    ground.apply(FINE, "push")
+    sent = one(ground, user["userName"])
+    assert sent["displayName"] == "Several" and sent["title"] == shown["title"] and sent["title"] in ("Aaa", "Mmm", "Zzz")
+    ground.admin.modify(dn, ("delete", "title", None))
+    ground.admin.modify(dn, ("add", "title", ["Zzz", "Mmm", "Aaa"]))  # in another order
+    ground.provider.log.clear()
+    assert ground.plan("push", FINE)["lines"] == []
+    ground.apply(FINE, "push")
+    assert ground.provider.writes() == []
 
 
 def test_who_may_not_write_pushes_nothing(ground):

@@ -156,6 +156,7 @@ def test_a_directory_that_forgot_where_the_feed_was(ground, source):
     out, _ = process.communicate(timeout=60)
     assert process.returncode in (FINE, ERROR, AGAINST), out
     eventually(lambda: ground.proxy.forgets <= 98)  # the bridge's feed, and the run's
+    assert ground.proxy.forgets > 90, "they came back with the same cookie"
     ground.proxy.forgets = 0
     assert ground.apply(FINE, "hr")["summary"]["refused"] == 0
     assert ground.plan("hr", FINE)["lines"] == []
