@@ -17,6 +17,7 @@
 #define BATCH 64 /* ids asked for in one search */
 #define FILTER_MAX 65536
 #define SETTLES_MS 2000
+#define NO_VERSION 0 /* of no entry: it is read at the next poll, whatever it says there */
 #define LONG_AGO_US INT64_C(5000000)
 
 struct seen {
@@ -172,7 +173,7 @@ static bool scan(struct directory_poll *p, struct error *err)
 
 void directory_poll_expect(struct directory_poll *p, size_t source, struct str id)
 {
-    struct seen one = {.settles = INT64_MAX};
+    struct seen one = {.version = NO_VERSION, .settles = INT64_MAX};
     if (!directory_is_uuid(id))
         return;
     id_bytes(id, one.id);
@@ -192,6 +193,8 @@ static void sort_once_each(struct seens *list)
     for (size_t i = 0; i < list->count; i++)
         if (kept == 0 || by_id(&list->at[kept - 1], &list->at[i]) != 0)
             list->at[kept++] = list->at[i];
+        else if (list->at[i].version == NO_VERSION)
+            list->at[kept - 1] = list->at[i];
     list->count = kept;
 }
 

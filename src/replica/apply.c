@@ -11,6 +11,26 @@ bool apply_is_older(const struct replica *r, struct str csn, struct str known)
     return !r->rewound && csn.len && known.len && str_cmp(csn, known) < 0;
 }
 
+bool apply_refuses(struct replica *r, struct str id, struct str csn, struct str known)
+{
+    if (!apply_is_older(r, csn, known))
+        return false;
+    if (!str_eq(id, str_of(r->doubted)))
+        return true;
+    r->doubted[0] = '\0';
+    return false;
+}
+
+void replica_doubt(struct replica *r, struct str id)
+{
+    replica_write(r);
+    if (id.len < sizeof r->doubted) {
+        memcpy(r->doubted, id.at, id.len);
+        r->doubted[id.len] = '\0';
+    }
+    replica_unlock(r);
+}
+
 static void set_sets_csn(struct organization *o, struct str csn)
 {
     size_t len = csn.len < sizeof o->sets_csn ? csn.len : 0;
@@ -74,7 +94,7 @@ size_t replica_arrivals(struct replica *r, struct arena *a, const struct replica
     return n;
 }
 
-static void user_insert(struct replica *r, struct record *rec)
+static struct user *user_insert(struct replica *r, struct record *rec)
 {
     note_arrival(r, FEED_USER, rec);
     struct user *u = must(calloc(1, sizeof *u));
@@ -86,6 +106,7 @@ static void user_insert(struct replica *r, struct record *rec)
     links_requests(r, u, rec, true);
     u->seen = r->refresh & INT32_MAX;
     atomic_fetch_add(&r->bytes, rec->size);
+    return u;
 }
 
 /* Approved, or moved by another hand: from one order into the other. */
@@ -135,18 +156,20 @@ static void user_detach(struct replica *r, struct user *u)
     keep_retire(&r->keep, u);
 }
 
-void replica_apply_user(struct replica *r, const struct directory_user *source)
+bool replica_apply_user(struct replica *r, const struct directory_user *source)
 {
     struct record *rec = record_of_user(r, source);
     if (!rec) {
         replica_note_odd(r);
-        return;
+        return true;
     }
     struct str csn = source->person.csn;
     replica_write(r);
     struct user *u = store_user(r, source->person.id);
-    bool known = u && (apply_is_older(r, csn, record_field(user_record(u), FIELD_CSN)) ||
-                       ((u->holds_dn || rec->applicant) && record_same(user_record(u), rec)));
+    bool older =
+        u && apply_refuses(r, source->person.id, csn, record_field(user_record(u), FIELD_CSN));
+    bool known =
+        older || (u && (u->holds_dn || rec->applicant) && record_same(user_record(u), rec));
     bool barred = !u && tombstone_bars(r, source->person.id, csn);
     if (u)
         u->seen = r->refresh & INT32_MAX;
@@ -155,8 +178,10 @@ void replica_apply_user(struct replica *r, const struct directory_user *source)
     else if (u)
         user_replace(r, u, rec);
     else
-        user_insert(r, rec);
+        u = user_insert(r, rec);
+    bool placed = !u || u->holds_dn || user_record(u)->applicant;
     replica_unlock(r);
+    return !older && placed;
 }
 
 /* ---- organizations ----------------------------------------------------------------------------
@@ -235,7 +260,9 @@ void replica_apply_organization(struct replica *r, const struct directory_organi
     }
     replica_write(r);
     struct organization *o = store_organization(r, source->id);
-    bool stale = o ? apply_is_older(r, source->csn, record_field(organization_record(o), FIELD_CSN))
+    bool doubted = o && str_eq(source->id, str_of(r->doubted));
+    bool stale = o ? apply_refuses(r, source->id, source->csn,
+                                   record_field(organization_record(o), FIELD_CSN))
                    : tombstone_bars(r, source->id, source->csn);
     if (stale)
         free(rec);
@@ -245,7 +272,7 @@ void replica_apply_organization(struct replica *r, const struct directory_organi
         o = organization_insert(r, rec);
     if (o && !stale)
         o->managed = source->managed;
-    if (o && with_sets && !apply_is_older(r, source->csn, str_of(o->sets_csn))) {
+    if (o && with_sets && (doubted || !apply_is_older(r, source->csn, str_of(o->sets_csn)))) {
         links_replace(r, o, &members, &owners);
         o->placeholder_owner = source->has_placeholder_owner;
         set_sets_csn(o, source->csn);
@@ -271,12 +298,12 @@ static void change_set(struct replica *r, struct organization *o, const struct d
 }
 
 /* The organization's own record with the time and CSN of the change. */
-static void touch(struct replica *r, struct organization *o, struct str csn, instant_t modified)
+static void touch(struct replica *r, struct organization *o, const struct replica_sets_change *c)
 {
     struct record *old = organization_record(o);
-    if (apply_is_older(r, csn, record_field(old, FIELD_CSN)))
-        return;
-    organization_replace(r, o, record_touched(old, csn, modified));
+    struct str known = record_field(old, FIELD_CSN);
+    if (str_eq(known, c->pre_csn) || !apply_is_older(r, c->post_csn, known))
+        organization_replace(r, o, record_touched(old, c->post_csn, c->modified));
 }
 
 bool replica_apply_sets(struct replica *r, const struct replica_sets_change *c)
@@ -294,7 +321,7 @@ bool replica_apply_sets(struct replica *r, const struct replica_sets_change *c)
         change_set(r, o, &values.at[i], &c->changes[i]);
     if (follows) {
         set_sets_csn(o, c->post_csn);
-        touch(r, o, c->post_csn, c->modified);
+        touch(r, o, c);
     }
     replica_unlock(r);
     return follows;
@@ -302,7 +329,7 @@ bool replica_apply_sets(struct replica *r, const struct replica_sets_change *c)
 
 /* ---- platform group, tokens, deletions ---------------------------------------------------------
  */
-void replica_apply_platform(struct replica *r, struct str csn,
+bool replica_apply_platform(struct replica *r, struct str csn,
                             const struct directory_values *members)
 {
     struct platform p = {.arena = arena_new(), .count = members->count};
@@ -313,13 +340,14 @@ void replica_apply_platform(struct replica *r, struct str csn,
     replica_write(r);
     p.seen = r->refresh;
     struct platform old = r->platform;
-    bool stale = apply_is_older(r, csn, old.csn);
+    bool stale = apply_refuses(r, REPLICA_PLATFORM, csn, old.csn);
     if (stale)
         r->platform.seen = r->refresh;
     else
         r->platform = p;
     replica_unlock(r);
     arena_free(stale ? p.arena : old.arena);
+    return !stale;
 }
 
 /* Under the write lock. */

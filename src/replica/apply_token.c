@@ -46,7 +46,7 @@ void token_drop(struct replica *r, size_t place)
     arena_free(t->arena);
 }
 
-void replica_apply_token(struct replica *r, const struct directory_token *source)
+bool replica_apply_token(struct replica *r, const struct directory_token *source)
 {
     struct arena *a = arena_new();
     struct token *t = ARENA_NEW(a, struct token);
@@ -55,7 +55,7 @@ void replica_apply_token(struct replica *r, const struct directory_token *source
     t->seen = r->refresh;
     size_t place = token_place(r, source->id);
     struct token *old = place < r->token_count ? r->tokens[place] : NULL;
-    bool drop = old ? apply_is_older(r, source->csn, old->facts.csn)
+    bool drop = old ? apply_refuses(r, source->id, source->csn, old->facts.csn)
                     : tombstone_bars(r, source->id, source->csn);
     if (!drop && !old) {
         r->tokens = GROW(r->tokens, r->token_count, r->token_cap);
@@ -72,4 +72,5 @@ void replica_apply_token(struct replica *r, const struct directory_token *source
         arena_free(a);
     else if (old)
         arena_free(old->arena);
+    return !drop;
 }

@@ -234,6 +234,8 @@ struct platform {
 struct directory_token token_copy(struct arena *a, const struct directory_token *t);
 /* entryCSNs compare as text; without one, what comes later counts. */
 bool apply_is_older(const struct replica *r, struct str csn, struct str known);
+/* The same of what is held of `id`, unless that is doubted: the doubt ends here. */
+bool apply_refuses(struct replica *r, struct str id, struct str csn, struct str known);
 /* Of the token with that id, or token_count. Under a lock. */
 size_t token_place(const struct replica *r, struct str id);
 void token_drop(struct replica *r, size_t place); /* under the write lock */
@@ -294,8 +296,9 @@ struct replica {
     struct index tombstone_id;
     uint32_t refresh; /* number of the refresh under way or done last */
     bool refreshing;
-    bool rewound; /* this refresh is of a directory that went back: older is not late */
-    bool bulk;    /* first load: sorted once, at its end */
+    bool rewound;     /* this refresh is of a directory that went back: older is not late */
+    char doubted[40]; /* id: see replica_doubt() */
+    bool bulk;        /* first load: sorted once, at its end */
     struct replica_arrival *arrived; /* after the first load; for who asks */
     size_t arrived_count, arrived_cap;
     bool notes_arrivals;

@@ -31,14 +31,19 @@ void replica_free(struct replica *r);
 /* ---- apply.c: feed and own writes
  * ---------------------------------------------------------------------------------- */
 /* An event overwrites when its CSN is newer or equal (or there is none); deleted ids stay as
- * tombstones until the feed passed them. */
-void replica_apply_user(struct replica *r, const struct directory_user *u);
+ * tombstones until the feed passed them. Those with a result: false = what is held here has the
+ * newer CSN and stays (or another user its DN). */
+bool replica_apply_user(struct replica *r, const struct directory_user *u);
 /* Own attributes always; members and owners only when `with_sets`. */
 void replica_apply_organization(struct replica *r, const struct directory_organization *o,
                                 bool with_sets);
-void replica_apply_platform(struct replica *r, struct str csn,
+bool replica_apply_platform(struct replica *r, struct str csn,
                             const struct directory_values *members);
-void replica_apply_token(struct replica *r, const struct directory_token *t);
+bool replica_apply_token(struct replica *r, const struct directory_token *t);
+/* The server's clock has stepped back: what is applied next of this id (REPLICA_PLATFORM: of the
+ * platform group) counts, whatever its CSN. For who knows that it was read later. */
+#define REPLICA_PLATFORM STR("platform")
+void replica_doubt(struct replica *r, struct str id);
 void replica_apply_deleted(struct replica *r, struct str id);
 /* The same by a search that may name what was never its own: only what is known as `kind` goes. */
 void replica_apply_gone(struct replica *r, enum directory_feed_kind kind, struct str id);

@@ -19,6 +19,14 @@ struct behind {
     int64_t due;
 };
 
+/* An entry whose version is older than the one held here, at a server that is asked: who says the
+ * same at the next poll, which began later, is right. The server's clock has stepped back. */
+#define REFUSED_MAX 256
+
+struct refused {
+    char id[40], csn[64];
+};
+
 struct feeding {
     struct service *s;
     struct directory_conn *conn; /* for re-reading the sets of an organization */
@@ -29,6 +37,8 @@ struct feeding {
     int64_t retry_at;
     struct behind behind[BEHIND_MAX]; /* oldest first */
     size_t behind_count;
+    struct refused refused[REFUSED_MAX];
+    size_t refused_count;
 };
 
 /* What cannot be shown is not there, for clients: what it was before must not stand for good. */
@@ -150,6 +160,12 @@ static bool is_behind(struct feeding *f, struct str id, struct str csn)
            str_cmp(known.csn, csn) < 0;
 }
 
+static bool is_ahead(struct feeding *f, struct str id, struct str csn)
+{
+    struct replica_organization known;
+    return replica_organization(f->s->replica, f->arena, id, &known) && str_cmp(known.csn, csn) > 0;
+}
+
 static struct behind *behind_of(struct feeding *f, struct str id)
 {
     for (size_t i = 0; i < f->behind_count; i++)
@@ -196,11 +212,44 @@ static int patience(const struct feeding *f)
     return (int)clock_left_ms(f->behind[0].due);
 }
 
+/* ---- versions that seem older */
+
+/* Refused at the poll before, in this version; it is doubted then. */
+static bool said_again(struct feeding *f, struct str id, struct str csn, struct str doubt)
+{
+    for (size_t i = 0; i < f->refused_count; i++) {
+        struct refused *one = &f->refused[i];
+        if (!str_eq(str_of(one->id), id))
+            continue;
+        bool same = str_eq(str_of(one->csn), csn);
+        *one = f->refused[--f->refused_count];
+        if (same)
+            replica_doubt(f->s->replica, doubt);
+        return same;
+    }
+    return false;
+}
+
+/* It is read again at the next poll. More than there is room for wait for a later one. */
+static void refuse(struct feeding *f, enum directory_feed_kind kind,
+                   const struct directory_entry *e)
+{
+    if (!directory_feed_expects(f->s->feed))
+        return;
+    directory_feed_expect(f->s->feed, kind, e->id);
+    if (f->refused_count == REFUSED_MAX)
+        return;
+    struct refused *one = &f->refused[f->refused_count];
+    f->refused_count +=
+        keep(one->id, sizeof one->id, e->id) && keep(one->csn, sizeof one->csn, e->csn);
+}
+
 /* ---- events */
 
 /* Referential integrity changes organizations without an event: whoever held a renamed or deleted
  * user is read again. */
-static void apply_user(struct feeding *f, const struct directory_entry *e)
+static void apply_user(struct feeding *f, enum directory_feed_kind kind,
+                       const struct directory_entry *e)
 {
     struct directory_user u;
     struct directory_person before;
@@ -208,8 +257,12 @@ static void apply_user(struct feeding *f, const struct directory_entry *e)
     struct replica *r = f->s->replica;
     bool known = !f->refreshing && (replica_person(r, f->arena, e->id, &before) ||
                                     replica_applicant(r, f->arena, e->id, &before));
-    if (known && e->csn.len && str_cmp(before.csn, e->csn) >= 0)
+    bool again = said_again(f, e->id, e->csn, e->id);
+    if (known && !again && e->csn.len && str_cmp(before.csn, e->csn) >= 0) {
+        if (!str_eq(before.csn, e->csn))
+            refuse(f, kind, e);
         return; /* our own write, or older */
+    }
     if (!directory_map_user(f->s->directory, f->arena, e, &u, &err)) {
         leave_out(f->s, FEED_USER, e, &err);
         return;
@@ -218,7 +271,8 @@ static void apply_user(struct feeding *f, const struct directory_entry *e)
         known && !str_eq(directory_dn_key(f->arena, before.dn), directory_dn_key(f->arena, e->dn));
     if (renamed)
         refresh_sets_of_user(f, e->id);
-    replica_apply_user(f->s->replica, &u);
+    if (!replica_apply_user(f->s->replica, &u))
+        refuse(f, kind, e);
     if (renamed)
         refresh_sets_of_user(f, e->id);
 }
@@ -228,8 +282,12 @@ static void apply_organization(struct feeding *f, const struct directory_entry *
     struct directory_organization o;
     struct error err = ERROR_INIT;
     if (!f->refreshing) {
-        if (is_behind(f, e->id, e->csn))
+        if (said_again(f, e->id, e->csn, e->id))
+            refresh_sets(f, e->id);
+        else if (is_behind(f, e->id, e->csn))
             note_behind(f, e);
+        else if (is_ahead(f, e->id, e->csn))
+            refuse(f, FEED_ORGANIZATION, e);
     } else if (directory_map_organization(f->s->directory, f->arena, e, &o, &err)) {
         replica_apply_organization(f->s->replica, &o, false);
     } else {
@@ -242,7 +300,9 @@ static void apply_platform(struct feeding *f, const struct directory_entry *e)
     const struct directory_attr *members = directory_attr(e, "member");
     struct directory_values values = {members ? members->values : NULL,
                                       members ? members->count : 0};
-    replica_apply_platform(f->s->replica, e->csn, &values);
+    (void)said_again(f, e->id, e->csn, REPLICA_PLATFORM);
+    if (!replica_apply_platform(f->s->replica, e->csn, &values))
+        refuse(f, FEED_PLATFORM, e);
 }
 
 static void apply_token(struct feeding *f, const struct directory_entry *e)
@@ -250,7 +310,9 @@ static void apply_token(struct feeding *f, const struct directory_entry *e)
     struct directory_token t;
     struct error err = ERROR_INIT;
     if (directory_map_token(f->arena, e, &t, &err)) {
-        replica_apply_token(f->s->replica, &t);
+        (void)said_again(f, e->id, e->csn, e->id);
+        if (!replica_apply_token(f->s->replica, &t))
+            refuse(f, FEED_TOKEN, e);
         return;
     }
     /* What it was before must not go on opening the door. */
@@ -288,7 +350,7 @@ static void apply(struct feeding *f, const struct directory_event *ev)
     switch (ev->kind) {
     case FEED_USER:
     case FEED_APPLICANT:
-        apply_user(f, &ev->entry);
+        apply_user(f, ev->kind, &ev->entry);
         break;
     case FEED_ORGANIZATION:
         apply_organization(f, &ev->entry);

@@ -100,12 +100,26 @@ struct replica_set_change operation_set(const struct change *ch, int member, int
     return (struct replica_set_change){.dn = ch->sight.person.dn, .member = member, .owner = owner};
 }
 
+/* Ours seems older than what is held: another write has come since, unless ours stands there even
+ * now. Then the server's clock has stepped back. */
+static void apply_older(const struct service_call *c, const struct directory_user *ours)
+{
+    struct directory_entries found;
+    struct error ignored = ERROR_INIT; /* the feed brings it */
+    if (!service_find_user(c->conn, c->arena, ours->person.id, &found, &ignored) ||
+        found.count == 0 || !str_eq(found.at[0].csn, ours->person.csn))
+        return;
+    replica_doubt(c->service->replica, ours->person.id);
+    (void)!replica_apply_user(c->service->replica, ours);
+}
+
 void operation_apply_user(const struct service_call *c, const struct directory_entry *entry)
 {
     struct directory_user u;
     struct error odd = ERROR_INIT;
-    if (entry && directory_map_user(c->service->directory, c->arena, entry, &u, &odd))
-        replica_apply_user(c->service->replica, &u);
+    if (entry && directory_map_user(c->service->directory, c->arena, entry, &u, &odd) &&
+        !replica_apply_user(c->service->replica, &u))
+        apply_older(c, &u);
 }
 
 /* `answered`: what directory_modify() returned. An interrupted write is looked at, never repeated

@@ -1,6 +1,7 @@
 """`check --impact` and `check --report`, and a bridge that is read-only: nothing is written, nothing secret is told."""
 
 import json
+import subprocess
 
 import pytest
 from ground import Ground
@@ -162,7 +163,8 @@ def test_a_read_only_bridge_shows_everything_and_changes_nothing(new_lab):
     bulk = lab.scim.post("/Bulk", {"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"],
                                    "Operations": [{"method": "POST", "path": "/Users", "bulkId": "a", "data": body}]}).expect(200)
     assert bulk["Operations"][0]["status"] == "503" and "directory.writes" in json.dumps(bulk.json)
-    assert "access rules are not tried" in lab.bridge.cli("check")
+    said = subprocess.run([*lab.bridge.process.argv[:-1], "check"], capture_output=True, text=True, check=False)
+    assert "access rules are not tried" in said.stdout  # whatever else it says of a slapd without syncprov
     assert (everything(view), changes_asked(view)) == (before, asked)
     lab.bridge.new_token("reader", "--role", "PlatformAdmin")  # the operator's, who may
     lab.bridge.cli("token", "revoke", "reader")
