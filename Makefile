@@ -150,8 +150,8 @@ bench: deps-check ## the table of speeds and build/bench.json; of reconciliation
 	@KIOPS_BIN=$(abspath $(BUILD))/release/kiops-bridge $(PYTHON) tests/bench/reconcile.py
 	@KIOPS_BIN=$(abspath $(BUILD))/release/kiops-bridge $(PYTHON) tests/bench/page.py
 
-PART ?= races kill properties
-soak: deps-check ## the long tests, never CI: make soak PART=races (ten runs of 8 minutes), kill, properties
+PART ?= races kill properties nemesis
+soak: deps-check ## the long tests, never CI: make soak PART=races (ten runs of 8 minutes), kill, properties, nemesis (an hour)
 	@$(MAKE) --no-print-directory -j2 FLAVOR=asan all
 	@for part in $(PART); do $(MAKE) --no-print-directory FLAVOR=asan soak-$$part || exit 1; done
 soak-races: E2E := -rP tests/e2e/test_races.py tests/e2e/test_storm.py tests/e2e/test_next_write.py
@@ -160,6 +160,7 @@ soak-races:
 	while [ $$((n += 1)) -le $${KIOPS_RUNS:-10} ]; do echo "run $$n"; $(MAKE) -s E2E="$(E2E)" e2e || bad="$$bad $$n"; done; \
 	[ -z "$$bad" ] || { echo "runs with findings:$$bad"; exit 1; }
 soak-kill: ; @KIOPS_ROUNDS=$${KIOPS_ROUNDS:-20} $(MAKE) -s E2E=tests/e2e/test_kill.py e2e
+soak-nemesis: ; @KIOPS_SOAK=$${KIOPS_SOAK:-3600} $(MAKE) -s E2E="-rP tests/e2e/test_soak.py" e2e
 soak-properties: ; @KIOPS_PROPERTIES=5000 $(MAKE) -s E2E="$(wildcard tests/e2e/test_property_*.py)" e2e
 
 mutants: deps-check ## breaks named lines one by one; each must turn a test red
