@@ -90,12 +90,13 @@ static bool find_job(const struct config *c, struct str run, struct arena *a, st
 /* What takes back the run; and first what an undo before this one left half-done. */
 static bool plan_undo(struct job_cli *j, struct str dir, struct str run, struct error *err)
 {
-    bool by_service = j->run.service && j->run.job->kind != CONFIG_JOB_PUSH;
-    if (by_service && !reconcile_resume(&j->run, &j->plan, err))
+    bool here = j->run.job->kind != CONFIG_JOB_PUSH;
+    j->run.undoes = run;
+    if (here && j->run.service && !reconcile_resume(&j->run, &j->plan, err))
         return false;
     if (!reconcile_journal_undo(dir, run, &j->plan, err))
         return false;
-    if (by_service)
+    if (here)
         reconcile_resume_undo(&j->run, &j->plan);
     return true;
 }

@@ -227,6 +227,7 @@ static void make_slot(void *arg, size_t number, struct directory_conn *conn)
     s->made = true;
     s->outcome =
         line_of(b, s)->means == RECONCILE_MODIFY ? make_modify(b, &run, s) : make_write(b, &run, s);
+    reconcile_journal_end(b->x->journal, s->line, apply_outcomes[s->outcome], &s->result);
     if (s->outcome == MEND_BROKEN)
         atomic_store(&b->broken, true);
 }
@@ -293,11 +294,9 @@ static bool end_slot(struct batch *b, struct slot *s, struct error *err)
 static bool end(struct batch *b, struct error *err)
 {
     bool goes_on = true;
-    for (size_t k = 0; k < b->begun; k++) {
-        const struct slot *s = &b->at[k];
-        reconcile_journal_end(b->x->journal, s->line, s->made ? apply_outcomes[s->outcome] : "left",
-                              &s->result);
-    }
+    for (size_t k = 0; k < b->begun; k++)
+        if (!b->at[k].made)
+            reconcile_journal_end(b->x->journal, b->at[k].line, "left", &b->at[k].result);
     for (size_t k = 0; k < b->count; k++)
         goes_on = end_slot(b, &b->at[k], err) && goes_on;
     return goes_on;

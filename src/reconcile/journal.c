@@ -1,6 +1,6 @@
 /*
  * Journal: journal_dir/<run>.jsonl, a JSON line each:
- *   {"run":..,"job":..,"as":..,"began":..,"lines":N}
+ *   {"run":..,"job":..,"as":..,"at":..,"lines":N,"undo":the run that it takes back}
  *   {"begin":I,"at":..,"line":{the line, with what it deletes and adds}}     on disk before it is
  * sent
  *   {"end":I,"at":..,"outcome":"done","was":version,"is":version,"id":of what was made}
@@ -87,6 +87,8 @@ bool reconcile_journal_open(const struct reconcile_run *r, size_t lines,
     json_put_str(o, "run", r->ground.run);
     json_put_str(o, "job", r->job->name);
     json_put_str(o, "as", r->job->as);
+    if (r->undoes.len)
+        json_put_str(o, "undo", r->undoes);
     json_put(o, "lines", json_integer((json_int_t)lines));
     if (!write_line(j, o, true) || !sync_dir(dir, a)) {
         unwritable(dir, err);

@@ -72,6 +72,7 @@ struct reconcile_run {
     struct service *service;                 /* of kinds whose lines are SCIM requests; else NULL */
     struct remote_client *provider;          /* of kinds that have one; else NULL */
     const struct reconcile_history *history; /* of earlier runs */
+    struct str undoes;                       /* the run that it takes back; else empty */
     struct mend_ground ground; /* configuration, directory, connection, arena, who acts, run id */
 };
 /* "<job>-<time>-<random>" */
@@ -236,6 +237,7 @@ MUST_CHECK bool reconcile_journal_open(const struct reconcile_run *r, size_t lin
 MUST_CHECK bool reconcile_journal_begin(struct reconcile_journal *j, size_t line,
                                         const struct reconcile_line *l, struct error *err);
 MUST_CHECK bool reconcile_journal_wait(const struct reconcile_journal *j, struct error *err);
+/* Any thread. */
 void reconcile_journal_end(struct reconcile_journal *j, size_t line, const char *outcome,
                            const struct reconcile_outcome *r);
 void reconcile_journal_close(struct reconcile_journal *j, const char *how); /* NULL is fine */
@@ -246,7 +248,8 @@ MUST_CHECK bool reconcile_journal_read(struct str dir, struct str run, reconcile
 /* resume.c: should the job's last run have been broken off here, what it left half-done. */
 MUST_CHECK bool reconcile_resume(const struct reconcile_run *r, struct reconcile_plan *out,
                                  struct error *err);
-/* The removal that it left half-done is made again, whatever version the membership has by now. */
+/* Should an undo of the same run have been broken off here: whatever version it left things in, the
+ * rest of it is made. */
 void reconcile_resume_undo(const struct reconcile_run *r, struct reconcile_plan *p);
 struct reconcile_past {
     struct str id, job, began, how; /* how: empty = broken off */
@@ -274,7 +277,7 @@ MUST_CHECK bool reconcile_journal_job(struct str dir, struct str run, struct are
                                       struct str *job, struct error *err);
 
 /* ---- apply.c ---- */
-/* So many lines are under way at most; what a run that is killed leaves for its undo to name. */
+/* So many lines are begun together, at most. */
 #define RECONCILE_BATCH 64
 struct reconcile_apply {
     struct reconcile_lease *lease;

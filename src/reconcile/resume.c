@@ -80,7 +80,7 @@ bool reconcile_resume(const struct reconcile_run *r, struct reconcile_plan *out,
     return !read_last(r, &l) || !l.subject.len || reconcile_mend_roles(r, l.subject, out, err);
 }
 
-void reconcile_resume_undo(const struct reconcile_run *r, struct reconcile_plan *p)
+static void remove_again(const struct reconcile_run *r, struct reconcile_plan *p)
 {
     struct leaving l;
     bool removal = read_last(r, &l) && str_eq(l.change, str_of(kiops_change_name(KIOPS_REMOVE)));
@@ -91,4 +91,101 @@ void reconcile_resume_undo(const struct reconcile_run *r, struct reconcile_plan 
             reconcile_half_removed(r, again))
             again->write.version = STR_NONE;
     }
+}
+
+/* ---- entries that an undo of the same run had changed, or was about to, when it was broken off:
+ * whatever version it left them in, their values say what is still to be taken back, and a modify
+ * names each of them */
+
+struct touched {
+    size_t line;
+    struct str id;
+    bool kept; /* somebody else had changed it: it stays bound to its version */
+};
+
+struct touching {
+    struct arena *arena;
+    struct str run;
+    bool undo, over; /* is the journal that is read of such an undo, and has that ended? */
+    struct touched *at;
+    size_t count, cap;
+};
+
+static bool take_touched(void *arg, const json_t *line)
+{
+    struct touching *t = arg;
+    const json_t *begun = json_object_get(line, "begin"), *ended = json_object_get(line, "end");
+    const json_t *modify = json_object_get(json_object_get(line, "line"), "modify");
+    if (json_object_get(line, "run"))
+        t->undo = str_eq(json_get_str(line, "undo"), t->run);
+    if (begun && modify) {
+        t->at = arena_grow(t->arena, t->at, sizeof *t->at, t->count, &t->cap);
+        t->at[t->count++] = (struct touched){.line = (size_t)json_integer_value(begun),
+                                             .id = arena_str(t->arena, json_get_str(modify, "id"))};
+    }
+    size_t i = ended ? t->count : 0; /* it began not long before */
+    while (i > 0 && t->at[i - 1].line != (size_t)json_integer_value(ended))
+        i--;
+    if (i > 0)
+        t->at[i - 1].kept = str_eq(json_get_str(line, "outcome"), STR("moved"));
+    t->over = t->over || str_eq(json_get_str(line, "over"), STR("finished"));
+    return t->undo && !t->over;
+}
+
+/* By id, and of one id those first that are kept. */
+static int by_id(const void *a, const void *b)
+{
+    const struct touched *x = a, *y = b;
+    int order = str_cmp(x->id, y->id);
+    return order ? order : (int)y->kept - (int)x->kept;
+}
+
+static const struct touched *first_of(const struct touching *t, struct str id)
+{
+    size_t low = 0, high = t->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (str_cmp(t->at[middle].id, id) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < t->count && str_eq(t->at[low].id, id) ? &t->at[low] : NULL;
+}
+
+static void loosen(const struct touching *t, struct reconcile_plan *p)
+{
+    if (t->count)
+        qsort(t->at, t->count, sizeof *t->at, by_id);
+    for (size_t i = 0; i < p->count; i++) {
+        struct service_mend *m = &p->at[i].mend;
+        const struct touched *first = m->id.len ? first_of(t, m->id) : NULL;
+        if (first && !first->kept)
+            m->csn = STR_NONE;
+    }
+}
+
+static void go_by_values(const struct reconcile_run *r, struct reconcile_plan *p)
+{
+    struct str ends = STR(".jsonl");
+    struct str starts = arena_fmt(r->ground.arena, STR_FMT "-2", STR_ARG(r->job->name));
+    DIR *d = opendir(arena_cstr(r->ground.arena, r->job->journal_dir));
+    for (const struct dirent *e; d && (e = readdir(d));) {
+        struct str name = str_of(e->d_name);
+        struct touching t = {.arena = r->ground.arena, .run = r->undoes};
+        struct error odd = ERROR_INIT;
+        if (str_starts(name, starts) && str_ends(name, ends) &&
+            reconcile_journal_read(r->job->journal_dir, str_sub(name, 0, name.len - ends.len),
+                                   take_touched, &t, &odd))
+            loosen(&t, p);
+    }
+    if (d)
+        closedir(d);
+}
+
+void reconcile_resume_undo(const struct reconcile_run *r, struct reconcile_plan *p)
+{
+    if (r->service)
+        remove_again(r, p);
+    go_by_values(r, p);
 }

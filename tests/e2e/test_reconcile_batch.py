@@ -5,7 +5,7 @@ import signal
 import subprocess
 
 import pytest
-from jobs import ERROR, FINE, PLANNED
+from jobs import AGAINST, ERROR, FINE, PLANNED
 from kiopslab import site
 from test_reconcile_drift import Ground
 from world import World, read_auditlog
@@ -147,3 +147,20 @@ def test_a_connection_that_ends_under_one_of_them(ground, whole, how):
     assert trap.sprung.is_set() and process.returncode == ERROR
     assert outcomes(journal()).count("unknown") == 1 and "left" in outcomes(journal()) and not intents_without_outcome(ground, journal())
     goes_on(ground)
+
+
+@pytest.mark.parametrize("how", ["cut_request", "lose_answer"])
+@pytest.mark.parametrize("passing", [0, 1, 2, 9, LINES - 2, LINES - 1])
+def test_an_undo_killed_among_them(ground, whole, how, passing):
+    """Fault 3: given once more, it ends where an undisturbed one does."""
+    start = ground.state()
+    run = ground.apply()["run"]
+    process = subprocess.Popen(ground.argv("undo", run, "--apply"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    trap = getattr(ground.proxy, how)(passing=OWN + passing, action=process.kill)
+    process.wait(timeout=60)
+    assert trap.sprung.is_set() and process.returncode == -9
+    ground.admin.modify(f"cn=drift,{site.JOBS}", ("replace", "kiopsLeaseUntil", "20200101000000Z"))
+    done = subprocess.run(ground.argv("--json", "undo", run, "--apply"), capture_output=True, text=True, check=False)
+    state = ground.state()
+    ground.apply()
+    assert state == start and done.returncode in (FINE, AGAINST), [line for line in json.loads(done.stdout)["lines"] if line["state"] != "planned"]

@@ -289,6 +289,8 @@ def test_undo_refuses_line_by_line_what_moved(ground, world):
     ground.admin.modify(ground.admin.by_id(person["id"])[0], ("add", "description", "by somebody else"))
     done = json.loads(ground.run("--json", "undo", run, "--apply", expect=AGAINST).stdout)
     assert found(done, "conflict") == [("KB-C217", "edit_user")] and done["summary"]["applied"] == len(MENDS) - 1
+    again = json.loads(ground.run("--json", "undo", run, "--apply", expect=AGAINST).stdout)
+    assert again["summary"]["applied"] == 0 and len(found(again, "conflict")) == len(MENDS)
     ground.apply()
 
 
