@@ -13,12 +13,10 @@ bool apply_is_older(const struct replica *r, struct str csn, struct str known)
 
 bool apply_refuses(struct replica *r, struct str id, struct str csn, struct str known)
 {
-    if (!apply_is_older(r, csn, known))
-        return false;
-    if (!str_eq(id, str_of(r->doubted)))
-        return true;
-    r->doubted[0] = '\0';
-    return false;
+    bool doubted = str_eq(id, str_of(r->doubted));
+    if (doubted)
+        r->doubted[0] = '\0';
+    return !doubted && apply_is_older(r, csn, known);
 }
 
 void replica_doubt(struct replica *r, struct str id)
