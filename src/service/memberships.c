@@ -207,12 +207,9 @@ static bool create(struct wish *w, const json_t *body, struct error *err)
 
 static bool shows_permissions(const struct wish *w)
 {
-    const struct service_call *c = w->call;
-    struct directory_person p;
-    if (!replica_person(c->service->replica, c->arena, w->user, &p))
-        return false;
-    struct directory_values mine = operation_values_of(c->arena, &p.permissions, w->organization);
-    return (operation_permissions(&mine) & w->permissions) == w->permissions;
+    struct replica *r = w->call->service->replica;
+    struct replica_membership m = replica_membership(r, w->organization, w->user);
+    return (m.permissions & w->permissions) == w->permissions;
 }
 
 /* A write was made. Memory may miss the membership, having half of a rename, or a permission that
@@ -259,6 +256,15 @@ static bool look(struct wish *w, json_t **before, struct error *err)
     return *before && version_check(c, text.version, err);
 }
 
+/* A membership of which nothing is said but whose it is. */
+static json_t *bare(const struct wish *w, const char *status)
+{
+    return json_pack("{s:[s],s:s%,s:{s:s%},s:{s:s%},s:s}", "schemas", SCIM_URN_MEMBERSHIP, "id",
+                     w->id.at, w->id.len, "organization", "value", w->organization.at,
+                     w->organization.len, "user", "value", w->user.at, w->user.len, "status",
+                     status);
+}
+
 /* A join that was cut off is in no view, and still waits for whoever decides: approved again, it is
  * finished (DESIGN 3.3). */
 static bool look_cut_off(const struct wish *w, json_t **before, struct error *err)
@@ -270,13 +276,7 @@ static bool look_cut_off(const struct wish *w, json_t **before, struct error *er
     if (err->kind != ERR_NOT_FOUND || !decides || m.member || !m.joined)
         return false;
     error_clear(err);
-    *before = json_object();
-    json_put(*before, "schemas", json_pack("[s]", SCIM_URN_MEMBERSHIP));
-    json_put_str(*before, "id", w->id);
-    json_put(*before, "organization",
-             json_pack("{s:s%}", "value", w->organization.at, w->organization.len));
-    json_put(*before, "user", json_pack("{s:s%}", "value", w->user.at, w->user.len));
-    json_put_str(*before, "status", STR("pending"));
+    *before = bare(w, "pending");
     return version_check(c, STR_NONE, err);
 }
 
@@ -336,18 +336,18 @@ static bool only_grants(const struct service_call *c, const struct membership_ed
 }
 
 /* Memory's word is enough for who only grants: each grant proves in its own modify that it may be
- * made, and change_decide asks the directory where memory says it was. Shown without permissions,
- * so that each that is named is granted. */
-static bool recall(struct wish *w, const struct membership_edit *edit, json_t **before,
-                   struct error *err)
+ * made, and change_decide asks the directory where memory says it was. So all that are named are
+ * granted, as to somebody who has none. */
+static bool recall(struct wish *w, const struct membership_edit *edit, json_t **before)
 {
+    const struct service_call *c = w->call;
     struct replica_text text;
-    if (!only_grants(w->call, edit) || !is_id(w->id, &w->organization, &w->user) ||
-        !show(w->call, w->id, &text))
+    if (!only_grants(c, edit) || !is_id(w->id, &w->organization, &w->user) ||
+        !replica_membership(c->service->replica, w->organization, w->user).member ||
+        !show(c, w->id, &text))
         return false;
-    *before = json_load_strict(text.json, OWN_TEXT, err);
-    json_object_del(*before, "permissions");
-    return *before != NULL;
+    *before = bare(w, "active");
+    return true;
 }
 
 /* What was recalled may have ended meanwhile; then that is what there is to say. */
@@ -370,7 +370,7 @@ static enum service_status change(struct wish *w, const struct membership_edit *
         return SERVICE_NEEDS_DIRECTORY;
     if (!access_may_write(c, err) || !service_readable(c->service, err))
         return SERVICE_FAILED;
-    w->recalled = recall(w, edit, &before, err);
+    w->recalled = recall(w, edit, &before);
     if ((!w->recalled && !look(w, &before, err) && !look_cut_off(w, &before, err)) ||
         !read_edit(w, edit, before, err))
         return SERVICE_FAILED;
