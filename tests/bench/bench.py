@@ -3,7 +3,7 @@
 KIOPS_BIN       the bridge; load and raw stand in bench/ beside it
 KIOPS_BENCH     quick: one short round with few people; else three rounds with 100,000
 KIOPS_BENCH_DIR a folder to work in, on the disk that is to be measured
-KIOPS_BENCH_OPS comma-separated operations, to measure these alone
+KIOPS_BENCH_OPS comma-separated operations, to measure these alone; then build/bench.json stays as it is
 """
 
 import json
@@ -48,6 +48,7 @@ class Settings:
         self.readings = READINGS
         self.writings = [Create(), Bulk(), Deactivate(), Grant(), *(Join(size) for size in groups)]
         only = env.get("KIOPS_BENCH_OPS")
+        self.whole = not only
         if only:
             self.readings = [o for o in self.readings if o.name in {*only.split(","), "get"}]
             self.writings = [o for o in self.writings if o.name in only.split(",")]
@@ -261,6 +262,8 @@ def main():
             print_results("durable" if durable else "not durable", results)
             print_own_part(results)
             found["durable" if durable else "not_durable"] = results.as_json()
+        if not settings.whole:
+            return
         found["lists"] = bench.lists()
     print()
     lists.report(found["lists"])
