@@ -35,6 +35,7 @@ struct remote_list {
     pthread_cond_t turned;
     struct page next;
     bool ready, quits; /* `next` is there; nobody wants it */
+    json_t *spent;     /* the caller has done with it: freed where it was made */
 };
 
 static void drop_page(struct page *p)
@@ -62,6 +63,7 @@ static void drop_list(void *list)
     end_thread(l);
     drop_page(&l->page);
     drop_page(&l->next);
+    json_decref(l->spent);
     pthread_cond_destroy(&l->turned);
     pthread_mutex_destroy(&l->lock);
     arena_free(l->arena);
@@ -180,7 +182,9 @@ static bool is_wanted(struct remote_list *l)
     while (l->ready && !l->quits)
         pthread_cond_wait(&l->turned, &l->lock);
     bool wanted = !l->quits;
+    json_t *spent = TAKE(l->spent);
     pthread_mutex_unlock(&l->lock);
+    json_decref(spent);
     return wanted;
 }
 
@@ -205,6 +209,7 @@ static void take_ready(struct remote_list *l)
     pthread_mutex_lock(&l->lock);
     while (!l->ready)
         pthread_cond_wait(&l->turned, &l->lock);
+    l->spent = l->page.doc;
     l->page = l->next;
     l->next = (struct page){0};
     l->ready = false;
@@ -216,12 +221,13 @@ static void take_ready(struct remote_list *l)
 
 static bool turn_page(struct remote_list *l, struct error *err)
 {
-    drop_page(&l->page);
     l->at = 0;
-    if (l->runs)
+    if (l->runs) {
         take_ready(l);
-    else
+    } else {
+        drop_page(&l->page);
         read_page(l, &l->page);
+    }
     if (l->ahead && !l->runs && !l->page.last)
         l->runs = pthread_create(&l->thread, NULL, read_ahead, l) == 0;
     if (!l->page.fine)
