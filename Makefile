@@ -71,6 +71,7 @@ $(B)/unit/%: UNIT_LIBS = $(ALL_A) $(LIBS)
 $(B)/unit/%: $(B)/tests/unit/%.o $(ALL_A) ; @mkdir -p $(@D) && $(CC) $(ALL_LDFLAGS) -o $@ $< $(UNIT_LIBS) -lcmocka
 $(B)/bench/%: $(B)/tests/bench/%.o $(ALL_A) ; @mkdir -p $(@D) && $(CC) $(ALL_LDFLAGS) -o $@ $< $(ALL_A) $(LIBS)
 $(B)/tools/%: $(B)/tests/tools/%.o $(ALL_A) ; @mkdir -p $(@D) && $(CC) $(ALL_LDFLAGS) -o $@ $< $(ALL_A) $(LIBS)
+$(B)/preload/%.so: tests/preload/%.c ; @mkdir -p $(@D) && $(CC) $(WARN) -O1 -g -fPIC -shared -o $@ $<
 $(B)/replay/%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay_main.o $(ALL_A)
 	@mkdir -p $(@D) && $(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(ALL_A) $(LIBS)
 $(B)/fuzz/%: $(B)/tests/fuzz/fuzz_%.o $(ALL_A) ; @mkdir -p $(@D) && $(CC) $(ALL_LDFLAGS) -o $@ $< $(ALL_A) $(LIBS)
@@ -104,7 +105,7 @@ WORKERS ?= 3# modules at once, each with directories and bridges of its own; 0: 
 # Killing and stopping at every step, the page in a browser: part of check, not of the developer's loop.
 LONG := test_kill.py test_crash_points.py test_reconcile_kill_requests.py test_reconcile_kill_csv.py test_run.py test_check.py test_check_first.py test_check_deeds.py \
         test_check_servers.py test_push_kill.py test_page_access.py test_page_changes.py test_page_lists.py test_page_safety.py
-e2e: $(B)/kiops-bridge $(patsubst tests/tools/%.c,$(B)/tools/%,$(wildcard tests/tools/*.c)) ## real slapd, real bridge of this FLAVOR
+e2e: $(B)/kiops-bridge $(patsubst tests/tools/%.c,$(B)/tools/%,$(wildcard tests/tools/*.c)) $(patsubst tests/preload/%.c,$(B)/preload/%.so,$(wildcard tests/preload/*.c)) ## real slapd, real bridge of this FLAVOR
 	@KIOPS_BIN=$(abspath $(B))/kiops-bridge KIOPS_TOOLS=$(abspath $(B))/tools \
 	PYTHONPATH=tests/conformance PYTHONHASHSEED=0 $(PYTHON) -m pytest -q -p no:cacheprovider -n $(WORKERS) --dist loadfile $(E2E)
 
@@ -128,6 +129,7 @@ check: deps-check ## everything: what .ci/run calls
 	@$(MAKE) --no-print-directory -j2 FLAVOR=tsan unit
 	@$(MAKE) --no-print-directory -j2 FLAVOR=clang all unit
 	@$(MAKE) --no-print-directory -j2 FLAVOR=release all unit
+	@$(MAKE) --no-print-directory FLAVOR=release E2E=tests/e2e/test_no_memory.py WORKERS=0 e2e # a sanitizer has an allocator of its own
 	@$(MAKE) --no-print-directory -j2 FLAVOR=asan E2E="-p conformance tests/e2e" e2e # with the table of `make conformance`
 
 check-389: deps-389 ## the end-to-end tests on 389 Directory Server; what cannot run there is named

@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 
 #include "base/hash.h"
+#include "base/json.h"
 #include "cli/cli.h"
 
 static const char HELP[] =
@@ -92,6 +93,7 @@ int main(int argc, char **argv)
     /* Passwords and tokens are in memory: no core file. */
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
     hash_init();
+    json_init();
     argc = take_json(argc, argv, &c.json);
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/own.h"
 
 #include <errno.h>
@@ -72,7 +73,7 @@ bool audit_open(const struct audit_settings *s, struct audit **out, struct error
         return false;
     struct audit *a = calloc(1, sizeof *a);
     if (!a)
-        abort();
+        memory_out();
     a->lock_fd = -1;
     a->writer = audit_writer_new(s);
     if (!lock_chain(s, &a->lock_fd, err) || !audit_writer_open(a->writer, err)) {

@@ -9,6 +9,7 @@
 #include "audit/internal.h"
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/own.h"
 
 #include <assert.h>
@@ -48,7 +49,7 @@ struct audit_writer *audit_writer_new(const struct audit_settings *s)
     struct audit_writer *w = calloc(1, sizeof *w);
     char *dir = strndup(s->dir.at, s->dir.len), *kind = strndup(s->kind.at, s->kind.len);
     if (!w || !dir || !kind)
-        abort();
+        memory_out();
     *w = (struct audit_writer){.lock = PTHREAD_MUTEX_INITIALIZER,
                                .changed = PTHREAD_COND_INITIALIZER,
                                .dir = dir,

@@ -3,6 +3,7 @@
 
 #include "base/hash.h"
 #include "base/json.h"
+#include "base/memory.h"
 #include "base/own.h"
 
 #include <errno.h>
@@ -40,7 +41,7 @@ static void open_one(struct check_run *r, uint64_t seq, const json_t *record)
         r->cap = r->cap ? r->cap * 2 : 64;
         struct open_intent *grown = reallocarray(r->intents, r->cap, sizeof *grown);
         if (!grown)
-            abort();
+            memory_out();
         r->intents = grown;
     }
     const json_t *actor = json_object_get(record, "actor");
@@ -53,7 +54,7 @@ static void open_one(struct check_run *r, uint64_t seq, const json_t *record)
                  STR_ARG(json_get_str(record, "organization")),
                  STR_ARG(json_get_str(actor, "kind")), STR_ARG(json_get_str(actor, "id")),
                  STR_ARG(json_get_str(record, "request"))) < 0)
-        abort();
+        memory_out();
     r->intents[r->count++] = (struct open_intent){.seq = seq, .said = said};
 }
 

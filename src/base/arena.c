@@ -1,5 +1,7 @@
 #include "base/arena.h"
 
+#include "base/memory.h"
+
 #include <assert.h>
 #include <stdalign.h>
 #include <stdarg.h>
@@ -41,16 +43,6 @@ struct arena {
     struct kept *kept; /* lives in the blocks */
     size_t used;
 };
-
-static void *must(void *memory)
-{
-    if (!memory) {
-        static const char message[] = "kiops-bridge: out of memory\n";
-        fwrite(message, 1, sizeof(message) - 1, stderr);
-        abort();
-    }
-    return memory;
-}
 
 static struct block *block_new(struct block *older, size_t size)
 {

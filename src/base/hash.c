@@ -1,5 +1,7 @@
 #include "base/hash.h"
 
+#include "base/memory.h"
+
 #include <assert.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -12,7 +14,7 @@ void hash_init(void)
     if (ready)
         return;
     if (sodium_init() < 0)
-        abort();
+        memory_out();
     crypto_shorthash_keygen(process_key);
     ready = true;
 }

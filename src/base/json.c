@@ -4,10 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "base/unicode.h"
 
+void json_init(void)
+{
+    json_set_alloc_funcs(memory_new, free);
+}
+
 /* Our own bug or no memory: there is no answer to give. */
-static void must(bool fine, const char *what)
+static void sure(bool fine, const char *what)
 {
     if (fine)
         return;
@@ -109,7 +115,7 @@ static struct str *sorted_names(const json_t *object, int (*order)(const void *,
     if (n == 0)
         return NULL;
     struct str *names = calloc(n, sizeof(*names));
-    must(names != NULL, "out of memory");
+    sure(names != NULL, "out of memory");
     json_t *o = unconst(object);
     for (void *at = json_object_iter(o); at; at = json_object_iter_next(o, at))
         names[i++] = iter_name(at);
@@ -224,14 +230,14 @@ json_t *json_string_safe(struct str s)
     }
     value = json_stringn(repaired.at, repaired.len);
     buf_free(&repaired);
-    must(value != NULL, "out of memory");
+    sure(value != NULL, "out of memory");
     return value;
 }
 
 void json_put(json_t *object, const char *name, json_t *value)
 {
-    must(value != NULL, "no value to set");
-    must(json_object_set_new(object, name, value) == 0, "cannot set a member");
+    sure(value != NULL, "no value to set");
+    sure(json_object_set_new(object, name, value) == 0, "cannot set a member");
 }
 
 void json_put_str(json_t *object, const char *name, struct str value)
@@ -241,14 +247,14 @@ void json_put_str(json_t *object, const char *name, struct str value)
 
 void json_push(json_t *array, json_t *value)
 {
-    must(value != NULL, "no value to append");
-    must(json_array_append_new(array, value) == 0, "cannot append");
+    sure(value != NULL, "no value to append");
+    sure(json_array_append_new(array, value) == 0, "cannot append");
 }
 
 json_t *json_copy_deep(const json_t *value)
 {
     json_t *copy = json_deep_copy(value);
-    must(copy != NULL || !value, "out of memory");
+    sure(copy != NULL || !value, "out of memory");
     return copy;
 }
 
@@ -311,7 +317,7 @@ static void write_real(const json_t *value, struct buf *out)
 /* Not json_dump: its check against loops costs a hash table entry for each container. */
 static void write_value(const json_t *value, bool canonical, struct buf *out)
 {
-    must(value != NULL, "no value to write");
+    sure(value != NULL, "no value to write");
     switch (json_typeof(value)) {
     case JSON_OBJECT:
         write_object(value, canonical, out);

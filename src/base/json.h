@@ -19,6 +19,9 @@ struct json_limits {
     size_t values;  /* 0 = no ceiling; names do not count. An empty object of 2 bytes takes 250 */
 };
 
+/* Before any other: where there is no memory the library ends the process, as ours does. */
+void json_init(void);
+
 /* New. RFC 8259 text, one value, no duplicate names (neither letter for letter nor, within one
  * object, by ASCII case), no NUL in strings (ERR_INVALID_VALUE), no BOM, no trailing bytes. Numbers
  * beyond 64 bits or double are ERR_INVALID_SYNTAX. */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "base/memory.h"
 #include "base/unicode.h"
 
 struct str str_of(const char *text)
@@ -225,7 +226,7 @@ static bool buf_room(struct buf *b, size_t more)
     /* Not realloc: a buffer that holds a secret must not leave copies behind when it moves. */
     char *moved = malloc(cap);
     if (!moved)
-        abort();
+        memory_out();
     if (b->len > 0)
         memcpy(moved, b->at, b->len);
     if (b->at)

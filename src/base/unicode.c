@@ -1,5 +1,7 @@
 #include "base/unicode.h"
 
+#include "base/memory.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <unicase.h>
@@ -108,7 +110,7 @@ static void key_unicode(struct squeeze *q, struct str s, bool fold)
     size_t len = sizeof(room);
     uint8_t *normal = u8_normalize(UNINORM_NFKC, (const uint8_t *)text.at, text.len, room, &len);
     if (!normal)
-        abort(); /* the text is valid, so only memory can be lacking */
+        memory_out(); /* the text is valid, so only memory can be lacking */
     key_bytes(q, (struct str){(const char *)normal, len}, false);
     if (normal != room)
         free(normal);

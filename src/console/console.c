@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "base/own.h"
 
 #define SECRET_MIN 32
@@ -38,12 +39,12 @@ bool console_open(const struct config *config, struct console **out, struct erro
 {
     unsigned char key[CONSOLE_KEY];
     if (sodium_init() < 0)
-        abort();
+        memory_out();
     if (!read_key(config, key, err))
         return false;
     struct console *c = calloc(1, sizeof *c);
     if (!c)
-        abort();
+        memory_out();
     c->config = config;
     for (size_t i = 0; i < CONSOLE_KINDS; i++)
         crypto_kdf_derive_from_key(c->keys[i], CONSOLE_KEY, i + 1, CONTEXT, key);

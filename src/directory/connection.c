@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "directory/internal.h"
 
 #define REFUSED_BIND_PAUSE_MS 10000
@@ -297,7 +298,7 @@ struct directory_conn *directory_open(struct directory *d, enum directory_accoun
 {
     struct directory_conn *c = calloc(1, sizeof *c);
     if (!c)
-        abort();
+        memory_out();
     c->directory = d;
     c->account = account;
     return c;

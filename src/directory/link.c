@@ -13,6 +13,7 @@
 #include <sys/time.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "directory/internal.h"
 
 #define KEEPALIVE_IDLE_S 15
@@ -196,7 +197,7 @@ static bool take_certificate(LDAP *ld, gnutls_x509_crt_t *out)
         return false;
     const gnutls_datum_t bytes = {(unsigned char *)der.bv_val, (unsigned)der.bv_len};
     if (gnutls_x509_crt_init(out) != 0)
-        abort();
+        memory_out();
     bool taken = gnutls_x509_crt_import(*out, &bytes, GNUTLS_X509_FMT_DER) == 0;
     if (!taken)
         gnutls_x509_crt_deinit(*out);
@@ -228,7 +229,7 @@ static bool leads_to_authority(gnutls_x509_crt_t certificate, const char *ca_fil
     gnutls_x509_trust_list_t authorities;
     unsigned fault = UINT_MAX;
     if (gnutls_x509_trust_list_init(&authorities, 0) != 0)
-        abort();
+        memory_out();
     bool leads =
         gnutls_x509_trust_list_add_trust_file(authorities, ca_file, NULL, GNUTLS_X509_FMT_PEM, 0,
                                               0) > 0 &&

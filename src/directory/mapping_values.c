@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/base64.h"
+#include "base/memory.h"
 #include "base/own.h"
 #include "base/unicode.h"
 #include "directory/mapping.h"
@@ -230,7 +231,7 @@ void mapping_put(json_t *object, struct str name, json_t *value)
         json_is_null(value))
         json_decref(value);
     else if (json_object_setn_new_nocheck(object, name.at, name.len, value) != 0)
-        abort(); /* no memory */
+        memory_out(); /* no memory */
 }
 
 static bool is_ours(const json_t *role)

@@ -11,6 +11,7 @@
 
 #include "base/hash.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/own.h"
 #include "directory/internal.h"
 
@@ -63,7 +64,7 @@ struct directory_poll *directory_poll_new(struct directory *d,
 {
     struct directory_poll *p = calloc(1, sizeof *p);
     if (!p)
-        abort();
+        memory_out();
     p->directory = d;
     p->conn = directory_open(d, DIRECTORY_SERVICE);
     p->sources = sources;
@@ -92,7 +93,7 @@ static void add(struct seens *list, struct seen one)
         list->cap = list->cap ? list->cap * 2 : BATCH;
         list->at = realloc(list->at, list->cap * sizeof *list->at);
         if (!list->at)
-            abort();
+            memory_out();
     }
     list->at[list->count++] = one;
 }
@@ -242,7 +243,7 @@ static void compare(struct directory_poll *p)
     free(p->delivered);
     p->delivered = calloc(p->wanted.count + 1, sizeof *p->delivered);
     if (!p->delivered)
-        abort();
+        memory_out();
 }
 
 /* ---- reading what is wanted */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "directory/internal.h"
 
 #define HANGING_MAX 16 /* look-ups that nobody waits for any more */
@@ -35,7 +36,7 @@ static struct lookup *lookup_new(const char *host)
     struct lookup *l = calloc(1, sizeof *l);
     char *copy = strdup(host);
     if (!l || !copy)
-        abort();
+        memory_out();
     l->host = copy;
     pthread_mutex_init(&l->lock, NULL);
     pthread_condattr_init(&clock);

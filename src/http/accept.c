@@ -3,6 +3,8 @@
  * they take one socket out of one epoll set, and the process dies where they do it at once. */
 #include "http/internal.h"
 
+#include "base/memory.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -78,7 +80,7 @@ void http_accept_start(struct http_server *h, const int *listeners, size_t count
 {
     struct http_accept *a = calloc(1, sizeof(*a));
     if (!a || !(a->at = calloc(count + 1, sizeof(*a->at))))
-        abort();
+        memory_out();
     a->daemon = h->daemon;
     a->peers = h->peers;
     a->given = h->given;
@@ -90,7 +92,7 @@ void http_accept_start(struct http_server *h, const int *listeners, size_t count
     }
     a->at[count] = (struct pollfd){.fd = eventfd(0, EFD_CLOEXEC), .events = POLLIN};
     if (a->at[count].fd < 0 || pthread_create(&a->thread, NULL, run, a) != 0)
-        abort();
+        memory_out();
     pthread_setname_np(a->thread, "accept");
     h->accept = a;
 }

@@ -1,5 +1,7 @@
 #include "http/internal.h"
 
+#include "base/memory.h"
+
 #include <stdio.h>
 
 #define ERROR_BODY_MAX 4096
@@ -138,7 +140,7 @@ struct MHD_Response *http_answer_response(const struct http_request *r)
     struct MHD_Response *response =
         MHD_create_response_from_buffer(r->answer.body.len, bytes, MHD_RESPMEM_PERSISTENT);
     if (!response)
-        abort();
+        memory_out();
     each_header(r, add_to_response, response);
     return response;
 }

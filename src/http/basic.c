@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/base64.h"
+#include "base/memory.h"
 #include "base/unicode.h"
 #include "http/internal.h"
 
@@ -60,7 +61,7 @@ struct http_tries *http_tries_new(void)
 {
     struct http_tries *t = calloc(1, sizeof *t);
     if (!t)
-        abort();
+        memory_out();
     t->accounts = http_rate_new_slow(ACCOUNT_WAIT_S, ACCOUNT_TRIES);
     t->addresses = http_rate_new_slow(ADDRESS_WAIT_S, ADDRESS_TRIES);
     return t;

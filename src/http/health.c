@@ -1,5 +1,7 @@
 #include "http/internal.h"
 
+#include "base/memory.h"
+
 #define METRICS_MAX (4 * 1024 * 1024) /* two lines a token */
 #define CONNECTIONS 64
 #define TIMEOUT_S 10
@@ -82,7 +84,7 @@ bool http_health_start(const struct http_server *h, struct http_sockets *given,
         return false;
     struct http_health *health = calloc(1, sizeof(*health));
     if (!health)
-        abort();
+        memory_out();
     health->server = h;
     health->daemon = MHD_start_daemon(
         MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC /* no shutdown() of a shared socket */, 0, NULL,

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/memory.h"
 #include "http/issuer.h"
 #include "remote/remote.h"
 
@@ -37,7 +38,7 @@ struct http_keys *http_keys_new(const struct config_oidc *config)
     struct http_keys *k = calloc(1, sizeof *k);
     pthread_condattr_t monotonic;
     if (!k)
-        abort();
+        memory_out();
     k->config = config;
     pthread_mutex_init(&k->lock, NULL);
     pthread_condattr_init(&monotonic);

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include "base/hash.h"
+#include "base/memory.h"
 
 #define TICK_S 1
 #define TCP_CLOSE_WAIT 8 /* netinet/tcp.h names it, but does not know tcpi_bytes_received */
@@ -96,7 +97,7 @@ static bool load_trusted(struct http_peers *p, const struct config_strings *prox
 {
     p->trusted = calloc(proxies->count + 1, sizeof(*p->trusted));
     if (!p->trusted)
-        abort();
+        memory_out();
     for (size_t i = 0; i < proxies->count; i++) {
         if (!parse_address(proxies->at[i], p->trusted[i]))
             return error_set(err, ERR_CONFIG, "trusted_proxies: " STR_FMT " is no address",
@@ -223,7 +224,7 @@ bool http_peers_start(const struct config *config, struct http_peers **out, stru
     struct http_peers *p = calloc(1, sizeof(*p));
     pthread_condattr_t monotonic;
     if (!p)
-        abort();
+        memory_out();
     p->limits = &config->limits;
     atomic_store(&p->now_ms, clock_monotonic_ms());
     pthread_mutex_init(&p->lock, NULL);
@@ -236,7 +237,7 @@ bool http_peers_start(const struct config *config, struct http_peers **out, stru
         return false;
     }
     if (pthread_create(&p->watcher, NULL, run_watcher, p) != 0)
-        abort();
+        memory_out();
     pthread_setname_np(p->watcher, "watcher");
     *out = p;
     return true;
@@ -287,7 +288,7 @@ static bool count_address(struct http_peers *p, const unsigned char address[16])
     if (!known) {
         known = calloc(1, sizeof(*known));
         if (!known)
-            abort();
+            memory_out();
         memcpy(known->address, address, sizeof(known->address));
         HASH_ADD(hh, p->counts, address, sizeof(known->address), known);
     }
@@ -337,7 +338,7 @@ struct http_peer *http_peer_open(struct http_peers *p, int fd, const struct sock
 {
     struct http_peer *peer = calloc(1, sizeof(*peer));
     if (!peer)
-        abort();
+        memory_out();
     peer->peers = p;
     peer->fd = fd;
     address_of(from, peer->address);

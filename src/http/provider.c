@@ -6,6 +6,7 @@
 #include "base/base64.h"
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/memory.h"
 #include "remote/remote.h"
 
 #define FETCH_MS 5000
@@ -33,7 +34,7 @@ bool http_provider_new(const struct config *config, struct http_provider **out, 
     struct http_provider *p = calloc(1, sizeof *p);
     struct str file = config->auth.oidc.client_secret_file;
     if (!p)
-        abort();
+        memory_out();
     p->config = config;
     pthread_mutex_init(&p->lock, NULL);
     buf_init(&p->secret, FORM_MAX);

@@ -1,6 +1,7 @@
 #include "http/internal.h"
 
 #include "base/hash.h"
+#include "base/memory.h"
 
 #define SETS 1024
 #define WAYS 4
@@ -26,7 +27,7 @@ static struct http_rate *new_rate(unsigned per_s, unsigned burst, int64_t cost)
 {
     struct http_rate *r = calloc(1, sizeof(*r));
     if (!r)
-        abort();
+        memory_out();
     r->per_s = per_s;
     r->burst = (int64_t)(burst ? burst : 1) * cost;
     r->cost = cost;

@@ -1,4 +1,6 @@
 #include "http/issuer.h"
+
+#include "base/memory.h"
 #include "http/page.h"
 
 #include <stdarg.h>
@@ -110,7 +112,7 @@ static bool start_listening(struct http_server *h, struct http_sockets *given, s
     int *listeners = calloc(listen_on->count, sizeof(*listeners));
     size_t count = 0;
     if (!listeners)
-        abort();
+        memory_out();
     while (count < listen_on->count &&
            http_listen(given, listen_on->at[count], &listeners[count], err))
         count++;
@@ -153,7 +155,7 @@ bool http_server_start(const struct config *config, struct service *service,
 {
     struct http_server *h = calloc(1, sizeof(*h));
     if (!h)
-        abort();
+        memory_out();
     h->config = config;
     h->service = service;
     h->given = given;

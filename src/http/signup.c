@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "base/unicode.h"
 #include "http/internal.h"
 
@@ -45,7 +46,7 @@ struct http_signups *http_signups_new(const struct config_signup *config)
     struct http_signups *s = calloc(1, sizeof *s);
     unsigned n = config->per_address_per_hour;
     if (!s)
-        abort();
+        memory_out();
     s->tries = n <= HOUR_S && n ? http_rate_new_slow(HOUR_S / n, n) : http_rate_new(n / HOUR_S, n);
     s->searches = http_rate_new_slow(1, SEARCHES);
     return s;

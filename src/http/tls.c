@@ -1,6 +1,8 @@
 /* TLS: the certificate, its key and the CA of clients, read again when their files change. */
 #include "http/internal.h"
 
+#include "base/memory.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <gnutls/x509.h>
@@ -141,7 +143,7 @@ static bool import_key(const struct buf *text, gnutls_privkey_t *out)
     const gnutls_datum_t pem = datum(text);
     gnutls_x509_privkey_t key;
     if (gnutls_x509_privkey_init(&key) != 0 || gnutls_privkey_init(out) != 0)
-        abort();
+        memory_out();
     if (pem.size && gnutls_x509_privkey_import(key, &pem, GNUTLS_X509_FMT_PEM) == 0 &&
         gnutls_privkey_import_x509(*out, key, GNUTLS_PRIVKEY_IMPORT_AUTO_RELEASE) == 0)
         return true;
@@ -155,7 +157,7 @@ static bool belong_together(gnutls_privkey_t key, gnutls_pubkey_t certified)
     size_t mine_len = sizeof(mine), theirs_len = sizeof(theirs);
     gnutls_pubkey_t public;
     if (gnutls_pubkey_init(&public) != 0)
-        abort();
+        memory_out();
     const bool known = gnutls_pubkey_import_privkey(public, key, 0, 0) == 0 &&
                        gnutls_pubkey_get_key_id(public, 0, mine, &mine_len) == 0 &&
                        gnutls_pubkey_get_key_id(certified, 0, theirs, &theirs_len) == 0;
@@ -186,7 +188,7 @@ static bool load_clients(const struct http_tls *t, struct identity *id, struct e
         return false;
     const gnutls_datum_t pem = datum(&text);
     if (gnutls_x509_trust_list_init(&id->clients, 0) != 0)
-        abort();
+        memory_out();
     if (pem.size && gnutls_x509_trust_list_add_trust_mem(id->clients, &pem, NULL,
                                                          GNUTLS_X509_FMT_PEM, 0, 0) > 0)
         return true;
@@ -208,7 +210,7 @@ static bool load(const struct http_tls *t, struct identity **out, struct error *
 {
     struct identity *id = calloc(1, sizeof(*id));
     if (!id)
-        abort();
+        memory_out();
     if (!load_chain(t, id, err) || !load_key(t, id, err) || !load_clients(t, id, err)) {
         free_identity(id);
         return false;
@@ -288,7 +290,7 @@ bool http_tls_start(const struct config *config, struct http_tls **out, struct e
     struct http_tls *t = calloc(1, sizeof(*t));
     struct identity *id;
     if (!t)
-        abort();
+        memory_out();
     t->config = config;
     pthread_mutex_init(&t->looking, NULL);
     (void)is_changed(t); /* before the files are read: what changes meanwhile is read again */
@@ -335,7 +337,7 @@ static bool import_peers(gnutls_session_t session, gnutls_x509_crt_t *certs, uns
     const gnutls_datum_t *peers = gnutls_certificate_get_peers(session, &sent);
     for (*count = 0; peers && sent <= CHAIN_MAX && *count < sent; ++*count) {
         if (gnutls_x509_crt_init(&certs[*count]) != 0)
-            abort();
+            memory_out();
         if (gnutls_x509_crt_import(certs[*count], &peers[*count], GNUTLS_X509_FMT_DER) != 0) {
             gnutls_x509_crt_deinit(certs[*count]);
             return false;

@@ -7,6 +7,7 @@
  */
 #include "reconcile/apply.h"
 
+#include "base/memory.h"
 #include "base/own.h"
 
 struct slot { /* a line that is under way */
@@ -33,7 +34,7 @@ struct batch *apply_batch_new(struct applying *x)
 {
     struct batch *b = calloc(1, sizeof *b);
     if (!b)
-        abort();
+        memory_out();
     b->x = x;
     return b;
 }

@@ -1,6 +1,7 @@
 /* What a provider is to have, and how that differs from what it has. Pure. */
 #include "reconcile/push_resource.h"
 
+#include "base/memory.h"
 #include "base/own.h"
 
 /* ---- what is sent */
@@ -248,7 +249,7 @@ bool push_is_active(const json_t *there)
 static void put(json_t *to, struct str name, json_t *taken)
 {
     if (json_object_setn_new(to, name.at, name.len, taken))
-        abort();
+        memory_out();
 }
 
 static void take(json_t *to, const json_t *from, const struct scim_attr *attr)

@@ -3,6 +3,7 @@
 
 #include "base/hash.h"
 #include "base/json.h"
+#include "base/memory.h"
 #include "base/own.h"
 
 struct remote_client *remote_open(const struct remote_settings *s)
@@ -10,7 +11,7 @@ struct remote_client *remote_open(const struct remote_settings *s)
     struct remote_client *c = calloc(1, sizeof *c);
     CURL *curl = curl_easy_init();
     if (!c || !curl)
-        abort();
+        memory_out();
     c->settings = *s;
     if (str_ends(s->url, STR("/")))
         c->settings.url.len--;

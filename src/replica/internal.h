@@ -16,6 +16,8 @@
 
 #include "replica/replica.h"
 
+#include "base/memory.h"
+
 /* ---- index.c ----------------------------------------------------------------------------------
  */
 struct index {
@@ -348,7 +350,6 @@ bool tombstone_bars(const struct replica *r, struct str id, struct str csn);
 /* Platform group, kiopsJoined `platform:...`; activity aside. */
 bool store_is_admin(const struct replica *r, const struct record *user);
 
-void *must(void *memory); /* allocation failure ends the process */
 #define GROW(items, count, cap)                                                                    \
     ((count) < (cap)                                                                               \
          ? (items)                                                                                 \

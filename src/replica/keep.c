@@ -10,13 +10,6 @@ struct retired {
     uint64_t generation;
 };
 
-void *must(void *memory)
-{
-    if (!memory)
-        abort();
-    return memory;
-}
-
 void keep_init(struct keep *k)
 {
     *k = (struct keep){.last = &k->retired};

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/memory.h"
 #include "base/own.h"
 
 const char *shape_label(const struct scim_attr *attr, char out[SHAPE_LABEL_MAX])
@@ -34,7 +35,7 @@ struct str shape_iter_name(void *iter)
 void shape_put(json_t *object, struct str name, json_t *value)
 {
     if (json_object_setn_new_nocheck(object, name.at, name.len, value) != 0)
-        abort(); /* memory, or our own bug */
+        memory_out(); /* memory, or our own bug */
 }
 
 void shape_drop(json_t *object, struct str name)

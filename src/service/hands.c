@@ -1,6 +1,7 @@
 /* Several changes of a run at once: threads with a connection each, as requests have. */
 #include "service/mend.h"
 
+#include "base/memory.h"
 #include "base/own.h"
 #include "service/internal.h"
 
@@ -22,7 +23,7 @@ struct mend_hands *service_mend_hands(const struct mend_ground *g)
 {
     struct mend_hands *h = calloc(1, sizeof *h);
     if (!h)
-        abort();
+        memory_out();
     pthread_mutex_init(&h->lock, NULL);
     pthread_cond_init(&h->none_left, NULL);
     h->pool = workers_start(g->directory, DIRECTORY_WRITER, g->config->server.writers, 0);

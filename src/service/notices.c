@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/own.h"
 #include "remote/remote.h"
 
@@ -43,13 +44,6 @@ struct notices {
 };
 
 /* ---- one entry */
-
-static void *must(void *memory)
-{
-    if (!memory)
-        abort();
-    return memory;
-}
 
 static void entry_free(struct entry *e)
 {

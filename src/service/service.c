@@ -1,6 +1,8 @@
 /* The process-wide part: threads started and stopped, and the questions that health and metrics
  * ask. */
 #include "service/internal.h"
+
+#include "base/memory.h"
 #include "service/notice.h"
 
 #include <string.h>
@@ -33,7 +35,7 @@ bool service_start(const struct service_settings *settings, struct service **out
     const struct config *config = settings->config;
     struct service *s = calloc(1, sizeof *s);
     if (!s)
-        abort();
+        memory_out();
     s->config = config;
     s->catalog = settings->catalog;
     if (!find_types(s, err) || !cursor_key_load(config, s->cursor_key, err)) {
@@ -45,7 +47,7 @@ bool service_start(const struct service_settings *settings, struct service **out
     s->passing = settings->passing;
     char *base = NULL;
     if (asprintf(&base, STR_FMT "/scim/v2", STR_ARG(config->server.public_url)) < 0)
-        abort();
+        memory_out();
     s->base = str_of(base);
     s->replica = replica_new(&(struct replica_settings){
         .base = s->base,

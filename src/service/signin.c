@@ -8,6 +8,7 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "base/unicode.h"
 #include "service/internal.h"
 
@@ -32,7 +33,7 @@ struct signins *signins_new(void)
 {
     struct signins *s = calloc(1, sizeof *s);
     if (!s || sodium_init() < 0)
-        abort();
+        memory_out();
     randombytes_buf(s->key, sizeof s->key);
     pthread_mutex_init(&s->lock, NULL);
     return s;

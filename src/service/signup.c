@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "base/memory.h"
 #include "base/own.h"
 #include "service/user_write.h"
 
@@ -233,7 +234,7 @@ static struct signup *copy(struct service *s, const struct service_applicant *wh
     memcpy(job->request_id, request_id.at, len);
     job->password = calloc(1, who->password.len + 1); /* of its own: to be wiped */
     if (!job->password)
-        abort();
+        memory_out();
     memcpy(job->password, who->password.at, who->password.len);
     job->who.password = (struct str){job->password, who->password.len};
     return job;

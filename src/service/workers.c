@@ -6,6 +6,7 @@
 #include <assert.h>
 
 #include "base/hash.h"
+#include "base/memory.h"
 
 struct job {
     struct service_read what;
@@ -86,13 +87,6 @@ static void *work(void *arg)
     return NULL;
 }
 
-static void *must(void *memory)
-{
-    if (!memory)
-        abort();
-    return memory;
-}
-
 struct worker_pool *workers_start(struct directory *d, enum directory_account account,
                                   unsigned threads, size_t queue)
 {
@@ -109,7 +103,7 @@ struct worker_pool *workers_start(struct directory *d, enum directory_account ac
         struct worker_start *start = must(malloc(sizeof *start));
         *start = (struct worker_start){p, w};
         if (pthread_create(&w->thread, NULL, work, start) != 0)
-            abort();
+            memory_out();
     }
     return p;
 }
