@@ -9,18 +9,24 @@ struct str answer_uri(const struct service_call *c, enum replica_kind kind, stru
     return arena_join(c->arena, parts, sizeof parts / sizeof *parts);
 }
 
+static bool is_cut(const struct service_call *c, enum replica_kind kind)
+{
+    return c->projection || c->service->types[kind]->on_request;
+}
+
 void answer_project(const struct service_call *c, enum replica_kind kind, struct str json,
                     struct buf *out)
 {
-    const struct scim_resource_type *type = c->service->types[kind];
-    if (c->projection || type->on_request)
-        scim_project(c->projection, type, json, out);
+    if (is_cut(c, kind))
+        scim_project(c->projection, c->service->types[kind], json, out);
     else
         buf_str(out, json);
 }
 
 struct str answer_projected(const struct service_call *c, enum replica_kind kind, struct str json)
 {
+    if (!is_cut(c, kind))
+        return json;
     OWNED_BUF struct buf out;
     buf_init(&out, json.len + 64);
     answer_project(c, kind, json, &out);
