@@ -274,8 +274,9 @@ static bool take_undo(void *arg, const json_t *line)
     struct reconcile_done *m = begun(u, number_of(line, "end"));
     if (!m)
         return false;
-    m->over = true;
-    m->done = str_eq(json_get_str(line, "outcome"), STR("done"));
+    struct str outcome = json_get_str(line, "outcome");
+    m->over = !str_eq(outcome, STR("unknown"));
+    m->done = str_eq(outcome, STR("done"));
     m->outcome =
         (struct reconcile_outcome){.was = arena_str(a, json_get_str(line, "was")),
                                    .is = arena_str(a, json_get_str(line, "is")),

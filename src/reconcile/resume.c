@@ -26,26 +26,35 @@ static bool take(void *arg, const json_t *line)
         l->change = arena_str(l->arena, json_get_str(begun, "change"));
         l->begun = true;
     }
+    struct str outcome = json_get_str(line, "outcome");
     if (json_object_get(line, "end"))
-        l->begun = !str_eq(json_get_str(line, "outcome"), STR("done"));
+        l->begun = !str_eq(outcome, STR("done")) && !str_eq(outcome, STR("left"));
     return true;
 }
 
-struct newest {
-    struct str name;
-    int64_t written; /* ns */
+/* ---- the journals of a job, the oldest first: names are in the order of their seconds; within
+ * one, by when they were written */
+
+struct run {
+    struct str name, time; /* the part of it up to the seconds */
+    int64_t written;       /* ns */
 };
 
-/* Of one job, names are in the order of their seconds; within one, by when they were written. */
-static bool is_newer(const struct newest *than, struct str name, int64_t written, size_t time)
+struct runs {
+    struct run *at;
+    size_t count, cap;
+};
+
+static int by_age(const void *a, const void *b)
 {
-    int order = str_cmp(str_sub(name, 0, time), str_sub(than->name, 0, time));
-    return order > 0 || (order == 0 && written > than->written);
+    const struct run *x = a, *y = b;
+    int order = str_cmp(x->time, y->time);
+    return order ? order : (x->written > y->written) - (x->written < y->written);
 }
 
-static struct str last_run(const struct config_job *job, struct arena *a)
+static struct runs runs_of(const struct config_job *job, struct arena *a)
 {
-    struct newest last = {0};
+    struct runs all = {0};
     struct stat st;
     struct str ends = STR(".jsonl");
     struct str starts = arena_fmt(a, STR_FMT "-2", STR_ARG(job->name));
@@ -56,22 +65,29 @@ static struct str last_run(const struct config_job *job, struct arena *a)
         if (!str_starts(name, starts) || !str_ends(name, ends) ||
             fstatat(dirfd(d), e->d_name, &st, 0) != 0)
             continue;
-        int64_t written = st.st_mtim.tv_sec * INT64_C(1000000000) + st.st_mtim.tv_nsec;
-        if (is_newer(&last, name, written, time))
-            last = (struct newest){arena_str(a, name), written};
+        name = arena_str(a, str_sub(name, 0, name.len - ends.len));
+        all.at = arena_grow(a, all.at, sizeof *all.at, all.count, &all.cap);
+        all.at[all.count++] =
+            (struct run){.name = name,
+                         .time = str_sub(name, 0, time),
+                         .written = st.st_mtim.tv_sec * INT64_C(1000000000) + st.st_mtim.tv_nsec};
     }
     if (d)
         closedir(d);
-    return str_sub(last.name, 0, last.name.len > ends.len ? last.name.len - ends.len : 0);
+    if (all.count)
+        qsort(all.at, all.count, sizeof *all.at, by_age);
+    return all;
 }
 
 /* false: there is no journal that tells of a line under way. */
 static bool read_last(const struct reconcile_run *r, struct leaving *l)
 {
-    struct str run = last_run(r->job, r->ground.arena);
+    struct runs all = runs_of(r->job, r->ground.arena);
     struct error odd = ERROR_INIT;
     *l = (struct leaving){.arena = r->ground.arena};
-    return run.len && reconcile_journal_read(r->job->journal_dir, run, take, l, &odd) && l->begun;
+    return all.count &&
+           reconcile_journal_read(r->job->journal_dir, all.at[all.count - 1].name, take, l, &odd) &&
+           l->begun;
 }
 
 bool reconcile_resume(const struct reconcile_run *r, struct reconcile_plan *out, struct error *err)
@@ -93,23 +109,38 @@ static void remove_again(const struct reconcile_run *r, struct reconcile_plan *p
     }
 }
 
-/* ---- entries that an undo of the same run had changed, or was about to, when it was broken off:
- * whatever version it left them in, their values say what is still to be taken back, and a modify
- * names each of them */
+/* ---- entries that an undo of the same run had changed when it was broken off: what it left them
+ * in is what they are taken back from. Where nobody knows whether it did, their values say what is
+ * still to be taken back, and a modify names each of them */
 
 struct touched {
-    size_t line;
-    struct str id;
-    bool kept; /* somebody else had changed it: it stays bound to its version */
+    size_t line, order; /* in its journal; of all of them */
+    struct str id, is;  /* empty `is`: nobody knows */
 };
 
 struct touching {
     struct arena *arena;
     struct str run;
-    bool undo, over; /* is the journal that is read of such an undo, and has that ended? */
+    bool undo;   /* the journal that is read is of such an undo */
+    size_t from; /* where its entries begin in `at` */
     struct touched *at;
     size_t count, cap;
 };
+
+/* What it began and did not make stays bound to the version that the run left. */
+static void end_touched(struct touching *t, size_t line, const json_t *end)
+{
+    struct str outcome = json_get_str(end, "outcome");
+    size_t i = t->count; /* it began not long before */
+    while (i > t->from && t->at[i - 1].line != line)
+        i--;
+    if (i == t->from)
+        return;
+    if (str_eq(outcome, STR("done")))
+        t->at[i - 1].is = arena_str(t->arena, json_get_str(end, "is"));
+    else if (!str_eq(outcome, STR("unknown")))
+        t->at[i - 1].id = STR_NONE;
+}
 
 static bool take_touched(void *arg, const json_t *line)
 {
@@ -120,27 +151,27 @@ static bool take_touched(void *arg, const json_t *line)
         t->undo = str_eq(json_get_str(line, "undo"), t->run);
     if (begun && modify) {
         t->at = arena_grow(t->arena, t->at, sizeof *t->at, t->count, &t->cap);
-        t->at[t->count++] = (struct touched){.line = (size_t)json_integer_value(begun),
-                                             .id = arena_str(t->arena, json_get_str(modify, "id"))};
+        t->at[t->count] = (struct touched){.line = (size_t)json_integer_value(begun),
+                                           .order = t->count,
+                                           .id = arena_str(t->arena, json_get_str(modify, "id"))};
+        t->count++;
     }
-    size_t i = ended ? t->count : 0; /* it began not long before */
-    while (i > 0 && t->at[i - 1].line != (size_t)json_integer_value(ended))
-        i--;
-    if (i > 0)
-        t->at[i - 1].kept = str_eq(json_get_str(line, "outcome"), STR("moved"));
-    t->over = t->over || str_eq(json_get_str(line, "over"), STR("finished"));
-    return t->undo && !t->over;
+    if (ended)
+        end_touched(t, (size_t)json_integer_value(ended), line);
+    if (str_eq(json_get_str(line, "over"), STR("finished")))
+        t->count = 0; /* what comes later is another undo */
+    return t->undo;
 }
 
-/* By id, and of one id those first that are kept. */
+/* By id, and of one id the last first. */
 static int by_id(const void *a, const void *b)
 {
     const struct touched *x = a, *y = b;
     int order = str_cmp(x->id, y->id);
-    return order ? order : (int)y->kept - (int)x->kept;
+    return order ? order : (x->order < y->order) - (x->order > y->order);
 }
 
-static const struct touched *first_of(const struct touching *t, struct str id)
+static const struct touched *last_of(const struct touching *t, struct str id)
 {
     size_t low = 0, high = t->count;
     while (low < high) {
@@ -153,39 +184,34 @@ static const struct touched *first_of(const struct touching *t, struct str id)
     return low < t->count && str_eq(t->at[low].id, id) ? &t->at[low] : NULL;
 }
 
-static void loosen(const struct touching *t, struct reconcile_plan *p)
+static void bind_again(const struct touching *t, struct reconcile_plan *p)
 {
     if (t->count)
         qsort(t->at, t->count, sizeof *t->at, by_id);
     for (size_t i = 0; i < p->count; i++) {
         struct service_mend *m = &p->at[i].mend;
-        const struct touched *first = m->id.len ? first_of(t, m->id) : NULL;
-        if (first && !first->kept)
-            m->csn = STR_NONE;
+        const struct touched *last = m->id.len ? last_of(t, m->id) : NULL;
+        if (last && m->csn.len)
+            m->csn = last->is;
     }
 }
 
-static void go_by_values(const struct reconcile_run *r, struct reconcile_plan *p)
+static void bind_to_values(const struct reconcile_run *r, struct reconcile_plan *p)
 {
-    struct str ends = STR(".jsonl");
-    struct str starts = arena_fmt(r->ground.arena, STR_FMT "-2", STR_ARG(r->job->name));
-    DIR *d = opendir(arena_cstr(r->ground.arena, r->job->journal_dir));
-    for (const struct dirent *e; d && (e = readdir(d));) {
-        struct str name = str_of(e->d_name);
-        struct touching t = {.arena = r->ground.arena, .run = r->undoes};
+    struct runs all = runs_of(r->job, r->ground.arena);
+    struct touching t = {.arena = r->ground.arena, .run = r->undoes};
+    for (size_t i = 0; i < all.count; i++) {
         struct error odd = ERROR_INIT;
-        if (str_starts(name, starts) && str_ends(name, ends) &&
-            reconcile_journal_read(r->job->journal_dir, str_sub(name, 0, name.len - ends.len),
-                                   take_touched, &t, &odd))
-            loosen(&t, p);
+        t.undo = false;
+        t.from = t.count;
+        (void)!reconcile_journal_read(r->job->journal_dir, all.at[i].name, take_touched, &t, &odd);
     }
-    if (d)
-        closedir(d);
+    bind_again(&t, p);
 }
 
 void reconcile_resume_undo(const struct reconcile_run *r, struct reconcile_plan *p)
 {
     if (r->service)
         remove_again(r, p);
-    go_by_values(r, p);
+    bind_to_values(r, p);
 }

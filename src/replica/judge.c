@@ -139,7 +139,12 @@ static void judge(struct search *s, struct part *p, const struct item *it, struc
     OWNED_JSON json_t *doc = document_of(s, p, it, scratch);
     if (!doc || (said == SAID_UNKNOWN && !scim_match(p->q->filter, doc)))
         return;
-    add_match(s, it, sort->by.attr ? scim_sort_key(s->arena, sort, doc) : STR_NONE);
+    if (!sort->by.attr)
+        add_match(s, it, STR_NONE);
+    else /* as judge_sort_key(): pages are looked for by it */
+        add_match(s, it,
+                  has_quick_key(s, p, it) ? quick_sort_key(s->arena, &p->order, it)
+                                          : scim_sort_key(s->arena, sort, doc));
 }
 
 /* As in memberships.c. */

@@ -198,7 +198,8 @@ static void in_order_once(struct part *p)
     size_t n = 0;
     qsort(p->at, p->count, sizeof *p->at, by_id);
     for (size_t i = 0; i < p->count; i++)
-        if (n == 0 || p->at[n - 1].rec != p->at[i].rec || p->at[n - 1].in != p->at[i].in)
+        if (n == 0 || p->at[n - 1].rec->node != p->at[i].rec->node ||
+            p->at[n - 1].in->node != p->at[i].in->node)
             p->at[n++] = p->at[i];
     p->count = n;
 }

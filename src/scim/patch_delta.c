@@ -16,9 +16,11 @@ bool scim_patch_touches(const struct scim_patch *patch, const struct scim_attr_n
 
 bool scim_patch_adds_only(const struct scim_patch *patch)
 {
-    for (size_t i = 0; i < patch->count; i++)
-        if (patch->operations[i].op != SCIM_PATCH_ADD)
+    for (size_t i = 0; i < patch->count; i++) {
+        const struct patch_operation *op = &patch->operations[i];
+        if (op->op != SCIM_PATCH_ADD || op->path.filter) /* what the filter finds is written over */
             return false;
+    }
     return true;
 }
 

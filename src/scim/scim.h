@@ -316,7 +316,7 @@ MUST_CHECK bool scim_patch_take(struct arena *a, const struct scim_patch **patch
                                 struct error *err);
 size_t scim_patch_count(const struct scim_patch *patch);
 bool scim_patch_touches(const struct scim_patch *patch, const struct scim_attr_name *attr);
-/* Every operation is an `add`. */
+/* Every operation is an `add`, and none names an item that is there. */
 bool scim_patch_adds_only(const struct scim_patch *patch);
 /* Does an add or replace of that attribute name the value, itself or as an item's `value`? */
 bool scim_patch_gives(const struct scim_patch *patch, const struct scim_attr_name *attr,

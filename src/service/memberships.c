@@ -331,8 +331,8 @@ static kiops_permission_set held(const json_t *membership)
 static bool only_grants(const struct service_call *c, const struct membership_edit *edit)
 {
     return edit->patch && !c->if_match.at && !c->if_none_match.at &&
-           scim_patch_adds_only(edit->patch) && !touches(edit, NULL, "role") &&
-           !touches(edit, NULL, "status");
+           scim_patch_adds_only(edit->patch) && touches(edit, NULL, "permissions") &&
+           !touches(edit, NULL, "role") && !touches(edit, NULL, "status");
 }
 
 /* Memory's word is enough for who only grants: each grant proves in its own modify that it may be
@@ -355,7 +355,10 @@ static enum service_status failed(struct wish *w, struct error *err)
 {
     OWNED_JSON json_t *now = NULL;
     struct error gone = ERROR_INIT;
-    if (w->recalled && err->kind != ERR_UNAVAILABLE && !look(w, &now, &gone) &&
+    bool some_done = false;
+    for (size_t i = 0; i < w->plan.count; i++)
+        some_done = some_done || w->plan.at[i].done;
+    if (w->recalled && !some_done && err->kind != ERR_UNAVAILABLE && !look(w, &now, &gone) &&
         gone.kind == ERR_NOT_FOUND)
         *err = gone;
     return SERVICE_FAILED;

@@ -90,11 +90,13 @@ class FaultProxy:
         self.flowing.set()
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.uri = "ldap://127.0.0.1:%d" % self.listener.getsockname()[1]
-        self.spawn(self.accept)
+        self.accepting = self.spawn(self.accept)
 
     @staticmethod
     def spawn(work, *args):
-        threading.Thread(target=work, args=args, daemon=True).start()
+        thread = threading.Thread(target=work, args=args, daemon=True)
+        thread.start()
+        return thread
 
     def stall(self):
         self.flowing.clear()
@@ -124,6 +126,8 @@ class FaultProxy:
             abort(pair)
 
     def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)  # wakes accept(), which else may go on with the number that the next proxy gets
+        self.accepting.join()
         self.listener.close()
         self.resume()
         self.reset()

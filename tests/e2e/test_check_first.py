@@ -182,11 +182,15 @@ def wait_for_entry(ground, process):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_key_pressed_leaves_nothing(make, number):
     ground = make()
-    process = start(ground)
-    wait_for_entry(ground, process)
-    process.send_signal(number)
-    process.communicate(timeout=30)
-    assert process.returncode == -number and not ground.leftovers()
+    for _ in range(10):  # it may have come to its end before the key
+        process = start(ground)
+        wait_for_entry(ground, process)
+        process.send_signal(number)
+        process.communicate(timeout=30)
+        assert process.returncode in (0, -number) and not ground.leftovers()
+        if process.returncode:
+            return
+    pytest.fail("it always was faster than the key")
 
 
 def test_what_a_killed_run_leaves_the_next_one_clears_after_a_minute(make):

@@ -143,6 +143,7 @@ class Silent:
             pass
 
     def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)  # wakes accept()
         for one in (self.listener, *self.taken):
             one.close()
 

@@ -399,3 +399,23 @@ def test_a_value_without_a_time_is_no_request(ground, hull):
     assert not held(ground, hull["outsider"], "kiopsJoined", hull["group"])
     ground.scim.post("/Memberships", body(hull["group"], hull["outsider"])).expect(201)
     assert not held(ground, hull["outsider"], "kiopsRequest", hull["group"])
+
+
+def test_an_add_over_what_a_filter_finds_takes_it(ground, hull):
+    place = f"/Memberships/{hull['group']}.{hull['manager']}"
+    ground.scim.patch(place, ("add", "permissions", ["vpn"])).expect(200)
+    assert ground.scim.patch(place, ("add", 'permissions[value eq "vpn"]', "database")).expect(200)["permissions"] == ["database"]
+    assert held(ground, hull["manager"], "kiopsPermission", hull["group"]) == [f"{hull['group']}:database"]
+
+
+@pytest.mark.parametrize("more", ["", ' and meta.lastModified gt "2000-01-01T00:00:00Z"'])
+def test_by_role_every_page_is_in_order(ground, hull, more):
+    """Also where the filter asks for what only the whole resource says."""
+    for n in range(3):
+        ground.scim.patch(f"/Groups/{hull['group']}", ("add", "members", [{"value": ground.hire()}])).expect(200)
+    found, cursor = [], ""
+    while cursor is not None:
+        page = ground.scim.get("/Memberships", filter=f'organization.value eq "{hull["group"]}"{more}', sortBy="role", count=1, cursor=cursor).expect(200)
+        found += [m["role"] for m in page["Resources"]]
+        cursor = page.json.get("nextCursor")
+    assert found == ["Member"] * 3 + ["Manager"] and page["totalResults"] == 4

@@ -276,6 +276,13 @@ def test_who_is_manager_no_longer_is_told_so_by_the_open_page(lab, shared, with_
 def test_what_is_known_at_once_is_asked_for_at_once(signed, browser):
     """Who waits for one answer before asking for the next has a slow page far from the bridge."""
     signed(entries.MANAGER)
+    far = {"offline": False, "latency": 400, "downloadThroughput": -1, "uploadThroughput": -1}
+    browser.driver.execute_cdp_cmd("Network.enable", {})
+    browser.driver.execute_cdp_cmd("Network.emulateNetworkConditions", far)
+    try:
+        browser.open("/users")
+    finally:
+        browser.driver.execute_cdp_cmd("Network.emulateNetworkConditions", {**far, "latency": 0})
     asked = browser.driver.execute_script("return performance.getEntriesByType('resource').filter((r) => r.name.includes('/scim/'))"
                                           ".map((r) => [new URL(r.name).pathname.split('/')[3], r.startTime, r.responseEnd])")
     (first, _, end), (second, start, _), *more = sorted(asked, key=lambda one: one[1])

@@ -40,6 +40,7 @@ class Decoy:
 def decoy():
     made = Decoy()
     yield made
+    made.listener.shutdown(socket.SHUT_RDWR)  # wakes accept()
     made.listener.close()
 
 

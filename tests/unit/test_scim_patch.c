@@ -295,6 +295,12 @@ static void a_patch_says_whether_it_only_adds(void **state)
     assert_true(scim_patch_adds_only(patch_of(&in, "add", "Add")));
     assert_false(scim_patch_adds_only(patch_of(&in, "add", "replace")));
     assert_false(scim_patch_adds_only(patch_of(&in, "remove", "add")));
+    OWNED_JSON json_t *over = json_pack("{s:[{s:s,s:s,s:s}]}", "Operations", "op", "add", "path",
+                                        "emails[type eq \"work\"].display", "value", "a");
+    const struct scim_patch *patch;
+    struct error err = ERROR_INIT;
+    assert_true(scim_patch_parse(&in, over, &patch, &err));
+    assert_false(scim_patch_adds_only(patch));
 }
 
 static void a_whole_extension_goes_with_what_it_requires(void **state)

@@ -16,11 +16,11 @@ function wantedLanguage() {
   return session.languages.includes(chosen) ? chosen : document.documentElement.lang;
 }
 
-let words = loadWords(wantedLanguage());
+const words = loadWords(wantedLanguage());
 
 async function choose(language) {
   localStorage.setItem("kiops-language", language);
-  words = loadWords(language);
+  await loadWords(language);
   await start();
 }
 
@@ -90,7 +90,9 @@ async function start() {
   byId("skip").textContent = t("skip");
   try {
     if (session.status === 503) throw new Problem("busy", "", {status: 503});
-    const content = session.status === 403 ? refused() : await (await page).show(start, await asked);
+    const given = await asked;
+    if (mine !== turn) return;
+    const content = session.status === 403 ? refused() : await (await page).show(start, given);
     if (mine !== turn) return;
     replace(main, content);
     requestAnimationFrame(() => setTimeout(() => performance.mark("shown"))); // behind the paint: how long it took

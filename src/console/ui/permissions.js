@@ -11,8 +11,11 @@ import {choose, which} from "./users.js";
 
 const SORTS = {__proto__: null, name: "user.display", email: "user.email", role: "role", joined: "joinDate"};
 
-// What is marked and not saved, by Membership: it stays while the person goes through pages, orders and searches.
+// What is marked and not saved, by Membership: it stays while the person goes through pages, orders and searches. Of
+// another organization it waits until that is shown again.
 const marks = new Map();
+let shown; // the id of the organization
+const ofShown = () => [...marks.values()].filter(({one}) => one.organization.value === shown);
 addEventListener("beforeunload", (event) => marks.size && event.preventDefault());
 
 const held = (one) => one.permissions || [];
@@ -32,18 +35,18 @@ function markAgain(one) {
 
 const boxes = (one) => [...document.querySelectorAll(`input[data-of="${one.user.value}"]`)];
 const differs = (one, name) => marks.has(one.id) && marks.get(one.id).wanted.includes(name) !== held(one).includes(name);
-const counted = () => (marks.size ? t("permissions.changed", {count: number(marks.size)}) : t("permissions.unchanged"));
+const counted = () => (ofShown().length ? t("permissions.changed", {count: number(ofShown().length)}) : t("permissions.unchanged"));
 
 function turn(one) {
   mark(one, boxes(one).filter((box) => box.checked).map((box) => box.value));
   for (const box of boxes(one)) box.closest("td").classList.toggle("changed", differs(one, box.value));
-  byId("permissions-save").disabled = byId("permissions-undo").disabled = marks.size === 0;
+  byId("permissions-save").disabled = byId("permissions-undo").disabled = ofShown().length === 0;
   byId("permissions-count").textContent = counted();
 }
 
 async function save(again) {
   const failed = [];
-  const changed = [...marks.values()];
+  const changed = ofShown();
   byId("permissions-save").disabled = true;
   for (const {one, wanted} of changed) { // one after another: the first refusal of a person leaves the others
     try {
@@ -52,7 +55,7 @@ async function save(again) {
       failed.push(`${nameOf(one)}: ${explain(error, whoIs(one))}`);
       if (error.kind !== "refused") break;
     }
-    marks.delete(one.id);
+    if (marks.get(one.id)?.wanted === wanted) marks.delete(one.id); // or turned again meanwhile
   }
   await again();
   const text = failed.length ? failed.join(" ") : t("permissions.saved", {count: number(changed.length)});
@@ -61,7 +64,7 @@ async function save(again) {
 }
 
 function undo(again) {
-  marks.clear();
+  for (const {one} of ofShown()) marks.delete(one.id);
   return again();
 }
 
@@ -79,6 +82,7 @@ export async function show(again, {choices, organization, found}) {
   if (!organization) return [h("h1", {}, t("permissions.title")), h("p", {class: "empty"}, t(session.admin ? "users.no.organization" : "users.none"))];
   const sorted = sorting();
   const items = found.Resources || [];
+  shown = organization.id;
   items.forEach(markAgain);
   const columns = [
     {title: t("column.name"), sort: "name", cell: (one) => [nameOf(one), h("span", {class: "hint"}, ` ${one.role}`), whyNoPermissions(one) && h("p", {class: "hint", "data-why": ""}, whyNoPermissions(one))]},
@@ -94,8 +98,8 @@ export async function show(again, {choices, organization, found}) {
       : empty(t("members.nothing"), chosen && (() => go({q: undefined, role: undefined, page: undefined}))),
     h("p", {class: "problem", role: "alert", id: "permissions-problem"}),
     h("div", {class: "bar"}, h("span", {id: "permissions-count"}, counted()),
-      button(t("undo"), () => undo(again), {id: "permissions-undo", disabled: marks.size === 0}),
-      button(t("save"), () => save(again), {class: "primary", id: "permissions-save", disabled: marks.size === 0})),
+      button(t("undo"), () => undo(again), {id: "permissions-undo", disabled: ofShown().length === 0}),
+      button(t("save"), () => save(again), {class: "primary", id: "permissions-save", disabled: ofShown().length === 0})),
     pager(found.totalResults),
   ];
 }

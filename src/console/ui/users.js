@@ -169,7 +169,9 @@ let shown = null;
 async function poll() {
   if (document.visibilityState === "visible" && shown && byId("tab-pending")) {
     try {
-      const {totalResults} = await scim.get("/Memberships", {filter: waitingFilter(shown), count: 0});
+      const asked = shown;
+      const {totalResults} = await scim.get("/Memberships", {filter: waitingFilter(asked), count: 0});
+      if (asked !== shown) return;
       const text = pendingText(totalResults);
       if (byId("tab-pending").textContent !== text) {
         byId("tab-pending").textContent = text;
@@ -197,7 +199,7 @@ export async function ask() {
   const now = tabNow();
   const view = VIEWS[place().view];
   const part = now === "all" ? await import("./everyone.js") : now === "pending" ? pending : members;
-  const all = now === "all" && !view;
+  const all = now === "all";
   const [chosen, everyone] = await Promise.all([choose((id) => (all || view ? null : part.find(id))), all ? part.find() : null]);
   return {...chosen, now, view, part, found: everyone || chosen.found};
 }
