@@ -296,7 +296,7 @@ def test_an_issuer_that_hangs_holds_up_nobody_else(rotating, own_issuer):
         for _ in range(5):
             ask(lab, own_issuer.token(subject, header={"kid": "made-up"})).expect(503)
             lab.scim.get("/Users/00000000-0000-4000-8000-000000000000").expect(404)  # asks the directory, on the same threads
-        assert time.monotonic() - began < 1.5
+        assert time.monotonic() - began < 4  # one that is held up waits for five
         for answer in answers:
             assert int(answer.result().expect(503).headers["Retry-After"]) > 0
     assert own_issuer.count() == 2
