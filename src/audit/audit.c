@@ -71,9 +71,7 @@ bool audit_open(const struct audit_settings *s, struct audit **out, struct error
     hash_init();
     if (!make_dir(s->dir, err))
         return false;
-    struct audit *a = calloc(1, sizeof *a);
-    if (!a)
-        memory_out();
+    struct audit *a = must(calloc(1, sizeof *a));
     a->lock_fd = -1;
     a->writer = audit_writer_new(s);
     if (!lock_chain(s, &a->lock_fd, err) || !audit_writer_open(a->writer, err)) {

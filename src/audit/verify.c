@@ -39,9 +39,7 @@ static void open_one(struct check_run *r, uint64_t seq, const json_t *record)
 {
     if (r->count == r->cap) {
         r->cap = r->cap ? r->cap * 2 : 64;
-        struct open_intent *grown = reallocarray(r->intents, r->cap, sizeof *grown);
-        if (!grown)
-            memory_out();
+        struct open_intent *grown = must(reallocarray(r->intents, r->cap, sizeof *grown));
         r->intents = grown;
     }
     const json_t *actor = json_object_get(record, "actor");

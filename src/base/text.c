@@ -224,9 +224,7 @@ static bool buf_room(struct buf *b, size_t more)
     if (cap < want)
         cap = want;
     /* Not realloc: a buffer that holds a secret must not leave copies behind when it moves. */
-    char *moved = malloc(cap);
-    if (!moved)
-        memory_out();
+    char *moved = must(malloc(cap));
     if (b->len > 0)
         memcpy(moved, b->at, b->len);
     if (b->at)

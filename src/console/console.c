@@ -42,9 +42,7 @@ bool console_open(const struct config *config, struct console **out, struct erro
         memory_out();
     if (!read_key(config, key, err))
         return false;
-    struct console *c = calloc(1, sizeof *c);
-    if (!c)
-        memory_out();
+    struct console *c = must(calloc(1, sizeof *c));
     c->config = config;
     for (size_t i = 0; i < CONSOLE_KINDS; i++)
         crypto_kdf_derive_from_key(c->keys[i], CONSOLE_KEY, i + 1, CONTEXT, key);

@@ -296,9 +296,7 @@ size_t directory_figures(const struct directory *d, struct directory_figure *out
 
 struct directory_conn *directory_open(struct directory *d, enum directory_account account)
 {
-    struct directory_conn *c = calloc(1, sizeof *c);
-    if (!c)
-        memory_out();
+    struct directory_conn *c = must(calloc(1, sizeof *c));
     c->directory = d;
     c->account = account;
     return c;

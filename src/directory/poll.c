@@ -62,9 +62,7 @@ struct directory_poll {
 struct directory_poll *directory_poll_new(struct directory *d,
                                           const struct directory_sources *sources, int wake)
 {
-    struct directory_poll *p = calloc(1, sizeof *p);
-    if (!p)
-        memory_out();
+    struct directory_poll *p = must(calloc(1, sizeof *p));
     p->directory = d;
     p->conn = directory_open(d, DIRECTORY_SERVICE);
     p->sources = sources;
@@ -91,9 +89,7 @@ static void add(struct seens *list, struct seen one)
 {
     if (list->count == list->cap) {
         list->cap = list->cap ? list->cap * 2 : BATCH;
-        list->at = realloc(list->at, list->cap * sizeof *list->at);
-        if (!list->at)
-            memory_out();
+        list->at = must(realloc(list->at, list->cap * sizeof *list->at));
     }
     list->at[list->count++] = one;
 }
@@ -241,9 +237,7 @@ static void compare(struct directory_poll *p)
             add(&p->wanted, order < 0 ? found->at[i++] : known->at[k++]);
     }
     free(p->delivered);
-    p->delivered = calloc(p->wanted.count + 1, sizeof *p->delivered);
-    if (!p->delivered)
-        memory_out();
+    p->delivered = must(calloc(p->wanted.count + 1, sizeof *p->delivered));
 }
 
 /* ---- reading what is wanted */

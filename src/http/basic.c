@@ -59,9 +59,7 @@ struct http_tries {
 
 struct http_tries *http_tries_new(void)
 {
-    struct http_tries *t = calloc(1, sizeof *t);
-    if (!t)
-        memory_out();
+    struct http_tries *t = must(calloc(1, sizeof *t));
     t->accounts = http_rate_new_slow(ACCOUNT_WAIT_S, ACCOUNT_TRIES);
     t->addresses = http_rate_new_slow(ADDRESS_WAIT_S, ADDRESS_TRIES);
     return t;

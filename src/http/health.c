@@ -82,9 +82,7 @@ bool http_health_start(const struct http_server *h, struct http_sockets *given,
     int fd = -1;
     if (!http_listen(given, h->config->server.metrics_listen, &fd, err))
         return false;
-    struct http_health *health = calloc(1, sizeof(*health));
-    if (!health)
-        memory_out();
+    struct http_health *health = must(calloc(1, sizeof(*health)));
     health->server = h;
     health->daemon = MHD_start_daemon(
         MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC /* no shutdown() of a shared socket */, 0, NULL,

@@ -35,10 +35,8 @@ struct http_keys {
 
 struct http_keys *http_keys_new(const struct config_oidc *config)
 {
-    struct http_keys *k = calloc(1, sizeof *k);
+    struct http_keys *k = must(calloc(1, sizeof *k));
     pthread_condattr_t monotonic;
-    if (!k)
-        memory_out();
     k->config = config;
     pthread_mutex_init(&k->lock, NULL);
     pthread_condattr_init(&monotonic);

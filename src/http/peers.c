@@ -95,9 +95,7 @@ bool http_peer_is_private(const struct http_peer *peer)
 static bool load_trusted(struct http_peers *p, const struct config_strings *proxies,
                          struct error *err)
 {
-    p->trusted = calloc(proxies->count + 1, sizeof(*p->trusted));
-    if (!p->trusted)
-        memory_out();
+    p->trusted = must(calloc(proxies->count + 1, sizeof(*p->trusted)));
     for (size_t i = 0; i < proxies->count; i++) {
         if (!parse_address(proxies->at[i], p->trusted[i]))
             return error_set(err, ERR_CONFIG, "trusted_proxies: " STR_FMT " is no address",
@@ -221,10 +219,8 @@ static void free_peers(struct http_peers *p)
 
 bool http_peers_start(const struct config *config, struct http_peers **out, struct error *err)
 {
-    struct http_peers *p = calloc(1, sizeof(*p));
+    struct http_peers *p = must(calloc(1, sizeof(*p)));
     pthread_condattr_t monotonic;
-    if (!p)
-        memory_out();
     p->limits = &config->limits;
     atomic_store(&p->now_ms, clock_monotonic_ms());
     pthread_mutex_init(&p->lock, NULL);
@@ -286,9 +282,7 @@ static bool count_address(struct http_peers *p, const unsigned char address[16])
     if (known && known->connections >= p->limits->connections_per_address)
         return false;
     if (!known) {
-        known = calloc(1, sizeof(*known));
-        if (!known)
-            memory_out();
+        known = must(calloc(1, sizeof(*known)));
         memcpy(known->address, address, sizeof(known->address));
         HASH_ADD(hh, p->counts, address, sizeof(known->address), known);
     }
@@ -336,9 +330,7 @@ void http_peers_dismiss(struct http_peers *p, const struct sockaddr *from)
 
 struct http_peer *http_peer_open(struct http_peers *p, int fd, const struct sockaddr *from)
 {
-    struct http_peer *peer = calloc(1, sizeof(*peer));
-    if (!peer)
-        memory_out();
+    struct http_peer *peer = must(calloc(1, sizeof(*peer)));
     peer->peers = p;
     peer->fd = fd;
     address_of(from, peer->address);

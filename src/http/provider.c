@@ -31,10 +31,8 @@ struct http_provider {
 
 bool http_provider_new(const struct config *config, struct http_provider **out, struct error *err)
 {
-    struct http_provider *p = calloc(1, sizeof *p);
+    struct http_provider *p = must(calloc(1, sizeof *p));
     struct str file = config->auth.oidc.client_secret_file;
-    if (!p)
-        memory_out();
     p->config = config;
     pthread_mutex_init(&p->lock, NULL);
     buf_init(&p->secret, FORM_MAX);

@@ -25,9 +25,7 @@ struct http_rate {
 
 static struct http_rate *new_rate(unsigned per_s, unsigned burst, int64_t cost)
 {
-    struct http_rate *r = calloc(1, sizeof(*r));
-    if (!r)
-        memory_out();
+    struct http_rate *r = must(calloc(1, sizeof(*r)));
     r->per_s = per_s;
     r->burst = (int64_t)(burst ? burst : 1) * cost;
     r->cost = cost;

@@ -153,9 +153,7 @@ static bool load(struct http_server *h, struct http_sockets *given, struct error
 bool http_server_start(const struct config *config, struct service *service,
                        struct http_sockets *given, struct http_server **out, struct error *err)
 {
-    struct http_server *h = calloc(1, sizeof(*h));
-    if (!h)
-        memory_out();
+    struct http_server *h = must(calloc(1, sizeof(*h)));
     h->config = config;
     h->service = service;
     h->given = given;

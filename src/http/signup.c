@@ -43,10 +43,8 @@ struct http_signups {
 
 struct http_signups *http_signups_new(const struct config_signup *config)
 {
-    struct http_signups *s = calloc(1, sizeof *s);
+    struct http_signups *s = must(calloc(1, sizeof *s));
     unsigned n = config->per_address_per_hour;
-    if (!s)
-        memory_out();
     s->tries = n <= HOUR_S && n ? http_rate_new_slow(HOUR_S / n, n) : http_rate_new(n / HOUR_S, n);
     s->searches = http_rate_new_slow(1, SEARCHES);
     return s;

@@ -208,9 +208,7 @@ static void free_identity(struct identity *id)
 
 static bool load(const struct http_tls *t, struct identity **out, struct error *err)
 {
-    struct identity *id = calloc(1, sizeof(*id));
-    if (!id)
-        memory_out();
+    struct identity *id = must(calloc(1, sizeof(*id)));
     if (!load_chain(t, id, err) || !load_key(t, id, err) || !load_clients(t, id, err)) {
         free_identity(id);
         return false;
@@ -287,10 +285,8 @@ void http_tls_look(struct http_tls *t)
 
 bool http_tls_start(const struct config *config, struct http_tls **out, struct error *err)
 {
-    struct http_tls *t = calloc(1, sizeof(*t));
+    struct http_tls *t = must(calloc(1, sizeof(*t)));
     struct identity *id;
-    if (!t)
-        memory_out();
     t->config = config;
     pthread_mutex_init(&t->looking, NULL);
     (void)is_changed(t); /* before the files are read: what changes meanwhile is read again */

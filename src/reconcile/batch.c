@@ -32,9 +32,7 @@ struct batch {
 
 struct batch *apply_batch_new(struct applying *x)
 {
-    struct batch *b = calloc(1, sizeof *b);
-    if (!b)
-        memory_out();
+    struct batch *b = must(calloc(1, sizeof *b));
     b->x = x;
     return b;
 }

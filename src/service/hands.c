@@ -21,9 +21,7 @@ struct task {
 
 struct mend_hands *service_mend_hands(const struct mend_ground *g)
 {
-    struct mend_hands *h = calloc(1, sizeof *h);
-    if (!h)
-        memory_out();
+    struct mend_hands *h = must(calloc(1, sizeof *h));
     pthread_mutex_init(&h->lock, NULL);
     pthread_cond_init(&h->none_left, NULL);
     h->pool = workers_start(g->directory, DIRECTORY_WRITER, g->config->server.writers, 0);

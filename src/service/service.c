@@ -33,9 +33,7 @@ static bool find_types(struct service *s, struct error *err)
 bool service_start(const struct service_settings *settings, struct service **out, struct error *err)
 {
     const struct config *config = settings->config;
-    struct service *s = calloc(1, sizeof *s);
-    if (!s)
-        memory_out();
+    struct service *s = must(calloc(1, sizeof *s));
     s->config = config;
     s->catalog = settings->catalog;
     if (!find_types(s, err) || !cursor_key_load(config, s->cursor_key, err)) {

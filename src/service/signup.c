@@ -232,9 +232,7 @@ static struct signup *copy(struct service *s, const struct service_applicant *wh
     };
     size_t len = request_id.len < sizeof job->request_id ? request_id.len : 0;
     memcpy(job->request_id, request_id.at, len);
-    job->password = calloc(1, who->password.len + 1); /* of its own: to be wiped */
-    if (!job->password)
-        memory_out();
+    job->password = must(calloc(1, who->password.len + 1)); /* of its own: to be wiped */
     memcpy(job->password, who->password.at, who->password.len);
     job->who.password = (struct str){job->password, who->password.len};
     return job;
