@@ -8,7 +8,8 @@ mutants.json, an array of:
   file     where
   find     text that stands there exactly once
   replace  what takes its place
-  test     a unit program (test_scim_patch), or arguments of pytest (tests/e2e/test_races.py -k demoted)
+  test     a unit program (test_scim_patch), or arguments of pytest (tests/e2e/test_races.py -k demoted), behind settings
+           (KIOPS_DIRECTORY=389ds)
 """
 import itertools
 import json
@@ -61,9 +62,10 @@ def build(test):
 def passes(test):
     if test.startswith("test_"):
         return run([f"{BUILT}/unit/{test}"], seconds=60)
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *test.split()]
+    settings = re.match(r"(?:[A-Z_]+=\S+ )*", test).group(0)
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *test.removeprefix(settings).split()]
     built = TREE / BUILT
-    return run(["env", f"KIOPS_BIN={built}/kiops-bridge", f"KIOPS_TOOLS={built}/tools", *command], seconds=180)
+    return run(["env", f"KIOPS_BIN={built}/kiops-bridge", f"KIOPS_TOOLS={built}/tools", *settings.split(), *command], seconds=180)
 
 
 def verdict(mutant):
