@@ -78,7 +78,7 @@ void inspect_389_index(struct inspection *in, struct str attr, struct str below,
 void inspect_389_limit(struct inspection *in, struct str text);
 void inspect_389_unreadable(struct inspection *in, struct str what);
 MUST_CHECK bool inspect_389_limits(struct inspection *in, struct error *err);
-/* LDIF of the rules that are not there, as far as they may be read; empty: all are there. */
+/* LDIF of the rules and locks that are not there, as far as they may be read; empty: all are. */
 struct str inspect_389_rules(struct inspection *in);
 
 /* ---- one file each */

@@ -161,51 +161,70 @@ bool inspect_389_limits(struct inspection *in, struct error *err)
     return true;
 }
 
-/* ---- access rules */
+/* ---- access rules, and what locks an applicant */
 
-struct rules {
-    struct str dn, lines; /* of the record at hand */
+/* One record of what `schema acl` prints. */
+struct record {
+    struct str dn, lines; /* of it: what is not there yet */
     struct directory_entries there;
-    struct str out;
+    bool is_entry; /* to be added; else rules for one that is there */
 };
 
-static void end_record(struct inspection *in, struct rules *r)
+/* The text that is missing in the record, behind `out`. */
+static struct str end_record(struct inspection *in, const struct record *r, struct str out)
 {
-    if (r->lines.len)
-        r->out = arena_fmt(in->a, STR_FMT STR_FMT "changetype: modify\nadd: aci\n" STR_FMT "\n",
-                           STR_ARG(r->out), STR_ARG(inspect_line(in->a, "dn", r->dn)),
-                           STR_ARG(r->lines));
-    r->lines = STR("");
+    if (!r->lines.len || (r->is_entry && r->there.count))
+        return out;
+    return arena_fmt(in->a, STR_FMT STR_FMT "%s" STR_FMT "\n", STR_ARG(out),
+                     STR_ARG(inspect_line(in->a, "dn", r->dn)),
+                     r->is_entry ? "" : "changetype: modify\nadd: aci\n", STR_ARG(r->lines));
 }
 
-static void begin_record(struct inspection *in, struct rules *r, struct str dn)
+static struct record begin_record(struct inspection *in, struct str dn)
 {
     static const char *const attrs[] = {"aci", NULL};
+    struct directory_search s = {.base = dn,
+                                 .scope = DIRECTORY_BASE,
+                                 .filter = STR("(|(objectClass=*)(objectClass=ldapSubEntry))"),
+                                 .attrs = attrs};
+    struct record r = {.dn = dn, .lines = STR("")};
     struct error hidden = ERROR_INIT;
-    end_record(in, r);
-    r->dn = dn;
-    if (!inspect_read(in, dn, attrs, &r->there, &hidden))
-        r->there.count = 0;
+    if (!directory_find(in->conn, in->a, &s, &r.there, &hidden))
+        r.there.count = 0;
+    return r;
+}
+
+static void add_line(struct inspection *in, struct record *r, struct str line)
+{
+    static const struct str RULE = STR_INIT("aci: "), ENTRY = STR_INIT("changetype: add");
+    size_t colon;
+    r->is_entry = r->is_entry || str_eq(line, ENTRY);
+    bool is_rule = str_starts(line, RULE);
+    if ((!r->is_entry && !is_rule) || str_starts(line, STR("#")) || !str_find(line, ':', &colon))
+        return;
+    struct str value = str_sub(line, colon + 2, line.len);
+    if (is_rule && r->there.count && directory_has(&r->there.at[0], "aci", value))
+        return;
+    const char *name = arena_cstr(in->a, str_sub(line, 0, colon));
+    r->lines = arena_fmt(in->a, STR_FMT STR_FMT, STR_ARG(r->lines),
+                         STR_ARG(inspect_line(in->a, name, value)));
 }
 
 struct str inspect_389_rules(struct inspection *in)
 {
-    static const struct str DN = STR_INIT("dn: "), RULE = STR_INIT("aci: ");
-    struct rules r = {.lines = STR(""), .out = STR("")};
+    static const struct str DN = STR_INIT("dn: ");
+    struct record r = {.lines = STR("")};
     OWNED_BUF struct buf text;
     buf_init(&text, 1 << 20);
     directory_acl_print(in->d->config, &text);
-    struct str rest = arena_str(in->a, buf_view(&text)), line;
+    struct str rest = arena_str(in->a, buf_view(&text)), line, out = STR("");
     while (str_split(&rest, '\n', &line)) {
-        if (str_starts(line, DN))
-            begin_record(in, &r, str_sub(line, DN.len, line.len));
-        if (!str_starts(line, RULE))
+        if (!str_starts(line, DN)) {
+            add_line(in, &r, line);
             continue;
-        struct str rule = str_sub(line, RULE.len, line.len);
-        if (!r.there.count || !directory_has(&r.there.at[0], "aci", rule))
-            r.lines = arena_fmt(in->a, STR_FMT STR_FMT, STR_ARG(r.lines),
-                                STR_ARG(inspect_line(in->a, "aci", rule)));
+        }
+        out = end_record(in, &r, out);
+        r = begin_record(in, str_sub(line, DN.len, line.len));
     }
-    end_record(in, &r);
-    return r.out;
+    return end_record(in, &r, out);
 }

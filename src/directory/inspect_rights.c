@@ -13,7 +13,7 @@ struct rights {
     struct inspection *in;
     struct proof p;
     struct buf lacks, open, operator_lacks; /* what the three may not, may, may not */
-    bool writes_tokens;
+    bool writes_tokens, applicants_sign_in;
 };
 
 static void lack(struct buf *out, const char *what, const char *of)
@@ -129,6 +129,21 @@ static void try_rename(struct rights *r)
             arena_fmt(r->in->a, STR_FMT "," STR_FMT, STR_ARG(rdn), STR_ARG(users->create_in));
     else if (code == LDAP_INSUFFICIENT_ACCESS)
         lack(&r->lacks, "new names (modrdn)", "people");
+}
+
+/* ---- who signed up, and whom nobody approved */
+
+static bool try_applicant(struct rights *r, struct error *err)
+{
+    struct error why = ERROR_INIT;
+    if (!r->in->d->config->signup.enabled)
+        return true;
+    if (!proof_add_applicant(&r->p, err))
+        return false;
+    if (r->p.applicant_code == LDAP_INSUFFICIENT_ACCESS)
+        lack(&r->lacks, "new entries", "signup.container");
+    r->applicants_sign_in = directory_bind_person(r->in->d, r->p.applicant, r->p.password, &why);
+    return true;
 }
 
 /* ---- the operator's account, where its password may be read */
@@ -301,6 +316,9 @@ static void find_rules(struct rights *r)
                          STR_ARG(text), STR_ARG(operator_lacks));
     if (r->writes_tokens)
         text = arena_fmt(a, STR_FMT " the bridge's account may make tokens;", STR_ARG(text));
+    if (r->applicants_sign_in)
+        text = arena_fmt(a, STR_FMT " who signed up may bind before they are approved;",
+                         STR_ARG(text));
     if (text.at[text.len - 1] != ';')
         return;
     text.len--;
@@ -368,7 +386,10 @@ static void find_unmade(struct rights *r)
                  arena_fmt(a, "a new user below " STR_FMT " is refused: %s",
                            STR_ARG(r->in->config->users.create_in),
                            ldap_err2string(r->p.user_code)),
-                 "look at directory.users.object_classes and the server's overlays");
+                 r->p.user_code == LDAP_UNWILLING_TO_PERFORM
+                     ? "is the database read-only? 389 Directory Server's is while an index is "
+                       "filled: check again then"
+                     : "look at directory.users.object_classes and the server's overlays");
 }
 
 static bool try_all(struct rights *r, struct error *err)
@@ -386,6 +407,8 @@ static bool try_all(struct rights *r, struct error *err)
         return false;
     if (!r->p.person)
         find_no_login(r->in);
+    if (!try_applicant(r, err))
+        return false;
     if (r->in->server.count == 0 || r->in->ds389)
         try_uniqueness(r);
     try_rename(r);
@@ -403,7 +426,7 @@ static bool is_ready(const struct inspection *in)
 
 static void find_left(struct inspection *in, const struct proof *p)
 {
-    const struct str left[] = {p->organization, p->user, p->token};
+    const struct str left[] = {p->organization, p->applicant, p->user, p->token};
     struct str ldif = STR("");
     for (size_t i = 0; i < sizeof left / sizeof *left; i++)
         if (left[i].len)

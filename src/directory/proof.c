@@ -1,6 +1,7 @@
 #include "directory/proof.h"
 
 #include <string.h>
+#include <time.h>
 
 #include "base/hash.h"
 #include "base/log.h"
@@ -148,10 +149,11 @@ static bool sweep(struct proof *p, struct error *err)
 {
     const struct config_directory *c = &p->d->config->directory;
     return sweep_below(p, c->users.base, err) && sweep_below(p, c->organizations.base, err) &&
-           sweep_below(p, c->tokens_base, err);
+           sweep_below(p, c->tokens_base, err) &&
+           (!p->d->config->signup.enabled || sweep_below(p, p->d->config->signup.container, err));
 }
 
-/* ---- the two entries */
+/* ---- the entries */
 
 static void init_entry(struct proof *p, struct directory_mods *m,
                        const struct config_strings *classes, struct str rdn, struct str name)
@@ -180,20 +182,42 @@ static bool add_entry(struct proof *p, struct str dn, const struct directory_mod
     return *code > 0 || error_set(err, ERR_UNAVAILABLE, "the directory did not answer");
 }
 
-static bool add_person(struct proof *p, struct error *err)
+static struct str person_dn(const struct proof *p, struct str name, struct str below)
+{
+    return arena_fmt(p->a, STR_FMT "=" STR_FMT "," STR_FMT,
+                     STR_ARG(p->d->config->directory.users.rdn), STR_ARG(name), STR_ARG(below));
+}
+
+static bool add_person(struct proof *p, struct str name, struct str dn, int *code,
+                       struct error *err)
 {
     const struct config_users *users = &p->d->config->directory.users;
     struct directory_mods m;
-    p->user_name = fresh_name(p->a);
-    struct str dn = arena_fmt(p->a, STR_FMT "=" STR_FMT "," STR_FMT, STR_ARG(users->rdn),
-                              STR_ARG(p->user_name), STR_ARG(users->create_in));
-    init_entry(p, &m, &users->object_classes, users->rdn, p->user_name);
-    directory_mods_one(&m, DIRECTORY_ADD, "sn", p->user_name);
+    init_entry(p, &m, &users->object_classes, users->rdn, name);
+    directory_mods_one(&m, DIRECTORY_ADD, "sn", name);
     directory_mods_one(&m, DIRECTORY_ADD, "userPassword", p->password);
-    if (!add_entry(p, dn, &m, &p->user_code, err))
+    return add_entry(p, dn, &m, code, err);
+}
+
+static bool add_user(struct proof *p, struct error *err)
+{
+    p->user_name = fresh_name(p->a);
+    struct str dn = person_dn(p, p->user_name, p->d->config->directory.users.create_in);
+    if (!add_person(p, p->user_name, dn, &p->user_code, err))
         return false;
     if (p->user_code == LDAP_SUCCESS)
         p->user = dn;
+    return true;
+}
+
+bool proof_add_applicant(struct proof *p, struct error *err)
+{
+    struct str name = fresh_name(p->a);
+    struct str dn = person_dn(p, name, p->d->config->signup.container);
+    if (!add_person(p, name, dn, &p->applicant_code, err))
+        return false;
+    if (p->applicant_code == LDAP_SUCCESS)
+        p->applicant = dn;
     return true;
 }
 
@@ -224,11 +248,30 @@ bool proof_begin(struct proof *p, struct directory *d, struct arena *a, struct e
     hash_random(secret, sizeof secret);
     p->password = arena_fmt(a, "%016llx%016llx", (unsigned long long)secret[0],
                             (unsigned long long)secret[1]);
-    if (!sweep(p, err) || !add_person(p, err))
+    if (!sweep(p, err) || !add_user(p, err))
         return false;
     if (p->user.len && !directory_connect_person(d, p->user, p->password, &p->person, &why))
         LOG_WARN("acl_unproved", LOG_C("reason", why.detail));
     return true;
+}
+
+/* A database that takes no change for a moment, as while an index of 389 Directory Server is
+ * filled. */
+static bool is_closed(int code)
+{
+    return code == LDAP_UNWILLING_TO_PERFORM || code == LDAP_BUSY || code == LDAP_UNAVAILABLE;
+}
+
+static int delete_patiently(struct proof *p, struct str dn)
+{
+    const struct timespec pause = {.tv_nsec = 100000000};
+    int64_t deadline = soon(p);
+    int code = proof_delete(p, p->bridge->ld, dn);
+    while (is_closed(code) && clock_left_ms(deadline)) {
+        nanosleep(&pause, NULL);
+        code = proof_delete(p, p->bridge->ld, dn);
+    }
+    return code;
 }
 
 /* Empties the DN when the entry is gone. */
@@ -242,7 +285,7 @@ static bool clear(struct proof *p, struct str *of)
     *of = STR_NONE;
     bool there = directory_ping(p->bridge, &why);
     if (there)
-        code = proof_delete(p, p->bridge->ld, dn);
+        code = delete_patiently(p, dn);
     if (there && (code == LDAP_SUCCESS || code == LDAP_NO_SUCH_OBJECT))
         return true;
     *of = dn;
@@ -256,6 +299,7 @@ bool proof_end(struct proof *p)
     if (p->person)
         ldap_unbind_ext(p->person, NULL, NULL);
     bool cleared = clear(p, &p->organization);
+    cleared = clear(p, &p->applicant) && cleared;
     cleared = clear(p, &p->user) && cleared;
     directory_close(p->bridge);
     return cleared && !p->token.len;

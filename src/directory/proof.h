@@ -17,10 +17,11 @@ struct proof {
     struct directory_conn *bridge;
     LDAP *person;                  /* bound as the throw-away person; NULL: could not */
     struct str user, organization; /* their DNs; empty: not made */
+    struct str applicant;          /* in signup.container; empty: not made */
     struct str token;              /* one that could not be taken away again */
     struct str user_name, password;
-    int user_code, organization_code; /* why not */
-    struct str referral;              /* where a consumer says that writes go */
+    int user_code, organization_code, applicant_code; /* why not */
+    struct str referral;                              /* where a consumer says that writes go */
 };
 
 /* Takes away what killed runs left (older than a minute; a younger one may be at work), makes the
@@ -29,7 +30,9 @@ MUST_CHECK bool proof_begin(struct proof *p, struct directory *d, struct arena *
                             struct error *err);
 /* The person is its owner; the placeholder, or else the person, its member. */
 MUST_CHECK bool proof_add_organization(struct proof *p, struct error *err);
-/* false: `user`, `organization` or both may be left, which a later run takes away; else both are
+/* With the person's password. */
+MUST_CHECK bool proof_add_applicant(struct proof *p, struct error *err);
+/* false: one or more of the entries may be left, which a later run takes away; else all are
  * empty. */
 bool proof_end(struct proof *p);
 

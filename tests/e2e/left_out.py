@@ -22,7 +22,6 @@ IMPORT = "needs an import that takes what the schema refuses"
 DELETE = "a delete carries no id there: who is born again under the name within the milliseconds before it is deleted too"
 
 PPOLICY_LOCK = "is about the lock of slapd's overlay ppolicy"
-SECOND = "a second kiopsResource is refused by its schema before the look at what was met: 400 there, not 409"
 OF_389 = "is about `check` on 389 Directory Server: make check-389"
 
 LEFT_OUT = {
@@ -52,7 +51,6 @@ LEFT_OUT = {
         "test_check_impact.py::test_a_read_only_bridge_shows_everything_and_changes_nothing": IMPORT,
         "test_check_impact.py::test_half_a_directory_is_no_answer": CN_CONFIG,
         "test_check_impact.py::test_a_report_has_facts_and_no_secret": INSPECTED,
-        "test_adopt.py::test_*_asserted_a_moment_before_is_taken[[]mark1*": SECOND,
         "test_adopt.py::test_a_value_that_another_has_is_refused": OVERLAY,
         "test_fault_answers.py::test_27_*": CN_CONFIG,
         "test_lock.py::test_at_no_moment*": PPOLICY_LOCK,
@@ -67,7 +65,6 @@ LEFT_OUT = {
         "test_golden.py::test_golden[[]rename_*": OTHERWISE,
         "test_golden.py::test_golden[[]request_twice_at_once[]]": OTHERWISE,
         "test_golden.py::test_golden[[]deactivate*": OTHERWISE,
-        "test_signup.py::test_an_applicant_does_not_sign_in": "no rule of this server refuses a bind",
         "test_signup.py::test_a_password_that_the_policy_refuses_leaves_nothing": OVERLAY,
         "test_storm.py::*": HISTORY,
         "test_run.py::*": SLAPD,

@@ -206,6 +206,21 @@ def test_the_hash_of_a_token_is_readable(ground):
     ground.run("token", "revoke", "seen")
 
 
+@pytest.mark.finding("access-rules")
+def test_who_signed_up_may_bind(ground):
+    ground.configure("signup = { enabled = false;", "signup = { enabled = true;")
+    ground.is_fit()
+    rule = f'{{0}}to dn.subtree="{site.PENDING}" attrs=userPassword by dn.exact="{site.BRIDGE}" =w by anonymous auth'
+    ground.config.modify(DATABASE, ("add", "olcAccess", rule))
+    assert "who signed up may bind before they are approved" in ground.check()[1][0]["text"]
+    ground.mend("access-rules")
+    rule = f'{{0}}to dn.subtree="{site.PENDING}" attrs=children by dn.exact="{site.BRIDGE}" read by * none'
+    ground.config.modify(DATABASE, ("add", "olcAccess", rule))
+    assert "new entries of signup.container" in ground.check()[1][0]["text"]
+    ground.mend("access-rules")
+    assert not ground.leftovers()
+
+
 @pytest.mark.finding("person-untried")
 def test_people_who_cannot_sign_in(ground):
     rule = f'{{0}}to dn.subtree="{site.PEOPLE}" attrs=userPassword by dn.exact="{site.BRIDGE}" =w by * none'

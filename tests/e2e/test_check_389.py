@@ -27,8 +27,9 @@ class Ground389(Ground):
         self.config.modify(plugin, ("replace", "nsslapd-pluginEnabled", state))
 
     def tasks_are_done(self):
+        """One that has not begun says nothing of itself."""
         def running():
-            found = self.config.find("cn=tasks,cn=config", "(nsTaskStatus=*)")
+            found = self.config.find("cn=index,cn=tasks,cn=config", "(nsIndexAttribute=*)")
             return [dn for dn, task in found.items() if "nsTaskExitCode" not in task]
         eventually(lambda: not running(), within=30)
 
@@ -222,6 +223,20 @@ def test_a_denial_of_the_sites_own(ground):
     assert "kiopsResource of people" in found["text"] and "says deny, and take it out" in found["text"] and "apply" not in found, found
     ground.without_rule(site.PEOPLE, "x")
     assert ground.look() == (0, [], [])
+
+
+@pytest.mark.finding("access-rules")
+@pytest.mark.parametrize("lost", [("kiops lock", "kiops locked"), ("kiops locked",)], ids=["both", "definition"])
+def test_who_signed_up_may_bind(ground, lost):
+    ground.configure("signup = { enabled = false;", "signup = { enabled = true;")
+    ground.is_fit()
+    for name in lost:
+        ground.view.delete(f"cn={name},{site.PENDING}")
+    _, (found,) = ground.check()
+    assert "who signed up may bind before they are approved" in found["text"], found
+    assert [line for line in found["apply"]["text"].splitlines() if line.startswith("dn: ")] == [f"dn: cn={name},{site.PENDING}" for name in lost]
+    ground.mend("access-rules")
+    assert not ground.leftovers()
 
 
 # ---- entries, schema, configuration

@@ -67,6 +67,15 @@ def test_classes_that_make_a_user(ground):
     as_before(ground)
 
 
+@pytest.mark.finding("no-new-users")
+def test_a_database_that_is_read_only(ground):
+    ground.config.modify(DATABASE, ("replace", "olcReadOnly", "TRUE"))
+    _, (found,) = ground.check()
+    assert found["code"] == "no-new-users" and "unwilling" in found["text"] and "is the database read-only?" in found["why"], found
+    ground.config.modify(DATABASE, ("replace", "olcReadOnly", "FALSE"))
+    fit(ground)
+
+
 @pytest.mark.finding("mapping")
 @pytest.mark.parametrize("name, attribute, says", [
     ("text", "noSuchName", "load its schema, or leave the line out"),

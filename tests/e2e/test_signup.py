@@ -162,11 +162,13 @@ def test_an_applicant_does_not_sign_in(town):
     _, form = town.sign_up()
     town.lab.person(form["userName"], PASSWORD).get("/Me").expect(401)
     dn = next(dn for dn, e in town.waiting().items() if name_in(e) == form["userName"])
-    with pytest.raises(ldap.INVALID_CREDENTIALS):
+    with pytest.raises((ldap.INVALID_CREDENTIALS, ldap.UNWILLING_TO_PERFORM)):  # the second where the account is locked
         town.lab.view(dn, PASSWORD)
     for account, password in ((site.user_dn("kim"), entries.SAMPLE_PASSWORD), (site.OPERATOR, town.lab.slapd.passwords.operator)):
-        with pytest.raises(ldap.NO_SUCH_OBJECT):
-            town.lab.view(account, password).find(site.PENDING)
+        try:
+            assert town.lab.view(account, password).find(site.PENDING) == {}
+        except ldap.NO_SUCH_OBJECT:
+            pass  # as slapd says it
 
 
 def test_an_applicant_is_nobodys_member_manager_or_user(town):

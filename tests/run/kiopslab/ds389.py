@@ -94,15 +94,17 @@ def schema():
 
 
 def rules():
-    """{dn: lines} of conf/acl-389ds.ldif."""
-    found = {site.BASE: SITE}
+    """{dn: lines} of what conf/acl-389ds.ldif adds to entries, and the entries that it adds."""
+    found, added = {site.BASE: SITE}, []
     for record in render("acl-389ds.ldif", " || ").split("\n\n"):
         lines = [line for line in record.splitlines() if line and not line.startswith("#")]
-        if lines:
+        if "changetype: add" in lines:
+            added.append("\n".join(line for line in lines if line != "changetype: add"))
+        elif lines:
             values = [line for line in lines[1:] if line.split(":")[0] in ("aci",) or line.startswith("ns")]
             found[lines[0].removeprefix("dn: ")] = "".join(line + "\n" for line in values)
     found[site.PEOPLE] += SITE_PEOPLE
-    return found
+    return found, added
 
 
 class Ds389:
@@ -145,8 +147,13 @@ class Ds389:
 
     def filled(self, entries):
         """With access rules, and an id for each: an import makes none."""
-        wanted = {} if self.bare else rules()
-        for entry in "".join(entries).split("\n\n"):
+        wanted, added = ({}, []) if self.bare else rules()
+        for entry in ["".join(entries).rstrip(), *added]:
+            yield from self.completed(entry, wanted)
+
+    @staticmethod
+    def completed(text, wanted):
+        for entry in text.split("\n\n"):
             if not entry.strip():
                 continue
             dn = entry.strip().splitlines()[0].removeprefix("dn: ")
