@@ -151,6 +151,8 @@ enum directory_age { DIRECTORY_AGE_SAME, DIRECTORY_AGE_BEHIND, DIRECTORY_AGE_UNK
 enum directory_age directory_age_of(struct directory *d, LDAP *ld, int64_t deadline);
 /* The server in use is older than what was seen of it: logged, counted, and followed from now on.
  */
+void directory_follow_back(struct directory *d, const char *what_shows_it);
+/* The same, where its contextCSN shows it. */
 bool directory_went_back(struct directory *d, LDAP *ld, int64_t deadline);
 /* Puts it to use. false: it may not stand in, and is closed. */
 bool directory_host_take(struct directory *d, struct directory_link *link, int64_t deadline);

@@ -24,6 +24,7 @@
 struct seen {
     unsigned char id[SYNC_ID_BYTES];
     uint64_t version;
+    int64_t age;       /* of its last change, by the server's own count; 0: it counts none */
     int64_t settles;   /* until then (monotonic ms) the version may cover one more change; 0 = no */
     instant_t changed; /* by the server's clock; INSTANT_NONE where the version does not need it */
 };
@@ -53,6 +54,7 @@ struct directory_poll {
     size_t source, from, to, at; /* the wanted that are read: from..to */
     struct directory_walk walk;
     bool live;
+    bool older;              /* an entry is of an older version than at the last whole poll */
     int64_t began, whole_at; /* whole_at: when the last whole poll began; 0 = never */
     int64_t next_at, retry_delay;
 };
@@ -115,11 +117,24 @@ static void id_bytes(struct str id, unsigned char out[SYNC_ID_BYTES])
             out[n++] = (unsigned char)(nibble(id.at[i]) << 4 | nibble(id.at[i + 1]));
 }
 
+/* The time in an entryCSN, or 389-ds' number. */
+static int64_t age_of(struct str csn)
+{
+    int64_t number;
+    instant_t at;
+    size_t end;
+    if (str_to_i64(csn, &number))
+        return number;
+    return str_find(csn, '#', &end) && clock_parse_generalized(str_sub(csn, 0, end), &at) ? at : 0;
+}
+
 static struct seen seen_of(const struct directory_entry *e, int64_t began)
 {
     struct str time = directory_value(e, "modifyTimestamp");
     struct str version = e->csn.len ? e->csn : time;
-    struct seen one = {.version = hash_keyed(version.at, version.len), .changed = INSTANT_NONE};
+    struct seen one = {.version = hash_keyed(version.at, version.len),
+                       .age = age_of(e->csn),
+                       .changed = INSTANT_NONE};
     id_bytes(e->id, one.id);
     if (!e->csn.len) {
         one.settles = time.len ? began + SETTLES_MS : INT64_MAX;
@@ -218,6 +233,7 @@ static void judge_known(struct directory_poll *p, struct seen *now, const struct
         }
         now->settles = p->began >= before->settles ? 0 : before->settles;
     }
+    p->older = p->older || (now->age && now->age < before->age);
     add(&p->wanted, *now);
 }
 
@@ -311,6 +327,10 @@ static enum step whole(struct directory_poll *p, struct directory_event *out)
     p->phase = WAITING;
     p->whole_at = p->began;
     p->retry_delay = 0;
+    if (p->older)
+        directory_follow_back(p->directory,
+                              "an entry is of an older version than at the last poll");
+    p->older = false;
     p->next_at = clock_deadline_in(p->directory->config->directory.poll_interval_s * INT64_C(1000));
     if (p->live)
         return STEP_NONE;

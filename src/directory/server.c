@@ -20,15 +20,13 @@ const struct directory_server *directory_server(const struct directory *d)
     return &servers[d->config->directory.preset];
 }
 
-/* 389-ds counts changes, at first from a little below zero, which it then writes in 32 or in 64
- * bits without a sign; an import gives 0. Such a number is none, and what has none is read again.
- */
-#define NUMBER_MAX INT64_C(4000000000)
-
+/* 389-ds counts changes. An import gives 0, and an almost empty server begins a little below zero,
+ * which it writes in 64 bits without a sign: such a number is none, and what has none is read
+ * again. Started once more it goes on a little below 2^32, and from there on upwards. */
 struct str directory_csn_of_number(struct arena *a, struct str number)
 {
     int64_t n;
-    if (!str_to_i64(number, &n) || n <= 0 || n > NUMBER_MAX)
+    if (!str_to_i64(number, &n) || n <= 0)
         return STR_NONE;
     return arena_fmt(a, "%020lld", (long long)n);
 }

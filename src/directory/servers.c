@@ -158,18 +158,22 @@ static bool keeps_age(LDAP *ld, int64_t deadline)
     return known.len && memmem(known.at, known.len, LDAP_CONTROL_SYNC, strlen(LDAP_CONTROL_SYNC));
 }
 
-bool directory_went_back(struct directory *d, LDAP *ld, int64_t deadline)
+void directory_follow_back(struct directory *d, const char *what_shows_it)
 {
-    if (directory_age_of(d, ld, deadline) != DIRECTORY_AGE_BEHIND || !keeps_age(ld, deadline))
-        return false;
-    LOG_ERROR("directory_went_back",
-              LOG_C("reason",
-                    "its newest change is older than what it told before: restored from a "
-                    "backup? The bridge follows it: what was changed since is gone"));
+    LOG_ERROR("directory_went_back", LOG_C("seen", what_shows_it),
+              LOG_C("reason", "restored from a backup, or its clock was set back? The bridge "
+                              "follows it: what was changed since is gone"));
     pthread_mutex_lock(&d->servers.lock);
     d->servers.newest_count = 0;
     pthread_mutex_unlock(&d->servers.lock);
     atomic_fetch_add(&d->servers.went_back, 1);
+}
+
+bool directory_went_back(struct directory *d, LDAP *ld, int64_t deadline)
+{
+    if (directory_age_of(d, ld, deadline) != DIRECTORY_AGE_BEHIND || !keeps_age(ld, deadline))
+        return false;
+    directory_follow_back(d, "its newest change is older than what it told before");
     return true;
 }
 

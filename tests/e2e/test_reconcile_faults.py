@@ -7,6 +7,7 @@ import subprocess
 import pytest
 from jobs import AGAINST, ERROR, FINE, INCOMPLETE, PLANNED, RUNNING, found
 from kiopslab import site
+from kiopslab.directories import kind
 from lab import View, eventually
 from pulls import Ground, did
 
@@ -155,7 +156,8 @@ def test_a_directory_that_forgot_where_the_feed_was(ground, source):
     ground.proxy.reset()
     out, _ = process.communicate(timeout=60)
     assert process.returncode in (FINE, ERROR, AGAINST), out
-    eventually(lambda: ground.proxy.forgets <= 98)  # the bridge's feed, and the run's
+    if kind() == "slapd":  # one that is polled knows of no place
+        eventually(lambda: ground.proxy.forgets <= 98)  # the bridge's feed, and the run's
     assert ground.proxy.forgets > 90, "they came back with the same cookie"
     ground.proxy.forgets = 0
     assert ground.apply(FINE, "hr")["summary"]["refused"] == 0

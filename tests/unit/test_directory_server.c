@@ -19,16 +19,16 @@ static struct str csn(const char *number)
 static void numbers_compare_as_text(void **state)
 {
     (void)state;
-    static const char *const rising[] = {"1", "9", "10", "99", "100", "4000000000"};
+    static const char *const rising[] = {"1", "9", "10", "99", "100", "4294967289", "4294967296"};
     for (size_t i = 0; i + 1 < sizeof rising / sizeof *rising; i++)
         assert_true(str_cmp(csn(rising[i]), csn(rising[i + 1])) < 0);
 }
 
-/* 389-ds after an import: 0 for all, and then a little below zero in 32 or 64 bits. */
+/* 389-ds after an import: 0 for all, and then a little below zero. */
 static void a_number_that_is_not_in_order_is_none(void **state)
 {
     (void)state;
-    static const char *const odd[] = {"0", "4294967289", "18446744073709551611", "-1", "", "x"};
+    static const char *const odd[] = {"0", "18446744073709551611", "-1", "", "x"};
     for (size_t i = 0; i < sizeof odd / sizeof *odd; i++)
         assert_int_equal(csn(odd[i]).len, 0);
 }
