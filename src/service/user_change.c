@@ -282,6 +282,8 @@ static enum step write_user(struct user_write *w, struct error *err)
     if (!directory_unmap_user(c->service->directory, &edit, &mods, &new_rdn, err))
         return STEP_FAILED;
     struct str left = user_rename_left(w);
+    if (w->renamed_from.len && left.len && !w->before.asserted_name.len)
+        directory_drop_old_name(c->service->directory, &w->entry, left, &mods);
     if (mods.count == 0 && !new_rdn.len && !left.len && is_password_done(w)) {
         operation_apply_user(c,
                              &w->entry); /* the answer shows what was read, not what memory has */

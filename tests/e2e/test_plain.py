@@ -5,12 +5,14 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from faultproxy import FaultProxy
+from faults import configure
 from kiopslab import site
 from kiopslab.entries import SAMPLE_PASSWORD
 from kiopslab.plain import PlainSlapd
 from lab import eventually
 from plain import PlainLab
-from scim import ENTERPRISE, GROUP, KIOPS_ORGANIZATION, KIOPS_USER, USER
+from scim import ENTERPRISE, GROUP, KIOPS_ORGANIZATION, KIOPS_USER, USER, Scim
 from view import View
 
 MAPPED = ('user = ( { scim = "externalId"; ldap = "employeeNumber"; }, { scim = "nickName"; ldap = "initials"; }, '
@@ -350,6 +352,26 @@ def test_a_renamed_user_stays_in_and_a_new_one_of_the_old_name_is_not(ground, ad
     admin.modify(admin.by_id(group["id"])[0], ("add", "member", site.user_dn("heir")))
     heir = ground.scim.post("/Users", {"schemas": [USER], "userName": "heir"}).expect(201)
     assert "groups" not in heir.json and site.user_dn("heir") not in admin.members(group["id"])
+
+
+def test_a_renaming_whose_answer_is_lost_frees_the_old_name(ground, admin):
+    proxy, behind = FaultProxy(ground.slapd.place), ground.new_bridge(ground.bridge.home.parent / "behind")
+    configure(behind, f'"{ground.slapd.uri}"', f'"{proxy.uri}"')
+    behind.process.start()
+    try:
+        person = ground.user()
+        group = ground.organization(members=[person["id"]])
+        old, new = person["userName"], f"{person['userName']}-new"
+        scim = Scim(behind.url, ground.token)
+        eventually(lambda: scim.get(f"/Users/{person['id']}").status == 200)
+        trap = proxy.lose_answer("rename")
+        scim.patch(f"/Users/{person['id']}", ("replace", "userName", new)).expect(200)
+        assert trap.sprung.is_set() and admin.get(site.user_dn(new))["uid"] == [new]
+        assert admin.members(group["id"]) == {site.user_dn(new)}
+        ground.scim.post("/Users", {"schemas": [USER], "userName": old}).expect(201)
+    finally:
+        behind.process.stop()
+        proxy.close()
 
 
 def test_two_bridges_lose_no_member(ground, admin):

@@ -96,6 +96,17 @@ def test_renaming_with_a_lost_answer_keeps_the_memberships(ground, proxy):
     sound(ground, group)
 
 
+def test_renaming_with_a_lost_answer_of_who_was_there_before_frees_the_old_name(ground, proxy):
+    """Nobody asserted a name of theirs."""
+    uid, view = f"foreign{ground.number()}", ground.view()
+    view.add(site.user_dn(uid), objectClass="inetOrgPerson", uid=uid, cn=uid, sn=uid)
+    user = eventually(lambda: ground.scim.find("Users", f'userName eq "{uid}"'))[0]
+    trap = proxy.lose_answer("rename")
+    rename(ground, user, f"{uid}-new").expect(200)
+    assert trap.sprung.is_set() and view.get(site.user_dn(f"{uid}-new"))["uid"] == [f"{uid}-new"]
+    ground.scim.post("/Users", {"schemas": [USER], "userName": uid}).expect(201)
+
+
 @pytest.mark.parametrize("how", ["lose_answer", "cut_request"])
 @pytest.mark.parametrize("passing", [0, 1, 2])
 def test_renaming_with_a_modify_lost_on_the_way_mends_all_groups(ground, proxy, how, passing):
