@@ -383,6 +383,7 @@ int job_finish(struct job_cli *j)
     if (j->options->save.len && !save_plan(j, &err))
         return fail(&err);
     if (j->options->apply) {
+        signal(SIGXFSZ, SIG_IGN); /* a full journal stops the run, and says so (EFBIG) */
         signal(SIGINT, ask_stop);
         signal(SIGTERM, ask_stop);
         if (!apply(j, &err)) {

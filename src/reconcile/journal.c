@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -24,6 +25,7 @@
 
 struct reconcile_journal {
     int fd;
+    pthread_mutex_t lock; /* one line at a time */
 };
 
 /* ---- writing */
@@ -36,7 +38,26 @@ static bool unwritable(struct str dir, struct error *err)
                      STR_ARG(str_sub(dir, 0, 200)), strerrordesc_np(errno));
 }
 
-static bool write_line(const struct reconcile_journal *j, json_t *taken, bool wait)
+/* Whole, or not at all: half a line would spoil the next one too. */
+static bool append(const struct reconcile_journal *j, struct str line)
+{
+    off_t begin = lseek(j->fd, 0, SEEK_END);
+    for (size_t done = 0; done < line.len;) {
+        ssize_t n = write(j->fd, line.at + done, line.len - done);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0) {
+            int why = errno;
+            (void)!ftruncate(j->fd, begin);
+            errno = why;
+            return false;
+        }
+        done += (size_t)n;
+    }
+    return true;
+}
+
+static bool write_line(struct reconcile_journal *j, json_t *taken, bool wait)
 {
     OWNED_JSON json_t *o = taken;
     OWNED_BUF struct buf out;
@@ -45,15 +66,10 @@ static bool write_line(const struct reconcile_journal *j, json_t *taken, bool wa
     buf_init(&out, LINE_MAX_BYTES);
     json_write(o, &out);
     buf_char(&out, '\n');
-    for (size_t done = 0; done < out.len;) {
-        ssize_t n = write(j->fd, out.at + done, out.len - done);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        done += (size_t)n;
-    }
-    return !wait || fdatasync(j->fd) == 0;
+    pthread_mutex_lock(&j->lock);
+    bool written = append(j, buf_view(&out));
+    pthread_mutex_unlock(&j->lock);
+    return written && (!wait || fdatasync(j->fd) == 0);
 }
 
 static bool make_path(struct str dir, struct str run, char out[PATH_MAX])
@@ -67,6 +83,12 @@ static bool sync_dir(struct str dir, struct arena *a)
 {
     OWNED_FD int fd = open(arena_cstr(a, dir), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     return fd >= 0 && fsync(fd) == 0;
+}
+
+static void shut(struct reconcile_journal *j)
+{
+    pthread_mutex_destroy(&j->lock);
+    close(j->fd);
 }
 
 bool reconcile_journal_open(const struct reconcile_run *r, size_t lines,
@@ -83,6 +105,7 @@ bool reconcile_journal_open(const struct reconcile_run *r, size_t lines,
                 : -1;
     if (j->fd < 0)
         return unwritable(dir, err);
+    pthread_mutex_init(&j->lock, NULL);
     json_t *o = json_object();
     json_put_str(o, "run", r->ground.run);
     json_put_str(o, "job", r->job->name);
@@ -92,7 +115,7 @@ bool reconcile_journal_open(const struct reconcile_run *r, size_t lines,
     json_put(o, "lines", json_integer((json_int_t)lines));
     if (!write_line(j, o, true) || !sync_dir(dir, a)) {
         unwritable(dir, err);
-        close(j->fd);
+        shut(j);
         return false;
     }
     *out = j;
@@ -135,7 +158,7 @@ void reconcile_journal_close(struct reconcile_journal *j, const char *how)
     json_t *o = json_object();
     json_put_str(o, "over", str_of(how));
     (void)write_line(j, o, true);
-    close(j->fd);
+    shut(j);
 }
 
 /* ---- reading */

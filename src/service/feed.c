@@ -214,20 +214,27 @@ static int patience(const struct feeding *f)
 
 /* ---- versions that seem older */
 
+/* Its version that was refused at the poll before, and is not any more; empty: none was. */
+static struct refused take_refused(struct feeding *f, struct str id)
+{
+    for (size_t i = 0; i < f->refused_count; i++) {
+        struct refused one = f->refused[i];
+        if (!str_eq(str_of(one.id), id))
+            continue;
+        f->refused[i] = f->refused[--f->refused_count];
+        return one;
+    }
+    return (struct refused){0};
+}
+
 /* Refused at the poll before, in this version; it is doubted then. */
 static bool said_again(struct feeding *f, struct str id, struct str csn, struct str doubt)
 {
-    for (size_t i = 0; i < f->refused_count; i++) {
-        struct refused *one = &f->refused[i];
-        if (!str_eq(str_of(one->id), id))
-            continue;
-        bool same = str_eq(str_of(one->csn), csn);
-        *one = f->refused[--f->refused_count];
-        if (same)
-            replica_doubt(f->s->replica, doubt);
-        return same;
-    }
-    return false;
+    struct refused before = take_refused(f, id);
+    bool same = *before.id && str_eq(str_of(before.csn), csn);
+    if (same)
+        replica_doubt(f->s->replica, doubt);
+    return same;
 }
 
 /* It is read again at the next poll. More than there is room for wait for a later one. */
@@ -362,6 +369,7 @@ static void apply(struct feeding *f, const struct directory_event *ev)
         apply_token(f, &ev->entry);
         break;
     case FEED_DELETED:
+        (void)take_refused(f, ev->entry.id);
         refresh_sets_of_user(f, ev->entry.id);
         if (ev->resumed)
             replica_apply_gone(f->s->replica, ev->of, ev->entry.id);
