@@ -247,7 +247,7 @@ MUST_CHECK bool directory_sync_read(LDAP *ld, struct arena *a, LDAPMessage *mess
 /* The text form of an id. */
 struct str directory_sync_id(struct arena *a, const void *bytes);
 
-/* ---- server.c */
+/* ---- preset.c */
 struct directory_server {
     const char *const *identity; /* to ask for before and after a change */
     int locked;                  /* how it refuses who is locked, beside invalidCredentials; or 0 */

@@ -20,7 +20,8 @@
 #define THREADS 4
 #define EACH 200
 
-static const struct reconcile_outcome made = {.was = STR_INIT("1"), .is = STR_INIT("2"), .id = STR_INIT("an id")};
+static const struct reconcile_outcome made = {
+    .was = STR_INIT("1"), .is = STR_INIT("2"), .id = STR_INIT("an id")};
 
 struct ground {
     struct arena *arena;
@@ -38,7 +39,8 @@ static int before(void **state)
     strcpy(g->dir, "/tmp/journal-XXXXXX");
     assert_non_null(mkdtemp(g->dir));
     g->job = (struct config_job){.name = STR("hr"), .as = STR("hr"), .journal_dir = str_of(g->dir)};
-    g->run = (struct reconcile_run){.ground = {.arena = g->arena, .run = STR("hr-1")}, .job = &g->job};
+    g->run =
+        (struct reconcile_run){.ground = {.arena = g->arena, .run = STR("hr-1")}, .job = &g->job};
     assert_true(reconcile_journal_open(&g->run, 9, &g->journal, &err));
     *state = g;
     return 0;
