@@ -4,7 +4,6 @@ this server sets no password."""
 
 import getpass
 import re
-import shutil
 import subprocess
 import uuid
 from pathlib import Path
@@ -17,7 +16,9 @@ from .slapd import REPOSITORY, render
 
 NS_SLAPD = "/usr/sbin/ns-slapd"
 TEMPLATES = Path("/usr/share/dirsrv/data")
-CONFIGURATIONS = Path("/etc/dirsrv")
+# The package's own in /etc are for its user alone.
+READ_AT_START = {"slapd-collations.conf": 'collation "" "" "" 1 3 2.16.840.1.113730.3.3.2.0.1 default\n',
+                 "certmap.conf": "certmap default default\n", "schema/99user.ldif": "dn: cn=schema\n"}
 BACKEND = "userRoot"
 FOLDERS = ("config", "config/schema", "lock", "tmp", "ldif", "bak", "run", "log", "db")
 INDEXES = {"entryUUID": "eq pres", "kiopsActive": "eq", "kiopsExternalId": "eq", "kiopsManager": "eq", "kiopsTokenHash": "eq",
@@ -162,13 +163,15 @@ class Ds389:
             yield f"{entry.strip()}\n{wanted.pop(dn, '')}\n"
 
     def create(self, entries, *_):
+        # A semaphore in /dev/shm is named after the folder, and stays behind: one a user.
+        config = self.home / f"slapd-{getpass.getuser()}"
+        config.mkdir(parents=True, mode=0o700)
+        (self.home / "config").symlink_to(config)
         for name in FOLDERS:
-            (self.home / name).mkdir(parents=True, mode=0o700, exist_ok=True)
-        config = self.home / "config"
+            (self.home / name).mkdir(mode=0o700, exist_ok=True)
         self.write("config/dse.ldif", self.configuration())
-        for name in ("slapd-collations.conf", "certmap.conf"):
-            shutil.copy(CONFIGURATIONS / "config" / name, config)
-        shutil.copy(CONFIGURATIONS / "schema/99user.ldif", config / "schema")
+        for name, text in READ_AT_START.items():
+            self.write(f"config/{name}", text)
         if not self.bare:
             self.write("config/schema/98kiops.ldif", schema())
         self.write("ldif/entries.ldif", "".join(self.filled(entries)))
