@@ -6,7 +6,7 @@ from pathlib import Path
 
 from kiopslab import site
 from lab import BINARY, Lab, without_address_randomisation
-from world import OPERATIONAL, auditlog
+from world import OPERATIONAL, auditlog, written
 
 FINE, ERROR, PLANNED, GUARD, INCOMPLETE, AGAINST, RUNNING, USAGE = 0, 1, 2, 3, 4, 5, 6, 64
 
@@ -36,6 +36,11 @@ class Jobs(Lab):
 
     def apply(self, expect=FINE, job="drift", *words):
         return self.plan(job, expect, "--apply", *words)
+
+    def log_end(self):
+        """Where stands in the log what is written from here on."""
+        written(self, self.admin, self.log, 0)
+        return self.log.stat().st_size
 
     def state(self):
         """Every value of people and organizations, operational ones aside."""

@@ -42,7 +42,7 @@ def changes(ground, begin):
 @pytest.mark.parametrize("passing", range(LEASE_AND_STATE + LINES + RELEASE))
 def test_killed_at_a_change(ground, how, passing):
     whole = broken(ground)
-    begin = ground.log.stat().st_size
+    begin = ground.log_end()
     process = subprocess.Popen(ground.argv("reconcile", "drift", "--apply"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     # Set before the process has connected: it is the only one that writes.
     trap = getattr(ground.proxy, how)(passing=passing, action=process.kill)

@@ -76,10 +76,10 @@ def undisturbed(ground):
         return text.count("\nchangetype:") - text.count("\ndn: cn=seen,")
 
     w = prepared(ground)
-    start, begin = outcome(ground, w), ground.log.stat().st_size
+    start, begin = outcome(ground, w), ground.log_end()
     run = ground.apply(FINE, "load")["run"]
     loaded, load = outcome(ground, w), sent(begin)
-    begin = ground.log.stat().st_size
+    begin = ground.log_end()
     ground.run("undo", run, "--apply")
     return SimpleNamespace(start=start, loaded=loaded, undone=outcome(ground, w), load=load, undo=sent(begin))
 

@@ -63,7 +63,7 @@ def ground(tmp_path_factory):
 @pytest.fixture(scope="module")
 def undisturbed(ground):
     w = prepared(ground)
-    begin = ground.log.stat().st_size
+    begin = ground.log_end()
     plan = ground.plan("hr")
     ground.pulled(len(PLAN))
     return SimpleNamespace(plan=plan, sent=len(list(read_auditlog(ground.log.read_text()[begin:]))), outcome=outcome(ground, w))

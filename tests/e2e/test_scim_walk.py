@@ -37,7 +37,7 @@ def test_a_long_walk_among_people_who_come_and_go(crowd, order):
         for n, user in enumerate(goes):
             made = crowd.scim.post("/Users", {"schemas": [USER], "userName": f"new{crowd.number()}"})
             gone = crowd.scim.delete(f"/Users/{user}")
-            failed.extend(a.status for a in (made, gone) if a.status not in (201, 204))
+            failed.extend((a.status, a.text) for a in (made, gone) if a.status not in (201, 204))
             if n == CHURN // 10:
                 halfway.set()
 
