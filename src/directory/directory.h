@@ -81,7 +81,7 @@ struct directory_attr {
 
 struct directory_entry {
     struct str dn, id /* entryUUID */,
-        csn /* entryCSN, else entryUSN; later ones compare greater; empty when not there */;
+        csn /* entryCSN, else of entryUSN; later ones compare greater; empty when not there */;
     const struct directory_attr *attrs;
     size_t attr_count;
 };

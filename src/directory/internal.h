@@ -42,6 +42,7 @@ struct directory_servers { /* as listed: the first is the one that all bridges w
         lock; /* of what follows: the newest entryCSN seen, by the server that made it */
     char newest[DIRECTORY_SIDS][40];
     size_t newest_count;
+    bool undated; /* something was seen whose age no server can be compared with */
 };
 
 struct directory {
@@ -253,11 +254,12 @@ struct directory_server {
     int locked;                  /* how it refuses who is locked, beside invalidCredentials; or 0 */
     bool asserts;                /* RFC 4528: a change can carry what must hold */
     bool tells;                  /* RFC 4533, with entryUUIDs */
+    bool dates;                  /* by entryCSN and contextCSN it shows how new it is */
     bool renames_unseen;         /* its uniqueness looks at values, and at no rename */
 };
 const struct directory_server *directory_server(const struct directory *d);
-/* entryUSN so that it compares as text; STR_NONE: not to be trusted. */
-struct str directory_csn_of_number(struct arena *a, struct str number);
+/* entryUSN and modifyTimestamp, so that they compare as text; STR_NONE: not both are there. */
+struct str directory_csn_of_number(struct arena *a, struct str number, struct str time);
 /* Does the entry hold what directory_target.extra asks? */
 bool directory_extra_holds(const char *extra, const struct directory_entry *e);
 /* The target's id and version, and whatever else must hold, as one filter; NULL: nothing. */

@@ -4,8 +4,8 @@
  * whole, and only that second read says that it is gone. Versions are compared with what the
  * server gave the last time, never with a clock of ours.
  *
- * modifyTimestamp counts whole seconds, so the version of a moment ago may cover one more change:
- * it is read at each poll until that second must be over.
+ * modifyTimestamp counts whole seconds, and 389-ds' number in one may come twice, so the version of
+ * a moment ago may cover one more change: it is read at each poll until that second must be over.
  */
 #include <stdlib.h>
 
@@ -24,7 +24,7 @@
 struct seen {
     unsigned char id[SYNC_ID_BYTES];
     uint64_t version;
-    int64_t age;       /* of its last change, by the server's own count; 0: it counts none */
+    instant_t age;     /* of its version; INSTANT_NONE: it has none */
     int64_t settles;   /* until then (monotonic ms) the version may cover one more change; 0 = no */
     instant_t changed; /* by the server's clock; INSTANT_NONE where the version does not need it */
 };
@@ -117,15 +117,12 @@ static void id_bytes(struct str id, unsigned char out[SYNC_ID_BYTES])
             out[n++] = (unsigned char)(nibble(id.at[i]) << 4 | nibble(id.at[i + 1]));
 }
 
-/* The time in an entryCSN, or 389-ds' number. */
-static int64_t age_of(struct str csn)
+static instant_t age_of(struct str csn)
 {
-    int64_t number;
     instant_t at;
     size_t end;
-    if (str_to_i64(csn, &number))
-        return number;
-    return str_find(csn, '#', &end) && clock_parse_generalized(str_sub(csn, 0, end), &at) ? at : 0;
+    bool dated = str_find(csn, '#', &end) && clock_parse_generalized(str_sub(csn, 0, end), &at);
+    return dated ? at : INSTANT_NONE;
 }
 
 static struct seen seen_of(const struct directory_entry *e, int64_t began)
@@ -136,7 +133,7 @@ static struct seen seen_of(const struct directory_entry *e, int64_t began)
                        .age = age_of(e->csn),
                        .changed = INSTANT_NONE};
     id_bytes(e->id, one.id);
-    if (!e->csn.len) {
+    if (!directory_attr(e, "entryCSN")) {
         one.settles = time.len ? began + SETTLES_MS : INT64_MAX;
         (void)!clock_parse_generalized(time, &one.changed);
     }
@@ -233,7 +230,7 @@ static void judge_known(struct directory_poll *p, struct seen *now, const struct
         }
         now->settles = p->began >= before->settles ? 0 : before->settles;
     }
-    p->older = p->older || (now->age && now->age < before->age);
+    p->older = p->older || (now->age != INSTANT_NONE && now->age < before->age);
     add(&p->wanted, *now);
 }
 

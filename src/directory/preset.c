@@ -7,12 +7,12 @@ static const char *const ds389_identity[] = {"entryUUID", "entryCSN", "entryUSN"
                                              NULL};
 
 static const struct directory_server servers[] = {
-    [CONFIG_OPENLDAP] = {.identity = slapd_identity, .asserts = true, .tells = true},
+    [CONFIG_OPENLDAP] = {.identity = slapd_identity, .asserts = true, .tells = true, .dates = true},
     /* Its content synchronisation names entries by nsUniqueId, which is not the id. */
     [CONFIG_389DS] = {.identity = ds389_identity,
                       .locked = LDAP_UNWILLING_TO_PERFORM,
                       .renames_unseen = true},
-    [CONFIG_PLAIN] = {.identity = slapd_identity, .asserts = true, .tells = true},
+    [CONFIG_PLAIN] = {.identity = slapd_identity, .asserts = true, .tells = true, .dates = true},
 };
 
 const struct directory_server *directory_server(const struct directory *d)
@@ -20,23 +20,38 @@ const struct directory_server *directory_server(const struct directory *d)
     return &servers[d->config->directory.preset];
 }
 
-/* 389-ds counts changes. An import gives 0, and an almost empty server begins a little below zero,
- * which it writes in 64 bits without a sign: such a number is none, and what has none is read
- * again. Started once more it goes on a little below 2^32, and from there on upwards. */
-struct str directory_csn_of_number(struct arena *a, struct str number)
+/* 389-ds counts changes, but each add that it refuses as a second one counts back, and two changes
+ * of an entry can have one number. So a version is the second of the change, and in it the number.
+ * A number below zero (an almost empty server begins there) is written in 64 bits without a sign:
+ * moved up by 2^63 all of them compare as text. */
+#define ZERO ((uint64_t)1 << 63)
+
+static bool take_number(struct str text, uint64_t *out)
 {
-    int64_t n;
-    if (!str_to_i64(number, &n) || n <= 0)
+    *out = 0;
+    for (size_t i = 0; i < text.len; i++)
+        if (text.at[i] < '0' || text.at[i] > '9' || __builtin_mul_overflow(*out, 10, out) ||
+            __builtin_add_overflow(*out, (uint64_t)(text.at[i] - '0'), out))
+            return false;
+    return text.len > 0;
+}
+
+struct str directory_csn_of_number(struct arena *a, struct str number, struct str time)
+{
+    uint64_t n;
+    if (!time.len || !take_number(number, &n))
         return STR_NONE;
-    return arena_fmt(a, "%020lld", (long long)n);
+    return arena_fmt(a, STR_FMT "#%020llu", STR_ARG(time), (unsigned long long)(n ^ ZERO));
 }
 
 static struct str csn_filter(struct arena *a, struct str csn)
 {
-    int64_t n;
-    if (str_to_i64(csn, &n))
-        return arena_fmt(a, "(entryUSN=%lld)", (long long)n);
+    size_t at;
+    uint64_t n;
     struct str value = directory_filter_value(a, csn);
+    if (str_find(csn, '#', &at) && take_number(str_sub(csn, at + 1, csn.len), &n))
+        return arena_fmt(a, "(entryUSN=%llu)(modifyTimestamp=" STR_FMT ")",
+                         (unsigned long long)(n ^ ZERO), STR_ARG(str_sub(csn, 0, at)));
     return arena_fmt(a, "(entryCSN=" STR_FMT ")", STR_ARG(value));
 }
 

@@ -1,17 +1,28 @@
 /* The usual searches: only inside the configured base and filter, every value escaped. */
 #include "directory/internal.h"
 
-static const char *const identity_attrs[] = {"entryUUID", "entryCSN", "entryUSN", NULL};
-static const char *const platform_attrs[] = {"*", "entryUUID", "entryCSN", "entryUSN", NULL};
+static const char *const identity_attrs[] = {"entryUUID", "entryCSN", "entryUSN", "modifyTimestamp",
+                                             NULL};
+static const char *const platform_attrs[] = {"*",        "entryUUID",       "entryCSN",
+                                             "entryUSN", "modifyTimestamp", NULL};
 static const char *const token_attrs[] = {
-    "objectClass",        "cn",
-    "description",        "kiopsTokenHash",
-    "kiopsTokenClient",   "kiopsTokenRole",
-    "kiopsTokenAccess",   "kiopsTokenProfile",
-    "kiopsTokenPushMode", "kiopsTokenOrganization",
-    "kiopsTokenExpires",  "kiopsTokenOption",
-    "entryUUID",          "entryCSN",
-    "entryUSN",           NULL,
+    "objectClass",
+    "cn",
+    "description",
+    "kiopsTokenHash",
+    "kiopsTokenClient",
+    "kiopsTokenRole",
+    "kiopsTokenAccess",
+    "kiopsTokenProfile",
+    "kiopsTokenPushMode",
+    "kiopsTokenOrganization",
+    "kiopsTokenExpires",
+    "kiopsTokenOption",
+    "entryUUID",
+    "entryCSN",
+    "entryUSN",
+    "modifyTimestamp",
+    NULL,
 };
 
 static struct directory_search nothing(struct str base, const char *const *attrs)

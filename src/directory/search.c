@@ -113,7 +113,8 @@ static bool read_attrs(BerElement *ber, struct arena *a, struct berval dn,
     e.id = lower_id(a, directory_value(&e, "entryUUID"));
     e.csn = directory_value(&e, "entryCSN");
     if (!e.csn.len && directory_attr(&e, "entryUSN"))
-        e.csn = directory_csn_of_number(a, directory_value(&e, "entryUSN"));
+        e.csn = directory_csn_of_number(a, directory_value(&e, "entryUSN"),
+                                        directory_value(&e, "modifyTimestamp"));
     *out = e;
     return true;
 }

@@ -71,9 +71,10 @@ static bool is_csn(struct str text, size_t at)
 
 void directory_saw(struct directory *d, struct str text)
 {
-    if (text.len < CSN_CHARS)
+    if (!text.len)
         return;
     pthread_mutex_lock(&d->servers.lock);
+    d->servers.undated = d->servers.undated || !directory_server(d)->dates;
     for (size_t at = 0; at + CSN_CHARS <= text.len; at++)
         if (is_csn(text, at))
             note(&d->servers, text.at + at);
@@ -136,8 +137,10 @@ enum directory_age directory_age_of(struct directory *d, LDAP *ld, int64_t deadl
     OWNED_ARENA struct arena *a = arena_new();
     struct directory_servers *s = &d->servers;
     pthread_mutex_lock(&s->lock);
-    bool nothing = s->newest_count == 0;
+    bool nothing = s->newest_count == 0, undated = s->undated;
     pthread_mutex_unlock(&s->lock);
+    if (undated)
+        return DIRECTORY_AGE_UNKNOWN;
     if (nothing)
         return DIRECTORY_AGE_SAME;
     struct str suffix = suffix_of(d, ld, a, deadline);
@@ -190,7 +193,7 @@ static bool may_stand_in(struct directory *d, const struct directory_link *link,
     LOG_WARN("directory_not_used", LOG_C("uri", d->servers.at[link->server].uri),
              LOG_C("reason", age == DIRECTORY_AGE_BEHIND
                                  ? "it is behind what the bridge has seen"
-                                 : "contextCSN cannot be read: it may be behind"));
+                                 : "nothing shows how new it is (contextCSN): it may be behind"));
     return false;
 }
 

@@ -154,7 +154,8 @@ static enum step work_once(const struct service_call *c, naming_work *work, stru
                            struct str to, struct error *err)
 {
     const char *const attrs[] = {
-        "objectClass", "entryUUID", "entryCSN", "entryUSN", *owner_attr(c) ? owner_attr(c) : NULL,
+        "objectClass", "entryUUID",       "entryCSN",
+        "entryUSN",    "modifyTimestamp", *owner_attr(c) ? owner_attr(c) : NULL,
         NULL};
     struct directory_search search =
         directory_search_groups_naming(c->service->directory, c->arena, from);

@@ -23,13 +23,16 @@ DELETE = "a delete carries no id there: who is born again under the name within 
 
 PPOLICY_LOCK = "is about the lock of slapd's overlay ppolicy"
 OF_389 = "is about `check` on 389 Directory Server: make check-389"
+VERSIONS_389 = "is about the versions of 389 Directory Server: make check-389"
 
 LEFT_OUT = {
     "slapd": {
         "test_check_389.py::*": OF_389,
+        "test_versions_389.py::*": VERSIONS_389,
     },
     "slapd-poll": {
         "test_check_389.py::*": OF_389,
+        "test_versions_389.py::*": VERSIONS_389,
         "test_regress_resumed_feed.py::*": FEED,
     },
     "389ds": {

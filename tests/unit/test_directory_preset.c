@@ -11,33 +11,55 @@
 
 static struct arena *arena;
 
-static struct str csn(const char *number)
+static struct str csn(const char *number, const char *time)
 {
-    return directory_csn_of_number(arena, str_of(number));
+    return directory_csn_of_number(arena, str_of(number), str_of(time));
 }
 
-static void numbers_compare_as_text(void **state)
+#define NOW "20261127004512Z"
+#define LATER "20261127004513Z"
+
+/* As 389-ds counts from its first start on: below zero without a sign, then from 0. */
+static void numbers_of_one_second_compare_as_text(void **state)
 {
     (void)state;
-    static const char *const rising[] = {"1", "9", "10", "99", "100", "4294967289", "4294967296"};
+    static const char *const rising[] = {"18446744073709551608",
+                                         "18446744073709551615",
+                                         "0",
+                                         "1",
+                                         "9",
+                                         "10",
+                                         "99",
+                                         "100",
+                                         "4294967289",
+                                         "4294967296"};
     for (size_t i = 0; i + 1 < sizeof rising / sizeof *rising; i++)
-        assert_true(str_cmp(csn(rising[i]), csn(rising[i + 1])) < 0);
+        assert_true(str_cmp(csn(rising[i], NOW), csn(rising[i + 1], NOW)) < 0);
 }
 
-/* 389-ds after an import: 0 for all, and then a little below zero. */
-static void a_number_that_is_not_in_order_is_none(void **state)
+/* It counts back for each add that it refuses as a second one. */
+static void a_later_second_is_later_whatever_the_number(void **state)
 {
     (void)state;
-    static const char *const odd[] = {"0", "18446744073709551611", "-1", "", "x"};
+    assert_true(str_cmp(csn("11", NOW), csn("7", LATER)) < 0);
+    assert_true(str_cmp(csn("11", NOW), csn("11", LATER)) < 0);
+}
+
+static void without_both_there_is_no_version(void **state)
+{
+    (void)state;
+    static const char *const odd[] = {"-1", "", "x", "1x", "18446744073709551616"};
     for (size_t i = 0; i < sizeof odd / sizeof *odd; i++)
-        assert_int_equal(csn(odd[i]).len, 0);
+        assert_int_equal(csn(odd[i], NOW).len, 0);
+    assert_int_equal(csn("1", "").len, 0);
 }
 
 static void an_assertion_names_the_version_as_the_server_does(void **state)
 {
     (void)state;
-    struct directory_target t = {.id = STR("i"), .csn = csn("17")};
-    assert_string_equal(directory_assertion(arena, &t), "(&(entryUUID=i)(entryUSN=17))");
+    struct directory_target t = {.id = STR("i"), .csn = csn("17", NOW)};
+    assert_string_equal(directory_assertion(arena, &t),
+                        "(&(entryUUID=i)(entryUSN=17)(modifyTimestamp=" NOW "))");
     t.csn = STR("20260101000000.000000Z#000000#000#000000");
     t.extra = "(!(a=b))";
     assert_string_equal(
@@ -80,8 +102,9 @@ static int after_all(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(numbers_compare_as_text),
-        cmocka_unit_test(a_number_that_is_not_in_order_is_none),
+        cmocka_unit_test(numbers_of_one_second_compare_as_text),
+        cmocka_unit_test(a_later_second_is_later_whatever_the_number),
+        cmocka_unit_test(without_both_there_is_no_version),
         cmocka_unit_test(an_assertion_names_the_version_as_the_server_does),
         cmocka_unit_test(what_must_not_be_there_is_found),
     };
