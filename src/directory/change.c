@@ -94,18 +94,6 @@ static bool is_its_own_proof(const struct directory_mods *m)
     return false;
 }
 
-static bool modify_once(struct directory_conn *c, const struct directory_target *t,
-                        const struct directory_mods *m, struct directory_result *result,
-                        struct error *err)
-{
-    struct change change = change_of(c->directory, m->arena, DIRECTORY_OP_MODIFY, t);
-    change.mods = change_mods(m);
-    bool fine = change_send(c, m->arena, &change, result, err);
-    if (result->outcome == DIRECTORY_DONE && met_otherwise(c->directory, &change, t, m))
-        return take_back(c, t, m, result, err);
-    return fine;
-}
-
 /* Refused for its values: where what must hold does not hold any more, that is why. */
 static bool is_late(struct directory_conn *c, const struct directory_target *t,
                     const struct directory_mods *m, const struct directory_result *result)
@@ -114,6 +102,24 @@ static bool is_late(struct directory_conn *c, const struct directory_target *t,
     struct error ignored = ERROR_INIT;
     return result->outcome == DIRECTORY_REFUSED && !directory_server(c->directory)->asserts &&
            assertion_holds(c, m->arena, t, &now, &ignored) && now.outcome == DIRECTORY_LOST;
+}
+
+static bool modify_once(struct directory_conn *c, const struct directory_target *t,
+                        const struct directory_mods *m, struct directory_result *result,
+                        struct error *err)
+{
+    struct change change = change_of(c->directory, m->arena, DIRECTORY_OP_MODIFY, t);
+    change.mods = change_mods(m);
+    bool fine = change_send(c, m->arena, &change, result, err);
+    if (!fine && is_late(c, t, m, result)) {
+        error_clear(err);
+        *result =
+            (struct directory_result){.outcome = DIRECTORY_LOST, .code = LDAP_ASSERTION_FAILED};
+        return true;
+    }
+    if (result->outcome == DIRECTORY_DONE && met_otherwise(c->directory, &change, t, m))
+        return take_back(c, t, m, result, err);
+    return fine;
 }
 
 /* slapo-unique (2.5) looks for others who have a value with the request's controls still on, and an
@@ -128,12 +134,6 @@ bool directory_modify(struct directory_conn *c, const struct directory_target *t
     if (result->outcome == DIRECTORY_LOST)
         return true;
     bool fine = modify_once(c, t, m, result, err);
-    if (!fine && is_late(c, t, m, result)) {
-        error_clear(err);
-        *result =
-            (struct directory_result){.outcome = DIRECTORY_LOST, .code = LDAP_ASSERTION_FAILED};
-        fine = true;
-    }
     if (fine && directory_server(c->directory)->asserts && result->code == LDAP_ASSERTION_FAILED &&
         is_its_own_proof(m)) {
         const struct directory_target bare = {.dn = t->dn, .want_post = t->want_post};
