@@ -22,9 +22,10 @@ const struct directory_server *directory_server(const struct directory *d)
 
 /* 389-ds counts changes, but each add that it refuses as a second one counts back, and two changes
  * of an entry can have one number. So a version is the second of the change, and in it the number.
- * A number below zero (an almost empty server begins there) is written in 64 bits without a sign:
- * moved up by 2^63 all of them compare as text. */
-#define ZERO ((uint64_t)1 << 63)
+ * An almost empty server begins below zero, and writes what it counts without a sign, in 32 bits
+ * after an add and in 64 after any other change: the lower 32 bits tell the order. Behind them
+ * stands the number as it was written, for the assertion. */
+#define BELOW_ZERO ((uint32_t)1 << 31)
 
 static bool take_number(struct str text, uint64_t *out)
 {
@@ -41,17 +42,18 @@ struct str directory_csn_of_number(struct arena *a, struct str number, struct st
     uint64_t n;
     if (!time.len || !take_number(number, &n))
         return STR_NONE;
-    return arena_fmt(a, STR_FMT "#%020llu", STR_ARG(time), (unsigned long long)(n ^ ZERO));
+    return arena_fmt(a, STR_FMT "#%010u#" STR_FMT, STR_ARG(time), (uint32_t)n ^ BELOW_ZERO,
+                     STR_ARG(number));
 }
 
 static struct str csn_filter(struct arena *a, struct str csn)
 {
-    size_t at;
-    uint64_t n;
+    struct str rest = csn, time = STR_NONE, order = STR_NONE;
     struct str value = directory_filter_value(a, csn);
-    if (str_find(csn, '#', &at) && take_number(str_sub(csn, at + 1, csn.len), &n))
-        return arena_fmt(a, "(entryUSN=%llu)(modifyTimestamp=" STR_FMT ")",
-                         (unsigned long long)(n ^ ZERO), STR_ARG(str_sub(csn, 0, at)));
+    uint64_t n;
+    if (str_split(&rest, '#', &time) && str_split(&rest, '#', &order) && take_number(rest, &n))
+        return arena_fmt(a, "(entryUSN=" STR_FMT ")(modifyTimestamp=" STR_FMT ")", STR_ARG(rest),
+                         STR_ARG(time));
     return arena_fmt(a, "(entryCSN=" STR_FMT ")", STR_ARG(value));
 }
 

@@ -345,6 +345,17 @@ void replica_set_lost(struct replica *r, int64_t since)
     atomic_store(&r->live, false);
 }
 
+void replica_set_polled(struct replica *r, int64_t at)
+{
+    atomic_store(&r->polled_at, at);
+}
+
+bool replica_has_seen(const struct replica *r, int64_t then)
+{
+    int64_t polled = atomic_load(&r->polled_at);
+    return replica_live(r) && (polled == 0 || polled > then);
+}
+
 bool replica_ready(const struct replica *r)
 {
     return atomic_load(&r->ready);

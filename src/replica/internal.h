@@ -311,6 +311,7 @@ struct replica {
 
     atomic_bool ready, live;
     atomic_int_fast64_t lost_at;
+    atomic_int_fast64_t polled_at; /* 0: the feed tells by itself */
     atomic_size_t odd, bytes;
 };
 

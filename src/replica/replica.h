@@ -88,7 +88,10 @@ size_t replica_arrivals(struct replica *r, struct arena *a, const struct replica
 void replica_set_live(struct replica *r,
                       bool live); /* live: the feed delivers; false: since now it does not */
 void replica_set_lost(struct replica *r, int64_t since); /* monotonic ms: not live, since then */
-bool replica_ready(const struct replica *r);             /* a first refresh is complete */
+void replica_set_polled(struct replica *r, int64_t at);  /* what was there then is known */
+/* Is what was there then (monotonic ms) known, however late the directory is asked? */
+bool replica_has_seen(const struct replica *r, int64_t then);
+bool replica_ready(const struct replica *r); /* a first refresh is complete */
 bool replica_live(const struct replica *r);
 int64_t replica_staleness_ms(const struct replica *r); /* 0 while live */
 

@@ -388,6 +388,8 @@ static void apply(struct feeding *f, const struct directory_event *ev)
         went_live(f);
         break;
     case FEED_IDLE:
+        if (ev->as_of)
+            replica_set_polled(f->s->replica, ev->as_of);
         break;
     case FEED_LOST:
         atomic_fetch_add(&f->s->reads_failed, 1);

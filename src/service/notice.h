@@ -12,6 +12,7 @@
 #define NOTICES_MAX 1000 /* that wait; the next one is refused */
 /* A seat is looked at again after this, when the feed has brought what others did meanwhile. */
 #define NOTICE_SETTLE_MS 1000
+#define NOTICE_LOOK_MS 100 /* from one such look to the next, until memory can say so */
 /* Without having been taken by the receiver. */
 #define NOTICE_LIFE_MS (INT64_C(24) * 3600 * 1000)
 #define NOTICE_SIGNATURE_MAX 100
@@ -20,7 +21,7 @@ enum notice_event { NOTICE_REQUEST, NOTICE_VACANT_SEAT };
 
 struct notice {
     enum notice_event event;
-    bool certain; /* else it is told when memory says so, NOTICE_SETTLE_MS from now */
+    bool certain; /* else told when memory says so, NOTICE_SETTLE_MS from now or polled later */
     struct str organization, user; /* ids; of a vacant seat: the last Manager */
     struct str request_id;
 };

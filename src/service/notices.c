@@ -27,7 +27,7 @@ struct entry {
     char id[33]; /* of the notice */
     struct buf body;
     unsigned tries;
-    int64_t due, ends; /* monotonic ms */
+    int64_t told, due, ends; /* monotonic ms */
 };
 
 struct notices {
@@ -65,6 +65,7 @@ static struct entry *entry_new(const struct notices *n, const struct notice *wha
     e->what = *what;
     e->what.organization = str_of(e->organization);
     e->what.user = str_of(e->user);
+    e->told = clock_monotonic_ms();
     e->due = clock_deadline_in(what->certain ? 0 : NOTICE_SETTLE_MS);
     e->ends = clock_deadline_in(NOTICE_LIFE_MS);
     const instant_t second = 1000000;
@@ -242,13 +243,24 @@ static void send_one(struct notices *n, struct entry *e)
     pthread_mutex_unlock(&n->lock);
 }
 
-/* The second look; while the feed is away it would be none. The lock is held, so that whoever
- * leaves it to this look is seen by it. */
-static void look_again(struct notices *n, struct entry *e)
+/* They are told in the order in which they came. */
+static struct entry *oldest_uncertain(const struct notices *n)
 {
-    bool known = replica_live(n->settings.replica) || clock_left_ms(e->ends) == 0;
+    struct entry *oldest = NULL;
+    for (size_t i = 0; i < n->count; i++)
+        if (!n->at[i]->what.certain && (!oldest || n->at[i]->told < oldest->told))
+            oldest = n->at[i];
+    return oldest;
+}
+
+/* The second look; while the feed is away, or before the next poll, it would be none. The lock is
+ * held, so that whoever leaves it to this look is seen by it. */
+static void look_again(struct notices *n, struct entry *due)
+{
+    struct entry *e = oldest_uncertain(n);
+    bool known = replica_has_seen(n->settings.replica, e->told) || clock_left_ms(e->ends) == 0;
     if (!known && !n->stopping) {
-        e->due = clock_deadline_in(NOTICE_SETTLE_MS);
+        due->due = e->due = clock_deadline_in(NOTICE_LOOK_MS);
     } else if (notice_holds(n->settings.replica, &e->what)) {
         e->what.certain = true;
         n->uncertain--;

@@ -341,7 +341,7 @@ def test_a_thousand_users_and_two_bulks_at_once(lab, ground):
     patient = type(lab.scim)(lab.scim.url, ground.token, timeout=300)
     first, second = at_once(*(lambda m=m: send(patient, *(user(f"{n}", f"{m}x{n}") for n in range(999 if m == marks[0] else 200)),
                                                group("all", f"All {m}", *(f"bulkId:{n}" for n in range(200)))) for m in marks))
-    assert statuses(first) == ["201"] * 1000 and statuses(second) == ["201"] * 201
+    assert [a for a in (*first, *second) if a["status"] != "201"] == [] and (len(first), len(second)) == (1000, 201)
     assert [a["bulkId"] for a in first] == [*map(str, range(999)), "all"]
     for mark, answers, n in ((marks[0], first, 999), (marks[1], second, 200)):
         stored = ground.view.find(site.PEOPLE, f"(uid={mark}x*)", ["entryUUID", "uid"])
