@@ -3,6 +3,7 @@
 #include "base/hash.h"
 #include "base/own.h"
 #include "base/unicode.h"
+#include "service/impact_unknown.h"
 #include "service/internal.h"
 #include "service/read_keys.h"
 
@@ -44,8 +45,9 @@ static const struct {
     [IMPACT_MEMBERS_NESTED] = {"membersNested",
                                "members are groups: shown as such, they give no role", NULL},
     [IMPACT_MEMBERS_HIDDEN] = {"membersHidden",
-                               "member values name entries that are not shown: hidden", NULL},
-    [IMPACT_MEMBERS_DANGLING] = {"membersDangling", "member values name no entry: hidden",
+                               "member or owner values name entries that are no user here: hidden",
+                               "KB-C216"},
+    [IMPACT_MEMBERS_DANGLING] = {"membersDangling", "member or owner values name no entry: hidden",
                                  "KB-C204"},
     [IMPACT_MANAGERS] = {"managers", "Managers count", NULL},
     [IMPACT_OWNERS_WITHOUT_EFFECT] = {"ownersWithoutEffect",
@@ -78,6 +80,7 @@ struct reading {
     struct service_impact *out;
     struct buf key;
     struct set users, outside, groups, names, mails, joined, managers;
+    struct impact_unknowns unknown;
     bool own;   /* has the directory our schema? Without it a person has no side */
     bool again; /* the second pass, for examples of what is there twice */
 };
@@ -230,6 +233,33 @@ static void take_outside_group(struct reading *r, const struct directory_entry *
     count(r, IMPACT_ORGANIZATIONS_OUTSIDE, e->dn);
 }
 
+/* Who is named and is no user that was read. Of what directory.protected hides nothing is said. */
+static void take_other(struct reading *r, uint64_t key, struct str dn, struct str text)
+{
+    if (directory_is_protected(r->directory, dn))
+        return;
+    if (has(&r->outside, key) || has(&r->groups, key))
+        count(r, IMPACT_MEMBERS_HIDDEN, text);
+    else
+        impact_unknown_note(&r->unknown, key, dn, text);
+}
+
+static bool look_up_unknown(struct reading *r, struct error *err)
+{
+    const struct config_users *users = &directory_config(r->directory)->directory.users;
+    if (!impact_unknown_look_up(&r->unknown, r->conn, users, err))
+        return false;
+    for (const struct impact_unknown *u = r->unknown.all; u; u = u->hh.next) {
+        enum impact row =
+            u->found == IMPACT_FOUND_NOTHING ? IMPACT_MEMBERS_DANGLING : IMPACT_MEMBERS_HIDDEN;
+        if (u->found == IMPACT_FOUND_USER)
+            continue;
+        r->out->rows[row].count += u->count;
+        example(r, row, u->text);
+    }
+    return true;
+}
+
 static void take_member(struct reading *r, const struct directory_organization *o, struct str dn)
 {
     uint64_t key = read_dn_key(&r->key, dn);
@@ -243,7 +273,7 @@ static void take_member(struct reading *r, const struct directory_organization *
     if (has(&r->groups, key))
         count(r, IMPACT_MEMBERS_NESTED, text);
     else
-        count(r, has(&r->outside, key) ? IMPACT_MEMBERS_HIDDEN : IMPACT_MEMBERS_DANGLING, text);
+        take_other(r, key, dn, text);
 }
 
 static bool is_member(struct reading *r, const struct directory_organization *o, uint64_t key)
@@ -258,7 +288,11 @@ static void take_owner(struct reading *r, const struct directory_organization *o
 {
     uint64_t key = read_dn_key(&r->key, dn), pair = pair_of(key, o->id);
     struct str text = arena_fmt(r->passing, STR_FMT " of " STR_FMT, STR_ARG(dn), STR_ARG(o->name));
-    bool shown = has(&r->users, key) && is_member(r, o, key);
+    if (!has(&r->users, key)) {
+        take_other(r, key, dn, text);
+        return;
+    }
+    bool shown = is_member(r, o, key);
     bool counts = shown && (!r->own || (has(&r->managers, pair) && has(&r->joined, pair)));
     if (counts || r->own)
         count(r, counts ? IMPACT_MANAGERS : IMPACT_OWNERS_WITHOUT_EFFECT, text);
@@ -335,9 +369,13 @@ static bool take_admins(struct reading *r, struct error *err)
         &r->key, directory_config(r->directory)->directory.organizations.placeholder_dn);
     for (size_t i = 0; members && i < members->count; i++) {
         uint64_t key = read_dn_key(&r->key, members->values[i]);
-        bool counts = has(&r->users, key) && has(&r->joined, pair_of(key, STR("platform")));
-        if (key != placeholder)
+        bool counts = has(&r->joined, pair_of(key, STR("platform")));
+        if (has(&r->users, key))
             count(r, counts ? IMPACT_ADMINS : IMPACT_ADMINS_WITHOUT_EFFECT, members->values[i]);
+        else if (key != placeholder)
+            take_other(r, key, members->values[i],
+                       arena_fmt(r->arena, STR_FMT " among the PlatformAdmins",
+                                 STR_ARG(members->values[i])));
     }
     return true;
 }
@@ -396,6 +434,7 @@ bool service_impact_read(struct directory *d, struct directory_conn *conn, struc
     OWNED_ARENA struct arena *passing = arena_new();
     struct reading r = {.directory = d, .conn = conn, .arena = a, .passing = passing, .out = out};
     r.own = config_has_schema(&directory_config(d)->directory);
+    r.unknown.arena = a;
     buf_init(&r.key, DN_KEY_MAX);
     *out = (struct service_impact){0};
     for (size_t i = 0; i < IMPACT_ROWS; i++) {
@@ -406,7 +445,9 @@ bool service_impact_read(struct directory *d, struct directory_conn *conn, struc
     if (!r.own)
         out->rows[IMPACT_MANAGERS].means =
             "Managers are shown; without the kiops schema none counts";
-    bool read = read_users(&r, err) && read_organizations(&r, err) && take_admins(&r, err);
+    bool read = read_users(&r, err) && read_organizations(&r, err) && take_admins(&r, err) &&
+                look_up_unknown(&r, err);
+    impact_unknown_free(&r.unknown);
     buf_free(&r.key);
     return read;
 }

@@ -86,6 +86,41 @@ def test_odd_entries_have_their_reason(make):
     assert set(found["userNamesTwice"]["examples"]) == {site.user_dn("kim"), f"cn=again,{site.PEOPLE}"}
 
 
+def test_who_is_there_and_no_user_is_not_missing(make):
+    """Wherever a value names somebody: below users.base, elsewhere, hidden, nowhere; each value counts, each DN is told once."""
+    hidden, gone = site.user_dn("secret"), site.user_dn("gone")
+    container = f"ou=contractors,{site.BASE}"
+    outside = f"uid=contractor,{container}"
+    ground = make(bridge={"directory": f'  protected = [ "{hidden}" ];\n'})
+    ground.view.add(hidden, objectClass="inetOrgPerson", uid="secret", cn="s", sn="s")
+    ground.view.add(container, objectClass="organizationalUnit", ou="contractors")
+    ground.view.add(outside, objectClass="inetOrgPerson", uid="contractor", cn="c", sn="c")
+    before = impact(ground)
+    assert counts(before, "membersHidden", "membersDangling") == [0, 0]
+    for name in ("Project A", "Project B"):
+        ground.view.modify(site.organization_dn(name), ("add", "member", [hidden, outside, gone]), ("add", "owner", [hidden, outside]))
+    ground.view.modify(site.ADMINS, ("add", "member", [hidden, gone]))
+    found = impact(ground)
+    assert counts(found, "membersHidden", "membersDangling") == [4, 3]
+    assert (found["membersHidden"]["code"], found["membersDangling"]["code"]) == ("KB-C216", "KB-C204")
+    assert [e.split(" ")[0] for e in found["membersHidden"]["examples"]] == [outside]
+    assert [e.split(" ")[0] for e in found["membersDangling"]["examples"]] == [gone]
+    assert "secret" not in json.dumps(found)
+    told = ("members", "managers", "ownersWithoutEffect", "platformAdmins", "platformAdminsWithoutEffect", "users")
+    assert counts(found, *told) == counts(before, *told)
+
+
+def test_many_unknown_members_are_looked_up_once_each(make):
+    ground = make(**MONITOR)
+    names = [f"cn=nobody{n},{site.PEOPLE}" for n in range(200)]
+    for name in ("Project A", "Project B"):
+        ground.view.modify(site.organization_dn(name), ("add", "member", names))
+    searches = "cn=Search,cn=Operations,cn=Monitor"
+    before = int(ground.view.get(searches)["monitorOpCompleted"][0])
+    assert counts(impact(ground), "membersDangling") == [400]
+    assert int(ground.view.get(searches)["monitorOpCompleted"][0]) - before < 200 + 40
+
+
 def test_half_a_directory_is_no_answer(make):
     ground = make()
     ground.config.modify("olcDatabase={1}mdb,cn=config", ("replace", "olcLimits", f'dn.exact="{site.BRIDGE}" size=3'))
