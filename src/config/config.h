@@ -243,7 +243,8 @@ struct config {
 struct config *config_load(const char *path, struct buf *report);
 void config_free(struct config *c);
 /* New: every key in force by its path, for a report. Names of secret files, no secret: user,
- * password and query are cut out of addresses. */
+ * password and query are cut out of addresses, and a path that may be one; of directory.protected
+ * it has the number. */
 json_t *config_json(const struct config *c);
 const struct config_job *config_job(const struct config *c, struct str name); /* NULL */
 /* Does the class of organizations demand a member, so that the placeholder stands in an empty one?

@@ -1,12 +1,24 @@
-/* A configuration as it is in force, for a report: no secret stands in it but what an address may
- * hold. */
+/* A configuration as it is in force, for a report: no secret stands in it, and nobody's name. */
 #include <string.h>
 
 #include "base/json.h"
 #include "config/internal.h"
 
-/* `https://user:password@host/path?key=...`: scheme, host and path. */
-static struct str without_secrets(struct arena *a, struct str text)
+/* Their paths are told to everybody who asks: addresses of ours, and of public keys. Any other's
+ * may be all that its caller has to know (a hook of a chat). */
+static const char *const OPEN_PATHS[] = {"server.public_url", "directory.uris", "auth.oidc.issuer",
+                                         "auth.oidc.jwks_uri"};
+
+static bool has_open_path(const struct config_key *k)
+{
+    for (size_t i = 0; i < sizeof OPEN_PATHS / sizeof *OPEN_PATHS; i++)
+        if (strcmp(k->path, OPEN_PATHS[i]) == 0)
+            return true;
+    return false;
+}
+
+/* `https://user:password@host/path?key=...`: scheme, host and, where it is open, path. */
+static struct str without_secrets(struct arena *a, const struct config_key *k, struct str text)
 {
     size_t colon, query, at;
     if (!str_find(text, ':', &colon) || !str_starts(str_sub(text, colon, text.len), STR("://")))
@@ -18,17 +30,17 @@ static struct str without_secrets(struct arena *a, struct str text)
     size_t slash;
     if (str_find(rest, '/', &slash)) {
         host = str_sub(rest, 0, slash);
-        path = str_sub(rest, slash, rest.len);
+        path = has_open_path(k) ? str_sub(rest, slash, rest.len) : STR("/...");
     }
     if (str_rfind(host, '@', &at))
         host = str_sub(host, at + 1, host.len);
     return arena_fmt(a, STR_FMT STR_FMT STR_FMT, STR_ARG(scheme), STR_ARG(host), STR_ARG(path));
 }
 
-static json_t *text_json(struct str text)
+static json_t *text_json(const struct config_key *k, struct str text)
 {
     struct arena *a = arena_new();
-    json_t *out = json_string_safe(without_secrets(a, text));
+    json_t *out = json_string_safe(without_secrets(a, k, text));
     arena_free(a);
     return out;
 }
@@ -55,13 +67,15 @@ static json_t *word_json(const struct config_key *k, int64_t value)
     return json_integer(value);
 }
 
-static json_t *list_json(const char *field)
+static json_t *list_json(const struct config_key *k, const char *field)
 {
     struct config_strings list;
-    json_t *out = json_array();
     memcpy(&list, field, sizeof list);
+    if (strcmp(k->path, "directory.protected") == 0) /* they name people */
+        return json_integer((json_int_t)list.count);
+    json_t *out = json_array();
     for (size_t i = 0; i < list.count; i++)
-        json_push(out, text_json(list.at[i]));
+        json_push(out, text_json(k, list.at[i]));
     return out;
 }
 
@@ -78,13 +92,13 @@ static json_t *value_json(const struct config_key *k, const char *base)
     case CONFIG_WORD:
         return word_json(k, number_at(field, k->size));
     case CONFIG_LIST:
-        return list_json(field);
+        return list_json(k, field);
     case CONFIG_TEXT:
     case CONFIG_FILE:
         if (k->size != sizeof text)
             return NULL;
         memcpy(&text, field, sizeof text);
-        return text_json(text);
+        return text_json(k, text);
     case CONFIG_GROUP:
     case CONFIG_GROUPS:
         return NULL;

@@ -159,6 +159,19 @@ def test_a_report_has_facts_and_no_secret(make):
     assert not [name for name, *_ in entries.PEOPLE if f"uid={name}" in done.stdout], "nobody is named"
 
 
+def test_a_report_names_no_hook_and_nobody_who_is_protected(make):
+    hidden = site.user_dn("kim")
+    ground = make(bridge={"directory": f'  protected = [ "{hidden}" ];\n',
+                          "more": 'webhook = { url = "https://hooks.example.org:8443/services/T000/topsecret?key=topsecret";'
+                                  ' secret_file = "cursor.key"; };'})
+    done = ground.run("check", "--report")
+    assert done.returncode == 0, done
+    settings = json.loads(done.stdout)["configuration"]
+    assert settings["webhook.url"] == "https://hooks.example.org:8443/..." and settings["directory.protected"] == 1
+    assert settings["server.public_url"].startswith("http") and settings["directory.uris"] == [ground.slapd.uri]
+    assert not [s for s in ("topsecret", "uid=kim") if s in done.stdout + done.stderr]
+
+
 def test_a_report_of_a_running_bridge_has_its_figures(new_lab):
     lab = new_lab()
     report = json.loads(lab.bridge.cli("check", "--report"))
