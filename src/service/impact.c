@@ -61,8 +61,12 @@ static const struct {
                                       "KB-C210"},
     [IMPACT_WRITES] =
         {"writes",
-         "entries are written by a start of the bridge: nothing is adopted or changed "
-         "before a request asks for it",
+         "entries of yours are changed by a start of the bridge: nothing is adopted or changed "
+         "before a request asks for it. With directory.writes, a start tries the access rules: it "
+         "makes a throw-away person (kiops-proof-...) and deletes them; as that person it asks for "
+         "changes to them, to an organization and to the platform group, each adding one value "
+         "twice, which a server refuses; and for a token, which it deletes again where it can be "
+         "made",
          NULL},
 };
 

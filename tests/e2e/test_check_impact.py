@@ -134,6 +134,21 @@ def test_options_exclude_each_other(make):
         assert ground.run("check", *words).returncode == 64
 
 
+def test_a_start_asks_for_what_impact_says_and_leaves_no_change(new_lab):
+    lab = new_lab(slapd=MONITOR)
+    lab.bridge.process.stop()
+    view = lab.view()
+    before, asked = everything(view), changes_asked(view)
+    told = json.loads(lab.bridge.cli("check", "--impact", "--json"))["writes"]
+    assert changes_asked(view) == asked and told["count"] == 0 and "throw-away person (kiops-proof-...)" in told["means"]
+    lab.bridge.process.start()
+    lab.scim.get("/Users?count=1").expect(200)
+    more = {kind: int(number[0]) - int(asked[kind][0]) for kind, number in changes_asked(view).items()}
+    # The person and the token that is refused; eight values of the person, two of an organization, one of the platform group.
+    assert more == {"Add": 2, "Modify": 11, "Modrdn": 0, "Delete": 1, "Extended": 0}
+    assert everything(view) == before
+
+
 # ---- the report
 
 def test_a_report_has_facts_and_no_secret(make):
