@@ -343,6 +343,8 @@ static bool is_at_or_below(struct str dn, struct str top)
 
 bool directory_is_protected(const struct directory *d, struct str dn)
 {
+    if (directory_is_proof(dn))
+        return true;
     if (d->protected_count == 0)
         return false;
     OWNED_BUF struct buf key;

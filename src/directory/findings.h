@@ -49,3 +49,6 @@ MUST_CHECK bool directory_inspect(struct directory *d, struct arena *a,
  * takes no bind in clear text. Where none can be made or the directory is away: a warning in the
  * log, and true; `*away` then tells that it is to be tried again. */
 MUST_CHECK bool directory_prove_acl(struct directory *d, bool *away, struct error *err);
+/* A name of the throw-away entries by which check and a start try rights: directory_is_protected()
+ * hides whoever has it. */
+bool directory_is_proof_name(struct str name);

@@ -183,6 +183,7 @@ bool directory_conn_ready(struct directory_conn *c, int64_t deadline, bool *fres
 void directory_conn_drop(struct directory_conn *c);
 /* Waits for the next message of `msgid`: all != 0 for the whole answer. LDAP_SUCCESS, LDAP_TIMEOUT,
  * or why the connection is dead. The message is the caller's. */
+bool directory_is_proof(struct str dn); /* proof.c: hidden as a throw-away entry */
 int directory_ldap_wait(LDAP *ld, int msgid, int all, int64_t deadline, LDAPMessage **out);
 /* libldap could not take a request because the one before is still being written: waits for room.
  */

@@ -5,6 +5,7 @@
 
 #include "base/hash.h"
 #include "base/log.h"
+#include "directory/findings.h"
 
 #define LEFT_OVER_US (INT64_C(60) * 1000000)
 #define NAME "kiops-proof-"
@@ -107,17 +108,39 @@ int proof_token(struct proof *p, LDAP *as)
 
 /* ---- what a killed run left */
 
-/* The name and 16 digits, whatever follows. */
+/* Who is at work sees the throw-away entries; nobody else in this process does. */
+static _Thread_local bool at_work;
+
+/* What tries add to the name: a rename, and a second entry of one name. */
+static const struct str ENDINGS[] = {STR_INIT(""), STR_INIT("b"), STR_INIT("-twin")};
+
+bool directory_is_proof_name(struct str name)
+{
+    if (!str_starts(name, STR(NAME)))
+        return false;
+    struct str digits = str_sub(name, STR(NAME).len, DIGITS);
+    struct str rest = str_sub(name, STR(NAME).len + digits.len, name.len);
+    for (size_t i = 0; i < digits.len; i++)
+        if (!memchr("0123456789abcdef", digits.at[i], 16))
+            return false;
+    for (size_t i = 0; i < sizeof ENDINGS / sizeof *ENDINGS; i++)
+        if (str_eq(rest, ENDINGS[i]))
+            return digits.len == DIGITS;
+    return false;
+}
+
+/* As we wrote it: no spelling but ours is meant. */
 static bool is_ours(struct str dn)
 {
-    size_t equals;
-    if (!str_find(dn, '=', &equals) || !str_istarts(str_sub(dn, equals + 1, dn.len), STR(NAME)))
+    size_t equals, comma;
+    if (!str_find(dn, '=', &equals) || !str_find(dn, ',', &comma) || comma < equals)
         return false;
-    struct str digits = str_sub(dn, equals + 1 + STR(NAME).len, DIGITS);
-    for (size_t i = 0; i < digits.len; i++)
-        if (!strchr("0123456789abcdef", digits.at[i]))
-            return false;
-    return digits.len == DIGITS;
+    return directory_is_proof_name(str_sub(dn, equals + 1, comma - equals - 1));
+}
+
+bool directory_is_proof(struct str dn)
+{
+    return !at_work && is_ours(dn);
 }
 
 static bool sweep_below(struct proof *p, struct str base, struct error *err)
@@ -245,6 +268,7 @@ bool proof_begin(struct proof *p, struct directory *d, struct arena *a, struct e
     uint64_t secret[2];
     struct error why = ERROR_INIT;
     *p = (struct proof){.d = d, .a = a, .bridge = directory_open(d, DIRECTORY_WRITER)};
+    at_work = true;
     hash_random(secret, sizeof secret);
     p->password = arena_fmt(a, "%016llx%016llx", (unsigned long long)secret[0],
                             (unsigned long long)secret[1]);
@@ -302,5 +326,6 @@ bool proof_end(struct proof *p)
     cleared = clear(p, &p->applicant) && cleared;
     cleared = clear(p, &p->user) && cleared;
     directory_close(p->bridge);
+    at_work = false;
     return cleared && !p->token.len;
 }

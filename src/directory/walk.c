@@ -69,6 +69,6 @@ bool directory_walk_next(struct directory_walk *w, struct arena *a, struct direc
         *more = !directory_is_protected(w->conn->directory, out->dn);
         if (*more)
             return true;
-        w->hidden++;
+        w->hidden += !directory_is_proof(out->dn);
     }
 }

@@ -102,6 +102,8 @@ bool group_write_name_unknown(const struct group_write *w, struct error *err)
     const struct replica_name wanted = {json_get_str(w->after, "displayName"), w->id};
     struct replica *r = c->service->replica;
     struct str taken;
+    if (!naming_is_fit(c, wanted.name, "displayName", err))
+        return false;
     if (!replica_organization_named(r, c->arena, &wanted, &taken))
         return true;
     if (!service_refresh_organization(c->service, c->conn, c->arena, taken, err))

@@ -318,6 +318,10 @@ MUST_CHECK bool naming_clear(const struct service_call *c, struct str dn, struct
  * nobody's values are left. Who is giving up the name takes what is theirs along first. */
 MUST_CHECK bool naming_claim(const struct service_call *c, struct str dn, struct str name,
                              struct error *err);
+/* ERR_INVALID_VALUE for a name of the throw-away entries, in any spelling: whoever had it would be
+ * hidden (directory_is_proof_name()). `attribute`: the SCIM one. */
+MUST_CHECK bool naming_is_fit(const struct service_call *c, struct str name, const char *attribute,
+                              struct error *err);
 struct str naming_rdn(struct str dn); /* the first one, as the server writes it */
 struct str naming_dn_with(struct arena *a, struct str dn, struct str new_rdn);
 /* Where the user stood when the bridge last wrote the name; empty: where they stand now. */

@@ -1,5 +1,7 @@
 /* The values by which groups and the platform group name a DN: cleared, or moved with a renamed
  * entry. A DN may come to name another person, so nobody inherits one (DESIGN 3.2). */
+#include "base/unicode.h"
+#include "directory/findings.h"
 #include "service/internal.h"
 
 /* What one group says of a DN, read just before it is changed. */
@@ -231,6 +233,16 @@ static bool let_go(const struct service_call *c, struct str name, struct error *
             return step == STEP_DONE;
     }
     return unfinished(err);
+}
+
+bool naming_is_fit(const struct service_call *c, struct str name, const char *attribute,
+                   struct error *err)
+{
+    return !directory_is_proof_name(unicode_key(c->arena, name)) ||
+           error_set(err, ERR_INVALID_VALUE,
+                     "%s: kiops-proof- with 16 digits names the throw-away entries of "
+                     "kiops-bridge check; choose another one",
+                     attribute);
 }
 
 /* One round trip where nothing is left, which is nearly always. */

@@ -66,6 +66,8 @@ static bool judge(const struct signing *g, const char **rule, struct error *err)
     struct kiops_state state = {.now = clock_now()};
     struct kiops_change what = {
         .kind = KIOPS_SIGN_UP, .organization = g->who->organization, .operation = -1};
+    if (!naming_is_fit(c, wanted.name, "userName", err))
+        return false;
     state.organization_exists = replica_organization(r, c->arena, what.organization, &o);
     state.organization_open = o.open;
     state.subject_name_taken = replica_user_named(r, c->arena, &wanted, &holder);

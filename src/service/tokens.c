@@ -5,6 +5,7 @@
 #include "service/internal.h"
 
 #include "base/hash.h"
+#include "directory/findings.h"
 
 #define TOKEN_BYTES 32
 #define NAME_MAX_BYTES 64
@@ -69,7 +70,7 @@ static bool check_options(const struct service_token_request *t, struct error *e
 
 static bool check_name(struct str name, struct error *err)
 {
-    bool good = name.len > 0 && name.len <= NAME_MAX_BYTES;
+    bool good = name.len > 0 && name.len <= NAME_MAX_BYTES && !directory_is_proof_name(name);
     for (size_t i = 0; good && i < name.len; i++)
         good = (name.at[i] >= 'a' && name.at[i] <= 'z') ||
                (name.at[i] >= 'A' && name.at[i] <= 'Z') ||
@@ -77,7 +78,9 @@ static bool check_name(struct str name, struct error *err)
                name.at[i] == '.';
     return good ||
            error_set(err, ERR_INVALID_VALUE,
-                     "a token's name is 1 to %d letters, digits, '-', '_' or '.'", NAME_MAX_BYTES);
+                     "a token's name is 1 to %d letters, digits, '-', '_' or '.', and none of "
+                     "check's own (kiops-proof-...)",
+                     NAME_MAX_BYTES);
 }
 
 static const char *profile_names(struct arena *a)

@@ -12,6 +12,8 @@ bool user_rename_claim(struct user_write *w, struct str new_rdn, struct error *e
 {
     struct str dn = naming_dn_with(w->call->arena, w->entry.dn, new_rdn);
     struct str name = json_get_str(w->after, "userName");
+    if (!naming_is_fit(w->call, name, "userName", err))
+        return false;
     /* Another spelling of the same name is no other DN. */
     return is_same_dn(w->call, dn, w->entry.dn) ||
            (user_write_name_is_free(w->call, name, w->id, err) &&

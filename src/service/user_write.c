@@ -106,6 +106,8 @@ bool user_write_name_is_free(const struct service_call *c, struct str name, stru
     const struct replica_name wanted = {name, except};
     struct replica *r = c->service->replica;
     struct str taken;
+    if (!naming_is_fit(c, name, "userName", err))
+        return false;
     if (!replica_user_named(r, c->arena, &wanted, &taken))
         return true;
     if (!service_refresh_user(c->service, c->conn, c->arena, taken, err))

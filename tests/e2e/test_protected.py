@@ -1,5 +1,7 @@
 """directory.protected: entries that no door shows, finds, counts, changes or makes again; a subtree hides all below."""
 
+import json
+
 import pytest
 from kiopslab import entries, site
 from lab import Lab, eventually
@@ -191,3 +193,52 @@ def test_who_moves_behind_the_curtain_is_gone_and_comes_back(ground):
     assert ground.scim.find("Users", f'userName eq "{user["userName"]}"') == []
     link.rename_s(f"{rdn},{HIDDEN}", rdn, site.PEOPLE)
     eventually(lambda: ground.scim.get(f"/Users/{user['id']}").status == 200)
+
+
+# ---- the throw-away entries of check: nobody, for as long as they are there
+
+PROOF = "kiops-proof-0123456789abcdef"
+
+
+@pytest.fixture
+def proofs(ground):
+    """What a check has in the directory while it is at work, and names like theirs."""
+    people = [PROOF, f"{PROOF}b", f"{PROOF}c", PROOF[:-1], f"K{PROOF[1:-1]}0"]
+    dns = [site.user_dn(name) for name in people] + [site.organization_dn(PROOF), site.organization_dn(f"{PROOF}c")]
+    for name, dn in zip(people, dns):
+        ground.view.add(dn, objectClass="inetOrgPerson", uid=name, cn=name, sn=name, mail=f"{name}@x.org")
+    for dn in dns[len(people):]:
+        ground.view.add(dn, objectClass="groupOfNames", cn=dn.split(",")[0][3:], member=site.user_dn("kim"))
+    ground.settle()
+    yield people
+    for dn in dns:
+        ground.view.delete(dn)
+    ground.settle()
+
+
+def test_a_checks_own_entries_are_nobody_and_only_they(ground, proofs):
+    scim, look_alike = ground.scim, sorted(proofs[2:])
+    ids = [ground.view.get(dn)["entryUUID"][0] for dn in map(site.user_dn, proofs)]
+    eventually(lambda: sorted(u["userName"] for u in scim.get("/Users?count=1000")["Resources"] if "proof" in u["userName"]) == look_alike)
+    assert [g["displayName"] for g in scim.get("/Groups?count=1000")["Resources"] if "proof" in g["displayName"]] == [f"{PROOF}c"]
+    for name, uuid in zip(proofs, ids):
+        shown = name in look_alike
+        assert scim.get(f"/Users/{uuid}").status == (200 if shown else 404), name
+    for query in (f'userName eq "{PROOF}b"', f'emails.value eq "{PROOF}b@x.org"'):
+        assert scim.find("Users", query) == []
+    assert scim.find("Groups", f'displayName eq "{PROOF}"') == []
+    found = json.loads(ground.lab.bridge.cli("check", "--impact", "--json"))
+    assert found["users"]["count"] == len(scim.get("/Users?count=1000")["Resources"])
+    assert found["organizations"]["count"] == len(scim.get("/Groups?count=1000")["Resources"])
+
+
+@pytest.mark.parametrize("name", [PROOF, f"{PROOF}b", PROOF.upper()], ids=["plain", "renamed", "capitals"])
+def test_nobody_gets_a_name_that_would_hide_them(ground, name):
+    scim = ground.scim
+    user, group = ({"schemas": [USER], "userName": name}, {"schemas": [GROUP], "displayName": name})
+    answers = [scim.post("/Users", user), scim.patch(f"/Users/{ground.kim}", ("replace", "userName", name)),
+               scim.post("/Groups", group), scim.patch(f"/Groups/{ground.project}", ("replace", "displayName", name))]
+    for answer in answers:
+        assert answer.status == 400 and answer.json["scimType"] == "invalidValue", (answer.status, answer.json)
+        assert "choose another one" in answer.json["detail"]
+    assert ground.view.find(site.BASE, f"(|(uid={name})(cn={name}))") == {}
