@@ -57,6 +57,14 @@ const struct directory_entry *inspect_overlay(const struct inspection *in,
                                               const struct directory_entry *database,
                                               const char *class,
                                               const struct directory_entry *after);
+/* LDIF of the changes that put `values`, a line each, before all others of `attr` (X-ORDERED):
+ * those of them that stand somewhere already are taken out first, else slapd says that they exist.
+ * No record: `dn` and `changetype` stand before it, an empty line behind. */
+struct str inspect_first(struct inspection *in, const struct directory_entry *database,
+                         const char *attr, struct str values);
+/* The same as a whole record. */
+struct str inspect_modify_first(struct inspection *in, const struct directory_entry *database,
+                                const char *attr, struct str values);
 /* LDIF that loads the module, empty where it is loaded. */
 struct str inspect_module(struct inspection *in, const char *name);
 /* An overlay entry to add, without what configures it, and without the last line's end. */

@@ -69,9 +69,7 @@ static void find_limit(struct inspection *in, struct str below, struct str text)
                      "the bridge starts only when it has read everything");
     struct str dn = in->config->service.bind_dn;
     struct str value = arena_fmt(in->a, "dn.exact=\"" STR_FMT "\" " SETTING, STR_ARG(dn));
-    struct str first = arena_fmt(in->a, "{0}" STR_FMT, STR_ARG(value));
-    struct str ldif =
-        database ? inspect_modify(in->a, database->dn, "add", "olcLimits", first) : STR_NONE;
+    struct str ldif = database ? inspect_modify_first(in, database, "olcLimits", value) : STR_NONE;
     inspect_apply_server(in, f, ldif, arena_fmt(in->a, "limits " STR_FMT "\n", STR_ARG(value)));
 }
 

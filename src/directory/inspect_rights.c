@@ -267,12 +267,13 @@ static struct str acl_ldif(struct inspection *in)
     buf_init(&out, 1 << 20);
     if (!database)
         return STR_NONE;
-    buf_str(&out, inspect_line(in->a, "dn", database->dn));
-    BUF_LIT(&out, "changetype: modify\nreplace: olcAddContentAcl\nolcAddContentAcl: TRUE\n-\nadd: "
-                  "olcAccess\n");
     directory_acl_values(in->d->config, &out);
-    buf_char(&out, '\n');
-    return arena_str(in->a, buf_view(&out));
+    struct str head = inspect_line(in->a, "dn", database->dn);
+    struct str changes = inspect_first(in, database, "olcAccess", buf_view(&out));
+    return arena_fmt(in->a,
+                     STR_FMT "changetype: modify\nreplace: olcAddContentAcl\nolcAddContentAcl: "
+                             "TRUE\n-\n" STR_FMT "\n",
+                     STR_ARG(head), STR_ARG(changes));
 }
 
 static struct str acl_conf(struct inspection *in)
@@ -360,9 +361,7 @@ static void find_no_login(struct inspection *in)
     struct str rule = arena_fmt(
         in->a, "to dn.subtree=\"" STR_FMT "\" attrs=userPassword by anonymous auth by * break",
         STR_ARG(in->config->users.base));
-    struct str first = arena_fmt(in->a, "{0}" STR_FMT, STR_ARG(rule)), ldif = STR_NONE;
-    if (database)
-        ldif = inspect_modify(in->a, database->dn, "add", "olcAccess", first);
+    struct str ldif = database ? inspect_modify_first(in, database, "olcAccess", rule) : STR_NONE;
     inspect_apply_server(in, f, ldif, arena_fmt(in->a, "access " STR_FMT "\n", STR_ARG(rule)));
 }
 

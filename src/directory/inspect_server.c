@@ -2,30 +2,23 @@
  * attribute that holds a secret is asked for. */
 #include <string.h>
 
+#include "base/own.h"
+#include "base/unicode.h"
 #include "directory/inspect.h"
 
-static const char *const ATTRS[] = {"objectClass",
-                                    "cn",
-                                    "olcDatabase",
-                                    "olcOverlay",
-                                    "olcSuffix",
-                                    "olcRootDN",
-                                    "olcDbIndex",
-                                    "olcLimits",
-                                    "olcSizeLimit",
-                                    "olcAddContentAcl",
-                                    "olcUniqueURI",
-                                    "olcUniqueAttribute",
-                                    "olcUniqueBase",
-                                    "olcRefintAttribute",
-                                    "olcRefintNothing",
-                                    "olcServerID",
-                                    "olcMirrorMode",
-                                    "olcMultiProvider",
-                                    "olcUpdateRef",
-                                    "olcModuleLoad",
-                                    NULL};
+static const char *const ATTRS[] = {"objectClass",      "cn",
+                                    "olcDatabase",      "olcOverlay",
+                                    "olcSuffix",        "olcRootDN",
+                                    "olcDbIndex",       "olcLimits",
+                                    "olcSizeLimit",     "olcAddContentAcl",
+                                    "olcUniqueURI",     "olcUniqueAttribute",
+                                    "olcUniqueBase",    "olcRefintAttribute",
+                                    "olcRefintNothing", "olcServerID",
+                                    "olcMirrorMode",    "olcMultiProvider",
+                                    "olcUpdateRef",     "olcModuleLoad",
+                                    "olcAccess",        NULL};
 
+/* Access rules name people: the report holds none. */
 void inspect_take_facts(struct inspection *in)
 {
     json_t *all = json_array();
@@ -34,6 +27,8 @@ void inspect_take_facts(struct inspection *in)
         json_t *one = json_object();
         json_put_str(one, "dn", e->dn);
         for (size_t k = 0; k < e->attr_count; k++) {
+            if (str_ieq(e->attrs[k].name, STR("olcAccess")))
+                continue;
             json_t *values = json_array();
             for (size_t v = 0; v < e->attrs[k].count; v++)
                 json_push(values, json_string_safe(e->attrs[k].values[v]));
@@ -53,12 +48,17 @@ bool inspect_is_veiled(const struct directory_entry *overlay)
            !directory_attr(overlay, "olcRefintAttribute");
 }
 
+/* Who may look and is not the rootdn may by a rule of cn=config: where none shows, they are hidden.
+ */
 static bool sees_all(const struct inspection *in)
 {
-    for (size_t i = 0; i < in->server.count; i++)
+    bool rules = false;
+    for (size_t i = 0; i < in->server.count; i++) {
         if (inspect_is_veiled(&in->server.at[i]))
             return false;
-    return in->server.count > 0;
+        rules = rules || directory_attr(&in->server.at[i], "olcAccess");
+    }
+    return rules;
 }
 
 /* The rights that let the account look, and at no secret (olcSyncrepl holds a password: whether
@@ -76,9 +76,11 @@ void inspect_hidden(struct inspection *in)
             buf_fmt(&shown, ",%s", ATTRS[i]);
     struct directory_finding *f = inspect_find(
         in, DIRECTORY_ADVICE, "config-hidden",
-        in->server.count ? STR("cannot see the settings of an overlay with this account")
-                         : STR("cannot see indexes, limits, overlays and replication with this "
-                               "account: cn=config cannot be read. What could be tried was tried"),
+        in->server.count
+            ? STR("cannot see the settings of an overlay, or access rules (olcAccess), "
+                  "with this account")
+            : STR("cannot see indexes, limits, overlays and replication with this "
+                  "account: cn=config cannot be read. What could be tried was tried"),
         "a missing index or `serialize` shows only under load");
     struct str dn = in->config->service.bind_dn, syncrepl = STR("");
     if (!in->server.count)
@@ -151,6 +153,61 @@ const struct directory_entry *inspect_overlay(const struct inspection *in,
     }
     return NULL;
 }
+
+/* ---- values whose order counts: olcAccess, olcLimits */
+
+/* `{3}to ...` without its number, as caseIgnoreMatch, the rule of these attributes, compares it. */
+static struct str ordered_key(struct inspection *in, struct str value)
+{
+    struct str rest = value, number;
+    if (str_starts(value, STR("{")) && str_split(&rest, '}', &number))
+        value = rest;
+    return unicode_key(in->a, value);
+}
+
+static bool is_among(struct inspection *in, struct str values, struct str value)
+{
+    struct str key = ordered_key(in, value), line;
+    while (str_split(&values, '\n', &line))
+        if (line.len && str_eq(ordered_key(in, line), key))
+            return true;
+    return false;
+}
+
+struct str inspect_first(struct inspection *in, const struct directory_entry *database,
+                         const char *attr, struct str values)
+{
+    const struct directory_attr *there = directory_attr(database, attr);
+    OWNED_BUF struct buf out;
+    buf_init(&out, 1 << 20);
+    for (size_t i = 0; there && i < there->count; i++) {
+        if (!is_among(in, values, there->values[i]))
+            continue;
+        if (!out.len)
+            buf_fmt(&out, "delete: %s\n", attr);
+        buf_str(&out, inspect_line(in->a, attr, there->values[i]));
+    }
+    buf_fmt(&out, "%sadd: %s\n", out.len ? "-\n" : "", attr);
+    struct str line;
+    for (int n = 0; str_split(&values, '\n', &line);) {
+        if (!line.len)
+            continue;
+        struct str numbered = arena_fmt(in->a, "{%d}" STR_FMT, n++, STR_ARG(line));
+        buf_str(&out, inspect_line(in->a, attr, numbered));
+    }
+    return arena_str(in->a, buf_view(&out));
+}
+
+struct str inspect_modify_first(struct inspection *in, const struct directory_entry *database,
+                                const char *attr, struct str values)
+{
+    struct str head = inspect_line(in->a, "dn", database->dn);
+    struct str changes = inspect_first(in, database, attr, values);
+    return arena_fmt(in->a, STR_FMT "changetype: modify\n" STR_FMT "\n", STR_ARG(head),
+                     STR_ARG(changes));
+}
+
+/* ---- modules and overlays */
 
 struct str inspect_module(struct inspection *in, const char *name)
 {

@@ -168,16 +168,16 @@ void directory_acl_values(const struct config *config, struct buf *out)
     directory_acl_print(config, &text);
     struct str rest = buf_view(&text), line;
     static const struct str HEAD = STR_INIT("access ");
-    int n = 0;
+    bool first = true;
     while (str_split(&rest, '\n', &line)) {
         if (line.len == 0 || line.at[0] == '#')
             continue;
         if (str_starts(line, HEAD))
-            buf_fmt(out, "%solcAccess: {%d}" STR_FMT, n ? "\n" : "", n,
+            buf_fmt(out, "%s" STR_FMT, first ? "" : "\n",
                     STR_ARG(str_sub(line, HEAD.len, line.len)));
         else
             buf_fmt(out, " " STR_FMT, STR_ARG(str_trim(line)));
-        n += str_starts(line, HEAD);
+        first = false;
     }
     buf_char(out, '\n');
 }

@@ -26,7 +26,7 @@ void directory_schema_print(const struct directory_schema_form *form,
 /* conf/acl.conf or, in plain mode, conf/acl-plain.conf (as slapd.conf takes them) or, for 389-ds,
  * conf/acl-389ds.ldif, with this configuration's names. */
 void directory_acl_print(const struct config *config, struct buf *out);
-/* The same as values of olcAccess that stand before the site's own: `olcAccess: {0}to ...`. */
+/* The same as values of olcAccess, a line each: `to ... by ...`. */
 void directory_acl_values(const struct config *config, struct buf *out);
 /* The lines of slapd.conf that go with it: contents of new entries, limits. */
 void directory_acl_settings(const struct config_directory *config, struct buf *out);
