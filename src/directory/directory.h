@@ -178,12 +178,12 @@ struct directory_search directory_search_groups_naming(const struct directory *d
 struct directory_search directory_search_users_of(const struct directory *d, struct arena *a,
                                                   struct str organization_id);
 
-/* RFC 4515 escaping, RFC 4514 escaping, and the key under which two spellings of one DN are equal
- * bytes. */
+/* Escaping of RFC 4515 and 4514; the key, under which two spellings of one DN are equal bytes. */
 struct str directory_filter_value(struct arena *a, struct str raw);
 struct str directory_dn_value(struct arena *a, struct str raw);
 struct str directory_dn_key(struct arena *a, struct str dn);
 void directory_dn_key_to(struct buf *out, struct str dn);
+struct str directory_dn_parent(struct str dn); /* empty: one RDN alone */
 bool directory_is_uuid(struct str id);
 bool directory_is_protected(const struct directory *d, struct str dn);
 /* Stands in signup.container: signed up, and nobody's user until the first approval moves it. */

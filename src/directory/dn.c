@@ -335,6 +335,17 @@ struct str directory_dn_key(struct arena *a, struct str dn)
     return arena_str(a, buf_view(&key));
 }
 
+struct str directory_dn_parent(struct str dn)
+{
+    for (size_t i = 0; i < dn.len; i++) {
+        if (dn.at[i] == '\\')
+            i++;
+        else if (dn.at[i] == ',' || dn.at[i] == ';')
+            return str_trim(str_sub(dn, i + 1, dn.len));
+    }
+    return STR_NONE;
+}
+
 /* Both as keys. */
 static bool is_at_or_below(struct str dn, struct str top)
 {

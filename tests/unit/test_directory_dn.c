@@ -134,6 +134,24 @@ static void only_a_uuid_looks_like_one(void **state)
     assert_false(directory_is_uuid(STR_NONE));
 }
 
+static void a_parent_begins_behind_the_whole_first_rdn(void **state)
+{
+    static const char *const pairs[][2] = {
+        {"ou=people,dc=org", "dc=org"},
+        {"ou=people, dc=org", "dc=org"},
+        {"ou=a\\, b,ou=c,dc=org", "ou=c,dc=org"},
+        {"ou=a\\2Cb;dc=org", "dc=org"},
+        {"ou=a\\\\,dc=org", "dc=org"},
+        {"ou=a\\\\\\,b,dc=org", "dc=org"},
+        {"dc=org", ""},
+        {"dc=org\\", ""},
+        {"", ""},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(pairs); i++)
+        assert_true(str_eq(directory_dn_parent(str_of(pairs[i][0])), str_of(pairs[i][1])));
+}
+
 static void a_protected_dn_hides_all_below_and_nothing_else(void **state)
 {
     (void)state;
@@ -159,6 +177,7 @@ int main(void)
         cmocka_unit_test(a_nul_in_a_value_is_escaped),
         cmocka_unit_test(a_filter_value_has_no_syntax_left),
         cmocka_unit_test(only_a_uuid_looks_like_one),
+        cmocka_unit_test(a_parent_begins_behind_the_whole_first_rdn),
         cmocka_unit_test(a_protected_dn_hides_all_below_and_nothing_else),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
