@@ -29,6 +29,15 @@ static int print_acl(const struct config *config)
 {
     OWNED_BUF struct buf out;
     buf_init(&out, 1 << 20);
+    if (!config->directory.service.bind_dn.len)
+        BUF_LIT(
+            &out,
+            "# directory.bind_dn is \"\": put for @BRIDGE@ the DN that `ldapwhoami -Y EXTERNAL -H "
+            "URI` prints when the user\n"
+            "# of the service runs it, and for @READERS@ the subtree of the accounts that may "
+            "read roles, or that DN again.\n"
+            "# `kiops-bridge check` asks the directory itself, and prints the rules with its "
+            "answer.\n");
     if (config->directory.preset != CONFIG_389DS) {
         BUF_LIT(&out, "# For slapd.conf, in the database's section, before the site's own access "
                       "rules.\n");

@@ -63,6 +63,47 @@ struct str inspect_modify(struct arena *a, struct str dn, const char *op, const 
                      attr, STR_ARG(line));
 }
 
+/* ---- who the bridge is */
+
+/* RFC 4532; empty: the server does not say. */
+static bool who_am_i(struct inspection *in, struct str *dn, struct error *err)
+{
+    if (!directory_ping(in->conn, err))
+        return false;
+    LDAP *ld = in->conn->ld;
+    LDAPMessage *message = NULL;
+    struct berval *said = NULL;
+    int msgid = 0, result = LDAP_SUCCESS, code = ldap_whoami(ld, NULL, NULL, &msgid);
+    if (code == LDAP_SUCCESS)
+        code = directory_ldap_wait(ld, msgid, LDAP_MSG_ALL, directory_conn_deadline(in->conn),
+                                   &message);
+    if (code == LDAP_SUCCESS)
+        code = ldap_parse_result(ld, message, &result, NULL, NULL, NULL, NULL, 0);
+    if (code == LDAP_SUCCESS && result == LDAP_SUCCESS)
+        code = ldap_parse_whoami(ld, message, &said);
+    struct str id = said ? arena_str(in->a, (struct str){said->bv_val, said->bv_len}) : STR_NONE;
+    *dn = str_istarts(id, STR("dn:")) ? str_sub(id, 3, id.len) : STR_NONE;
+    ber_bvfree(said);
+    ldap_msgfree(message);
+    if (code == LDAP_SUCCESS)
+        return true;
+    directory_conn_drop(in->conn);
+    return error_set(err, ERR_UNAVAILABLE, "the directory did not answer in time");
+}
+
+/* SASL EXTERNAL: no name is configured, and every text that is printed wants one. */
+static bool find_name(struct inspection *in, struct error *err)
+{
+    struct str *dn = &in->whole.directory.service.bind_dn;
+    if (dn->len)
+        return true;
+    return who_am_i(in, dn, err) &&
+           (dn->len ||
+            error_set(err, ERR_CONFIG,
+                      "directory.bind_dn is \"\", and the directory names nobody (Who am I?, RFC "
+                      "4532): give the user of this process a name by authz-regexp"));
+}
+
 /* ---- the looks */
 
 bool inspect_read(struct inspection *in, struct str dn, const char *const *attrs,
@@ -93,12 +134,13 @@ bool directory_inspect(struct directory *d, struct arena *a, struct directory_in
                        struct error *err)
 {
     struct inspection in = {.d = d,
-                            .config = &d->config->directory,
+                            .whole = *d->config,
                             .a = a,
                             .conn = directory_open(d, DIRECTORY_WRITER),
                             .facts = json_object()};
     json_keep(a, in.facts);
-    bool ok = inspect_all(&in, err);
+    in.config = &in.whole.directory;
+    bool ok = find_name(&in, err) && inspect_all(&in, err);
     directory_close(in.conn);
     *out = (struct directory_inspection){in.at, in.count, in.facts};
     return ok;

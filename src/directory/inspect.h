@@ -13,7 +13,8 @@
 
 struct inspection {
     struct directory *d;
-    const struct config_directory *config;
+    const struct config_directory *config; /* in `whole` */
+    struct config whole; /* with the DN that the server knows the bridge's account by */
     struct directory_conn *conn;
     struct arena *a;
     struct directory_finding *at;

@@ -216,7 +216,7 @@ struct str inspect_389_rules(struct inspection *in)
     struct record r = {.lines = STR("")};
     OWNED_BUF struct buf text;
     buf_init(&text, 1 << 20);
-    directory_acl_print(in->d->config, &text);
+    directory_acl_print(&in->whole, &text);
     struct str rest = arena_str(in->a, buf_view(&text)), line, out = STR("");
     while (str_split(&rest, '\n', &line)) {
         if (!str_starts(line, DN)) {

@@ -34,12 +34,6 @@ static bool is_known(struct inspection *in, const struct place *before, size_t n
     return false;
 }
 
-static struct str parent(struct str dn)
-{
-    size_t comma;
-    return str_find(dn, ',', &comma) ? str_sub(dn, comma + 1, dn.len) : STR_NONE;
-}
-
 /* 389-ds says of an entry that may not be read that it is there: nothing below it, instead of no
  * such object. */
 static bool is_unreadable(struct inspection *in, struct str dn)
@@ -89,8 +83,8 @@ bool inspect_entries(struct inspection *in, struct error *err)
         {"directory.users.create_in", c->users.create_in},
         {"directory.organizations.base", c->organizations.base},
         {"directory.organizations.create_in", c->organizations.create_in},
-        {"the container of directory.platform.tokens_base", parent(c->tokens_base)},
-        {"the container of directory.platform.jobs_base", parent(c->jobs_base)},
+        {"the container of directory.platform.tokens_base", directory_dn_parent(c->tokens_base)},
+        {"the container of directory.platform.jobs_base", directory_dn_parent(c->jobs_base)},
         {"directory.platform.admins_dn", c->admins_dn},
         {"directory.platform.tokens_base", c->tokens_base},
         {"directory.platform.jobs_base", c->jobs_base},

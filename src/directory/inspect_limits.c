@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "directory/inspect.h"
+#include "directory/texts.h"
 
 #define SETTING "size=unlimited size.prtotal=unlimited time=unlimited"
 
@@ -11,14 +12,12 @@ static bool holds(struct str text, const char *part)
     return memmem(text.at, text.len, part, strlen(part)) != NULL;
 }
 
-/* `{0}dn.exact="DN" size=...`: is it about this account? slapd calls exact `base`, too. */
-static bool is_about(struct inspection *in, struct str value, struct str dn)
+/* `{0}dn.exact="DN" size=...`: is it about one DN? slapd calls exact `base`, too. */
+static bool is_exact(struct str value, struct str *named)
 {
-    struct str rest = value, before = STR_NONE, named = STR_NONE;
-    if (!str_split(&rest, '"', &before) || !str_split(&rest, '"', &named))
-        return false;
-    return (holds(before, "dn.exact=") || holds(before, "dn.base=")) &&
-           str_eq(directory_dn_key(in->a, named), directory_dn_key(in->a, dn));
+    struct str rest = value, before = STR_NONE;
+    return str_split(&rest, '"', &before) && str_split(&rest, '"', named) &&
+           (holds(before, "dn.exact=") || holds(before, "dn.base="));
 }
 
 static bool is_unlimited(struct str value)
@@ -32,12 +31,15 @@ enum said { NOTHING, UNLIMITED, LIMITED, UNCLEAR };
 static enum said said_by(struct inspection *in, const struct directory_entry *database)
 {
     const struct directory_attr *limits = directory_attr(database, "olcLimits");
+    struct str own = directory_dn_key(in->a, in->config->service.bind_dn);
     enum said said = NOTHING;
     for (size_t i = 0; limits && i < limits->count; i++) {
-        if (is_about(in, limits->values[i], in->config->service.bind_dn))
-            return is_unlimited(limits->values[i]) ? UNLIMITED : LIMITED;
+        struct str named;
+        bool exact = is_exact(limits->values[i], &named), open = is_unlimited(limits->values[i]);
+        if (exact && str_eq(directory_dn_key(in->a, named), own))
+            return open ? UNLIMITED : LIMITED;
         /* A group, a subtree, a pattern: only the try can tell. */
-        said = is_unlimited(limits->values[i]) ? UNCLEAR : said;
+        said = open && !exact ? UNCLEAR : said;
     }
     return said;
 }
@@ -67,10 +69,12 @@ static void find_limit(struct inspection *in, struct str below, struct str text)
     struct directory_finding *f =
         inspect_find(in, DIRECTORY_MISSING, "size-limit", text,
                      "the bridge starts only when it has read everything");
+    static const char VALUE[] = "dn.exact=\"" STR_FMT "\" " SETTING;
     struct str dn = in->config->service.bind_dn;
-    struct str value = arena_fmt(in->a, "dn.exact=\"" STR_FMT "\" " SETTING, STR_ARG(dn));
+    struct str value = arena_fmt(in->a, VALUE, STR_ARG(directory_quoted(in->a, dn, false)));
+    struct str conf = arena_fmt(in->a, VALUE, STR_ARG(directory_quoted(in->a, dn, true)));
     struct str ldif = database ? inspect_modify_first(in, database, "olcLimits", value) : STR_NONE;
-    inspect_apply_server(in, f, ldif, arena_fmt(in->a, "limits " STR_FMT "\n", STR_ARG(value)));
+    inspect_apply_server(in, f, ldif, arena_fmt(in->a, "limits " STR_FMT "\n", STR_ARG(conf)));
 }
 
 /* A search for names alone; nothing is held. `*code`: how the server ended it. */

@@ -267,7 +267,7 @@ static struct str acl_ldif(struct inspection *in)
     buf_init(&out, 1 << 20);
     if (!database)
         return STR_NONE;
-    directory_acl_values(in->d->config, &out);
+    directory_acl_values(&in->whole, &out);
     struct str head = inspect_line(in->a, "dn", database->dn);
     struct str changes = inspect_first(in, database, "olcAccess", buf_view(&out));
     return arena_fmt(in->a,
@@ -281,7 +281,7 @@ static struct str acl_conf(struct inspection *in)
     OWNED_BUF struct buf out;
     buf_init(&out, 1 << 20);
     directory_acl_settings(in->config, &out);
-    directory_acl_print(in->d->config, &out);
+    directory_acl_print(&in->whole, &out);
     return arena_str(in->a, buf_view(&out));
 }
 
@@ -358,11 +358,13 @@ static void find_no_login(struct inspection *in)
                      STR("the access rules of people are unproved: the throw-away person could not "
                          "sign in"),
                      "people sign in by a bind, for which anybody needs the right auth");
-    struct str rule = arena_fmt(
-        in->a, "to dn.subtree=\"" STR_FMT "\" attrs=userPassword by anonymous auth by * break",
-        STR_ARG(in->config->users.base));
+    static const char RULE[] =
+        "to dn.subtree=\"" STR_FMT "\" attrs=userPassword by anonymous auth by * break";
+    struct str base = in->config->users.base;
+    struct str rule = arena_fmt(in->a, RULE, STR_ARG(directory_quoted(in->a, base, false)));
+    struct str conf = arena_fmt(in->a, RULE, STR_ARG(directory_quoted(in->a, base, true)));
     struct str ldif = database ? inspect_modify_first(in, database, "olcAccess", rule) : STR_NONE;
-    inspect_apply_server(in, f, ldif, arena_fmt(in->a, "access " STR_FMT "\n", STR_ARG(rule)));
+    inspect_apply_server(in, f, ldif, arena_fmt(in->a, "access " STR_FMT "\n", STR_ARG(conf)));
 }
 
 static void find_unmade(struct rights *r)

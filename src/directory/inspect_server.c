@@ -5,6 +5,7 @@
 #include "base/own.h"
 #include "base/unicode.h"
 #include "directory/inspect.h"
+#include "directory/texts.h"
 
 static const char *const ATTRS[] = {"objectClass",      "cn",
                                     "olcDatabase",      "olcOverlay",
@@ -82,7 +83,7 @@ void inspect_hidden(struct inspection *in)
             : STR("cannot see indexes, limits, overlays and replication with this "
                   "account: cn=config cannot be read. What could be tried was tried"),
         "a missing index or `serialize` shows only under load");
-    struct str dn = in->config->service.bind_dn, syncrepl = STR("");
+    struct str dn = directory_quoted(in->a, in->config->service.bind_dn, false), syncrepl = STR("");
     if (!in->server.count)
         syncrepl = arena_fmt(in->a,
                              "olcAccess: {1}to attrs=olcSyncrepl by dn.exact=\"" STR_FMT

@@ -1,7 +1,10 @@
 #include "directory/texts.h"
 
+#include <string.h>
+
 #include "base/embed.h"
 #include "base/own.h"
+#include "directory/directory.h"
 
 EMBED(directory_text_schema, "conf/kiops.schema");
 EMBED(directory_text_acl, "conf/acl.conf");
@@ -69,10 +72,36 @@ void directory_schema_print(const struct directory_schema_form *form,
 
 /* ---- the access rules */
 
-static struct str parent(struct str dn)
+struct str directory_quoted(struct arena *a, struct str dn, bool in_conf)
 {
-    size_t comma;
-    return str_find(dn, ',', &comma) ? str_sub(dn, comma + 1, dn.len) : dn;
+    OWNED_BUF struct buf out;
+    buf_init(&out, 1 << 20);
+    for (size_t i = 0; i < dn.len; i++) {
+        bool escaped = dn.at[i] == '\\' && i + 1 < dn.len;
+        if (escaped)
+            buf_fmt(&out, in_conf ? "\\\\" : "\\");
+        i += escaped;
+        if (dn.at[i] == '"')
+            buf_fmt(&out, "%s22", escaped ? "" : in_conf ? "\\\\" : "\\");
+        else if (dn.at[i] == '\\' && in_conf)
+            buf_fmt(&out, "\\\\");
+        else
+            buf_char(&out, dn.at[i]);
+    }
+    return arena_str(a, buf_view(&out));
+}
+
+/* Never empty: a rule about "" is about everything. */
+static struct str parent_or_self(struct str dn)
+{
+    struct str parent = directory_dn_parent(dn);
+    return parent.len ? parent : dn;
+}
+
+/* The accounts beside the bridge's; a name that SASL made (a user of this host) has none. */
+static struct str readers(struct str bridge)
+{
+    return str_ends(bridge, STR(",cn=auth")) ? bridge : parent_or_self(bridge);
 }
 
 struct acl_name {
@@ -95,12 +124,12 @@ static void print_replaced(struct str *rest, const struct acl_name *names, size_
 }
 
 /* Without a container in the configuration: where one would stand. */
-static void print_pending(const struct config *config, struct buf *out)
+static struct str pending(struct arena *a, const struct config *config)
 {
     if (config->signup.container.len)
-        buf_str(out, config->signup.container);
-    else
-        buf_fmt(out, "ou=pending," STR_FMT, STR_ARG(parent(config->directory.users.base)));
+        return config->signup.container;
+    return arena_fmt(a, "ou=pending," STR_FMT,
+                     STR_ARG(parent_or_self(config->directory.users.base)));
 }
 
 /* "member,owner" as slapd wants it, "member || owner" as 389-ds. */
@@ -132,40 +161,67 @@ static struct str acl_text(const struct config *config)
     return (struct str){directory_text_acl, (size_t)(directory_text_acl_end - directory_text_acl)};
 }
 
-void directory_acl_print(const struct config *config, struct buf *out)
+#define NO_OPERATOR "userdn != \"ldap:///@OPERATOR@\""
+
+/* Without an operator's account nobody may what it alone could; who is denied stays so. */
+static bool is_left_out(const struct config_directory *d, struct str line)
+{
+    static const char NAME[] = "@OPERATOR@", DENIED[] = "deny (";
+    return !d->operator_account.bind_dn.len && line.at[0] != '#' &&
+           memmem(line.at, line.len, NAME, strlen(NAME)) &&
+           !memmem(line.at, line.len, DENIED, strlen(DENIED));
+}
+
+/* `in_conf`: in quotes of slapd.conf, which eat a backslash. */
+static void print_rules(const struct config *config, bool in_conf, struct buf *out)
 {
     const struct config_directory *d = &config->directory;
-    OWNED_BUF struct buf pending;
+    struct str bridge = d->service.bind_dn, maker = d->operator_account.bind_dn;
+    OWNED_ARENA struct arena *a = arena_new();
     OWNED_BUF struct buf groups;
-    buf_init(&pending, 1 << 16);
     buf_init(&groups, 1 << 16);
-    print_pending(config, &pending);
     print_groups(d, &groups);
-    const struct acl_name names[] = {
-        {STR("@PENDING@"), buf_view(&pending)},
+    struct acl_name names[] = {
+        {STR("@PENDING@"), pending(a, config)},
         {STR("@PEOPLE@"), d->users.base},
         {STR("@ORGANIZATIONS@"), d->organizations.base},
-        {STR("@GROUPS@"), buf_view(&groups)},
         {STR("@TOKENS@"), d->tokens_base},
-        {STR("@PLATFORM@"), parent(d->tokens_base)},
+        {STR("@PLATFORM@"), parent_or_self(d->tokens_base)},
         {STR("@ADMINS@"), d->admins_dn},
-        {STR("@BRIDGE@"), d->service.bind_dn},
-        {STR("@OPERATOR@"), d->operator_account.bind_dn},
-        {STR("@READERS@"), parent(d->service.bind_dn)},
+        {STR("@BRIDGE@"), bridge.len ? bridge : STR("@BRIDGE@")},
+        {STR("@READERS@"), bridge.len ? readers(bridge) : STR("@READERS@")},
+        {maker.len ? STR("@OPERATOR@") : STR(" and " NO_OPERATOR), maker},
+        {maker.len ? STR("@OPERATOR@") : STR(NO_OPERATOR), maker},
+        {STR("@GROUPS@"), buf_view(&groups)},
     };
+    size_t count = sizeof names / sizeof *names, last = count - 2;
+    for (size_t i = 0; i < count - 1; i++)
+        names[i].value = directory_quoted(a, names[i].value, in_conf);
+    if (!maker.len)
+        names[last].value = STR("userdn = \"ldap:///anyone\"");
     struct str rest = acl_text(config), line;
     /* The file's head explains the names, which are replaced here. */
     while (str_starts(rest, STR("#")) && str_split(&rest, '\n', &line))
         continue;
-    while (rest.len)
-        print_replaced(&rest, names, sizeof names / sizeof *names, out);
+    while (str_split(&rest, '\n', &line)) {
+        if (is_left_out(d, line))
+            continue;
+        while (line.len)
+            print_replaced(&line, names, count, out);
+        buf_char(out, '\n');
+    }
+}
+
+void directory_acl_print(const struct config *config, struct buf *out)
+{
+    print_rules(config, config->directory.preset != CONFIG_389DS, out);
 }
 
 void directory_acl_values(const struct config *config, struct buf *out)
 {
     OWNED_BUF struct buf text;
     buf_init(&text, 1 << 20);
-    directory_acl_print(config, &text);
+    print_rules(config, false, &text);
     struct str rest = buf_view(&text), line;
     static const struct str HEAD = STR_INIT("access ");
     bool first = true;
@@ -184,9 +240,11 @@ void directory_acl_values(const struct config *config, struct buf *out)
 
 void directory_acl_settings(const struct config_directory *config, struct buf *out)
 {
+    OWNED_ARENA struct arena *a = arena_new();
+    struct str bridge = config->service.bind_dn.len ? config->service.bind_dn : STR("@BRIDGE@");
     buf_fmt(out,
             "add_content_acl on\n"
             "limits dn.exact=\"" STR_FMT
             "\" size=unlimited size.prtotal=unlimited time=unlimited\n",
-            STR_ARG(config->service.bind_dn));
+            STR_ARG(directory_quoted(a, bridge, true)));
 }

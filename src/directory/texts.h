@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "base/text.h"
+#include "base/arena.h"
 #include "config/config.h"
 
 /* conf/kiops.schema: the form of slapd.conf. */
@@ -23,8 +23,12 @@ extern const struct directory_schema_form directory_schema_ldif, directory_schem
 void directory_schema_print(const struct directory_schema_form *form,
                             bool (*wanted)(struct str name, void *arg), void *arg, struct buf *out);
 
+/* A DN as it stands in the quotes of a rule: a `"` of its own as \22, and in slapd.conf, which eats
+ * a backslash, two for one; in cn=config, which eats none, as it is. */
+struct str directory_quoted(struct arena *a, struct str dn, bool in_conf);
 /* conf/acl.conf or, in plain mode, conf/acl-plain.conf (as slapd.conf takes them) or, for 389-ds,
- * conf/acl-389ds.ldif, with this configuration's names. */
+ * conf/acl-389ds.ldif, with this configuration's names. Without an
+ * operator's account, without its rules; with an empty bind_dn, @BRIDGE@ and @READERS@ stay. */
 void directory_acl_print(const struct config *config, struct buf *out);
 /* The same as values of olcAccess, a line each: `to ... by ...`. */
 void directory_acl_values(const struct config *config, struct buf *out);
