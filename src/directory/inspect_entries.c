@@ -20,10 +20,51 @@ static struct str record_of(struct inspection *in, struct str dn)
         return arena_fmt(in->a, STR_FMT "changetype: add\nobjectClass: groupOfNames\n" STR_FMT "\n",
                          STR_ARG(head), STR_ARG(member));
     }
-    if (str_ieq(name, STR("ou")))
-        return arena_fmt(in->a, STR_FMT "changetype: add\nobjectClass: organizationalUnit\n\n",
-                         STR_ARG(head));
+    static const char *const CLASSES[][2] = {
+        {"ou", "organizationalUnit"}, {"o", "organization"}, {"c", "country"}, {"l", "locality"},
+        {"st", "locality"},
+    };
+    for (size_t i = 0; i < sizeof CLASSES / sizeof *CLASSES; i++)
+        if (str_ieq(name, str_of(CLASSES[i][0])))
+            return arena_fmt(in->a, STR_FMT "changetype: add\nobjectClass: %s\n\n", STR_ARG(head),
+                             CLASSES[i][1]);
     return STR_NONE;
+}
+
+/* What was said so far. */
+struct told {
+    struct str unreadable; /* by commas */
+    struct str missing;    /* keys, a line each */
+};
+
+static bool is_told(struct told *told, struct inspection *in, struct str key)
+{
+    struct str rest = told->missing, line;
+    while (str_split(&rest, '\n', &line))
+        if (str_eq(line, key))
+            return true;
+    told->missing = arena_fmt(in->a, STR_FMT STR_FMT "\n", STR_ARG(told->missing), STR_ARG(key));
+    return false;
+}
+
+/* The records of the parents that are not there either, top first, below the suffix. */
+static bool add_parents(struct inspection *in, struct str dn, struct told *told, struct str *out,
+                        struct error *err)
+{
+    static const char *const none[] = {"1.1", NULL};
+    struct str suffix = directory_dn_key(in->a, in->suffix);
+    for (;;) {
+        struct directory_entries found;
+        dn = directory_dn_parent(dn);
+        struct str key = directory_dn_key(in->a, dn);
+        if (!dn.len || !suffix.len || str_eq(key, suffix) || !inspect_is_below(key, suffix))
+            return true;
+        if (!inspect_read(in, dn, none, &found, err))
+            return false;
+        if (found.count || is_told(told, in, key))
+            return true;
+        *out = arena_fmt(in->a, STR_FMT STR_FMT, STR_ARG(record_of(in, dn)), STR_ARG(*out));
+    }
 }
 
 static bool is_known(struct inspection *in, const struct place *before, size_t n, struct str key)
@@ -49,7 +90,7 @@ static bool is_unreadable(struct inspection *in, struct str dn)
 }
 
 /* `ou=kiops` of `ou=tokens,ou=kiops,...`: asked for too, else the one below cannot be added. */
-static bool inspect_place(struct inspection *in, const struct place *p, struct str *unreadable,
+static bool inspect_place(struct inspection *in, const struct place *p, struct told *told,
                           struct error *err)
 {
     static const char *const none[] = {"1.1", NULL};
@@ -59,10 +100,12 @@ static bool inspect_place(struct inspection *in, const struct place *p, struct s
     if (found.count)
         return true;
     if (is_unreadable(in, p->dn)) {
-        *unreadable = arena_fmt(in->a, STR_FMT "%s" STR_FMT, STR_ARG(*unreadable),
-                                unreadable->len ? ", " : "", STR_ARG(p->dn));
+        told->unreadable = arena_fmt(in->a, STR_FMT "%s" STR_FMT, STR_ARG(told->unreadable),
+                                     told->unreadable.len ? ", " : "", STR_ARG(p->dn));
         return true;
     }
+    if (is_told(told, in, directory_dn_key(in->a, p->dn)))
+        return true;
     struct directory_finding *f = inspect_find(
         in, DIRECTORY_MISSING, "no-entry",
         arena_fmt(in->a,
@@ -70,6 +113,8 @@ static bool inspect_place(struct inspection *in, const struct place *p, struct s
                   p->key, STR_ARG(p->dn)),
         NULL);
     struct str record = record_of(in, p->dn);
+    if (!add_parents(in, p->dn, told, &record, err))
+        return false;
     if (record.len)
         inspect_apply(f, DIRECTORY_APPLY_ENTRIES, record);
     return true;
@@ -91,14 +136,14 @@ bool inspect_entries(struct inspection *in, struct error *err)
         {"signup.container",
          in->d->config->signup.enabled ? in->d->config->signup.container : STR_NONE},
     };
-    struct str unreadable = STR("");
+    struct told told = {STR(""), STR("")};
     for (size_t i = 0; i < sizeof needed / sizeof *needed; i++) {
         if (needed[i].dn.len == 0 || is_known(in, needed, i, directory_dn_key(in->a, needed[i].dn)))
             continue;
-        if (!inspect_place(in, &needed[i], &unreadable, err))
+        if (!inspect_place(in, &needed[i], &told, err))
             return false;
     }
-    if (unreadable.len)
-        inspect_389_unreadable(in, unreadable);
+    if (told.unreadable.len)
+        inspect_389_unreadable(in, told.unreadable);
     return directory_ping(in->conn, err);
 }

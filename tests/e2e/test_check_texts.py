@@ -219,3 +219,16 @@ def test_names_with_commas_and_quotes_in_slapd_conf(new_lab):
     printed = ground.run("schema", "acl").stdout
     assert f"ou=People\\\\, Staff,{site.BASE}" in printed and "\\\\22B" in printed
     assert f'limits dn.exact="cn=kiops\\\\, bridge,{site.SERVICES}" size=unlimited' in ground.slapd.configuration
+
+
+# ---- entries whose parents are missing, too
+
+@pytest.mark.finding("no-entry")
+@pytest.mark.parametrize("base", ["ou=teams,ou=more,ou=apps", "o=teams,l=Seoul"])
+def test_a_missing_base_comes_with_its_parents(make, base):
+    ground = make()
+    ground.bridge.conf.write_text(ground.bridge.conf.read_text().replace(site.ORGANIZATIONS, f"{base},{site.BASE}"))
+    found = [f for f in ground.check()[1] if f["code"] == "no-entry"]
+    assert len(found) == 1 and found[0]["apply"]["text"].count("changetype: add") == base.count("=")
+    ground.apply(found[0]["apply"])
+    assert ground.view.get(f"{base},{site.BASE}") and "no-entry" not in ground.named()
