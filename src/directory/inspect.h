@@ -85,10 +85,17 @@ void inspect_389_twice(struct inspection *in);
 void inspect_389_index(struct inspection *in, struct str attr, struct str below,
                        const struct str *kinds, size_t count);
 void inspect_389_limit(struct inspection *in, struct str text);
-void inspect_389_unreadable(struct inspection *in, struct str what);
 MUST_CHECK bool inspect_389_limits(struct inspection *in, struct error *err);
-/* LDIF of the rules and locks that are not there, as far as they may be read; empty: all are. */
-struct str inspect_389_rules(struct inspection *in);
+/* ---- inspect_389_rules.c */
+struct inspect_rules {
+    struct str ldif;   /* adds rules and locks that are lacking, deletes old ones; empty: none is */
+    struct str old;    /* which rules it deletes: ours, for another account or with other names */
+    struct str hidden; /* entries whose rules cannot be read */
+};
+struct inspect_rules inspect_389_rules(struct inspection *in);
+/* What old and hidden rules mean for whoever mends them, to stand behind a finding's text. */
+struct str inspect_389_words(struct inspection *in, const struct inspect_rules *rules);
+void inspect_389_unreadable(struct inspection *in, struct str what);
 
 /* ---- one file each */
 MUST_CHECK bool inspect_root(struct inspection *in, struct error *err);

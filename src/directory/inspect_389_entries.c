@@ -1,8 +1,7 @@
-/* 389 Directory Server: indexes with the task that fills them, limits of the account, which stand
- * on its entry, and access rules, which stand on the entries that they are about. */
+/* 389 Directory Server: indexes with the task that fills them, and limits of the account, which
+ * stand on its entry. */
 #include "base/hash.h"
 #include "directory/inspect.h"
-#include "directory/texts.h"
 
 /* ---- indexes */
 
@@ -121,25 +120,6 @@ void inspect_389_limit(struct inspection *in, struct str text)
     inspect_apply(f, DIRECTORY_APPLY_ENTRIES, no_limits(in));
 }
 
-/* Who may read nothing is not told either whether an entry is there: a look at all comes first. */
-void inspect_389_unreadable(struct inspection *in, struct str what)
-{
-    struct directory_finding *f =
-        inspect_find(in, DIRECTORY_MISSING, "access-rules",
-                     arena_fmt(in->a,
-                               "access rules: the bridge's account may not see " STR_FMT
-                               "; whether that is there shows when it may",
-                               STR_ARG(what)),
-                     "what it cannot see it cannot serve");
-    struct str rule =
-        arena_fmt(in->a,
-                  "(targetattr != \"userPassword\")(version 3.0; acl \"kiops: sees\"; allow (read, "
-                  "search, compare) userdn = \"ldap:///" STR_FMT "\";)",
-                  STR_ARG(in->config->service.bind_dn));
-    inspect_apply(f, DIRECTORY_APPLY_ENTRIES,
-                  inspect_modify(in->a, in->suffix, "add", "aci", rule));
-}
-
 bool inspect_389_limits(struct inspection *in, struct error *err)
 {
     static const char *const attrs[] = {"objectClass", "nsSizeLimit", "nsLookThroughLimit", NULL};
@@ -159,72 +139,4 @@ bool inspect_389_limits(struct inspection *in, struct error *err)
         break;
     }
     return true;
-}
-
-/* ---- access rules, and what locks an applicant */
-
-/* One record of what `schema acl` prints. */
-struct record {
-    struct str dn, lines; /* of it: what is not there yet */
-    struct directory_entries there;
-    bool is_entry; /* to be added; else rules for one that is there */
-};
-
-/* The text that is missing in the record, behind `out`. */
-static struct str end_record(struct inspection *in, const struct record *r, struct str out)
-{
-    if (!r->lines.len || (r->is_entry && r->there.count))
-        return out;
-    return arena_fmt(in->a, STR_FMT STR_FMT "%s" STR_FMT "\n", STR_ARG(out),
-                     STR_ARG(inspect_line(in->a, "dn", r->dn)),
-                     r->is_entry ? "" : "changetype: modify\nadd: aci\n", STR_ARG(r->lines));
-}
-
-static struct record begin_record(struct inspection *in, struct str dn)
-{
-    static const char *const attrs[] = {"aci", NULL};
-    struct directory_search s = {.base = dn,
-                                 .scope = DIRECTORY_BASE,
-                                 .filter = STR("(|(objectClass=*)(objectClass=ldapSubEntry))"),
-                                 .attrs = attrs};
-    struct record r = {.dn = dn, .lines = STR("")};
-    struct error hidden = ERROR_INIT;
-    if (!directory_find(in->conn, in->a, &s, &r.there, &hidden))
-        r.there.count = 0;
-    return r;
-}
-
-static void add_line(struct inspection *in, struct record *r, struct str line)
-{
-    static const struct str RULE = STR_INIT("aci: "), ENTRY = STR_INIT("changetype: add");
-    size_t colon;
-    r->is_entry = r->is_entry || str_eq(line, ENTRY);
-    bool is_rule = str_starts(line, RULE);
-    if ((!r->is_entry && !is_rule) || str_starts(line, STR("#")) || !str_find(line, ':', &colon))
-        return;
-    struct str value = str_sub(line, colon + 2, line.len);
-    if (is_rule && r->there.count && directory_has(&r->there.at[0], "aci", value))
-        return;
-    const char *name = arena_cstr(in->a, str_sub(line, 0, colon));
-    r->lines = arena_fmt(in->a, STR_FMT STR_FMT, STR_ARG(r->lines),
-                         STR_ARG(inspect_line(in->a, name, value)));
-}
-
-struct str inspect_389_rules(struct inspection *in)
-{
-    static const struct str DN = STR_INIT("dn: ");
-    struct record r = {.lines = STR("")};
-    OWNED_BUF struct buf text;
-    buf_init(&text, 1 << 20);
-    directory_acl_print(&in->whole, &text);
-    struct str rest = arena_str(in->a, buf_view(&text)), line, out = STR("");
-    while (str_split(&rest, '\n', &line)) {
-        if (!str_starts(line, DN)) {
-            add_line(in, &r, line);
-            continue;
-        }
-        out = end_record(in, &r, out);
-        r = begin_record(in, str_sub(line, DN.len, line.len));
-    }
-    return end_record(in, &r, out);
 }

@@ -288,15 +288,15 @@ static struct str acl_conf(struct inspection *in)
 /* A denial of the site's own stands above whatever ours permit. */
 static void find_rules_of_389(struct inspection *in, struct str text, const char *why)
 {
-    struct str ldif = inspect_389_rules(in);
-    if (!ldif.len)
-        text = arena_fmt(in->a,
-                         STR_FMT ". All that `schema acl` prints is there: look for a rule of "
-                                 "yours (aci) that says deny, and take it out",
-                         STR_ARG(text));
+    struct inspect_rules rules = inspect_389_rules(in);
+    struct str words = inspect_389_words(in, &rules);
+    if (!rules.ldif.len && !rules.hidden.len)
+        words = STR(". All that `schema acl` prints is there: look for a rule of yours (aci) that "
+                    "says deny, and take it out");
+    text = arena_fmt(in->a, STR_FMT STR_FMT, STR_ARG(text), STR_ARG(words));
     struct directory_finding *f = inspect_find(in, DIRECTORY_MISSING, "access-rules", text, why);
-    if (ldif.len)
-        inspect_apply(f, DIRECTORY_APPLY_ENTRIES, ldif);
+    if (rules.ldif.len)
+        inspect_apply(f, DIRECTORY_APPLY_ENTRIES, rules.ldif);
 }
 
 /* One finding, since one text mends all of it. */

@@ -28,10 +28,12 @@ VERSIONS_389 = "is about the versions of 389 Directory Server: make check-389"
 LEFT_OUT = {
     "slapd": {
         "test_check_389.py::*": OF_389,
+        "test_check_389_texts.py::*": OF_389,
         "test_versions_389.py::*": VERSIONS_389,
     },
     "slapd-poll": {
         "test_check_389.py::*": OF_389,
+        "test_check_389_texts.py::*": OF_389,
         "test_versions_389.py::*": VERSIONS_389,
         "test_regress_resumed_feed.py::*": FEED,
     },

@@ -1,0 +1,81 @@
+"""`check` on 389 Directory Server where something of ours is there, and is old or wrong: the printed text takes it away, or says
+what to do by hand; none is printed again without effect."""
+
+import pytest
+from kiopslab import site
+from kiopslab.entries import ssha
+from test_check_389 import Ground389, until_fit
+
+OTHER = f"cn=other,{site.SERVICES}"
+
+
+@pytest.fixture
+def ground(new_lab):
+    return Ground389(new_lab)
+
+
+def configured(ground, old, new):
+    ground.bridge.conf.write_text(ground.bridge.conf.read_text().replace(old, new))
+
+
+def with_another_account(ground):
+    ground.view.add(OTHER, objectClass=["organizationalRole", "simpleSecurityObject"], cn="other", userPassword=ssha(ground.slapd.passwords.bridge))
+    configured(ground, site.BRIDGE, OTHER)
+
+
+def rules(ground):
+    """All that are ours: (place, rule)"""
+    return [(dn, rule) for dn, entry in ground.view.find(site.BASE, "(aci=*)", ["aci"]).items() for rule in entry["aci"] if 'acl "kiops: ' in rule]
+
+
+# ---- rules for the account before
+
+
+@pytest.mark.finding("access-rules")
+@pytest.mark.parametrize("signup", [False, True], ids=["plain", "signup"])
+def test_another_account_takes_over(ground, signup):
+    """The denials for the account before hide tokens and applicants, and their own text with them."""
+    if signup:
+        ground.configure("signup = { enabled = false;", "signup = { enabled = true;")
+        ground.is_fit()
+    before = rules(ground)
+    with_another_account(ground)
+    seen = until_fit(ground)  # each text can be applied
+    assert any('"kiops: nobody else reads tokens" of ' + site.TOKENS in found.get("access-rules", "") for found in seen), seen
+    now = [(dn, rule) for dn, rule in rules(ground) if '"kiops: sees"' not in rule]
+    assert sorted(now) == sorted((dn, rule if dn == site.PENDING and not signup else rule.replace(site.BRIDGE, OTHER)) for dn, rule in before)
+    assert not ground.leftovers()
+
+
+@pytest.mark.finding("access-rules")
+def test_another_account_and_rules_that_nobody_knows(ground):
+    """What is hidden is not what would have been printed: which rules to delete is said by place and name."""
+    ground.without_rule(site.TOKENS, "kiops: nobody else reads tokens")
+    older = f'(targetattr = "*")(version 3.0; acl "kiops: older"; deny (read, search, compare) userdn != "ldap:///{site.BRIDGE}";)'
+    ground.view.modify(site.TOKENS, ("add", "aci", older))
+    with_another_account(ground)
+    said = None
+    for _ in range(5):
+        _, found = ground.check()
+        (rule,) = [f for f in found if f["code"] == "access-rules"]
+        if "apply" not in rule:
+            said = rule["text"]
+            break
+        for f in found:
+            try:
+                ground.apply(f["apply"])
+            except AssertionError as why:
+                assert "No such attribute" in str(why), why
+    assert f"The rules of {site.TOKENS} cannot be read: as the Directory Manager delete each aci there" in said, said
+    ground.view.modify(site.TOKENS, ("delete", "aci", None))
+    until_fit(ground)
+
+
+@pytest.mark.finding("access-rules")
+def test_old_rules_beside_those_of_today(ground):
+    """An old denial stands above what today's rule permits."""
+    old = ground.rule(site.PEOPLE, "kiops: nobody else writes roles").replace(site.BRIDGE, OTHER)
+    ground.view.modify(site.PEOPLE, ("add", "aci", old))
+    (found,) = ground.mend("access-rules")
+    assert f'are deleted by the text: "kiops: nobody else writes roles" of {site.PEOPLE}' in found["text"], found
+    assert old not in ground.view.get(site.PEOPLE)["aci"]
