@@ -157,13 +157,10 @@ struct unique {
     const char *name, *why;
 };
 
-static bool keeps(struct inspection *in, const struct directory_entry *e, const struct unique *u)
+static bool covers(struct inspection *in, const struct directory_entry *e, const struct unique *u)
 {
     const struct directory_attr *trees = directory_attr(e, "uniqueness-subtrees");
     struct str key = directory_dn_key(in->a, u->base);
-    if (!str_ieq(directory_value(e, "nsslapd-pluginInitfunc"), STR("NSUniqueAttr_Init")) ||
-        !directory_has(e, "uniqueness-attribute-name", u->attr))
-        return false;
     for (size_t i = 0; trees && i < trees->count; i++) {
         struct str top = directory_dn_key(in->a, trees->values[i]);
         /* One that is off is switched on only where it asks for nothing more. */
@@ -171,6 +168,50 @@ static bool keeps(struct inspection *in, const struct directory_entry *e, const 
             return true;
     }
     return false;
+}
+
+static bool keeps(struct inspection *in, const struct directory_entry *e, const struct unique *u)
+{
+    return str_ieq(directory_value(e, "nsslapd-pluginInitfunc"), STR("NSUniqueAttr_Init")) &&
+           directory_has(e, "uniqueness-attribute-name", u->attr) && covers(in, e, u);
+}
+
+/* The entry that new_unique() would add. */
+static const struct directory_entry *ours(const struct inspection *in, const struct unique *u)
+{
+    struct str dn = arena_fmt(in->a, "cn=%s,cn=plugins,cn=config", u->name);
+    struct str key = directory_dn_key(in->a, dn);
+    for (size_t i = 0; i < in->server.count; i++)
+        if (str_eq(directory_dn_key(in->a, in->server.at[i].dn), key))
+            return &in->server.at[i];
+    return NULL;
+}
+
+static void put_setting(struct inspection *in, struct str *ldif, const char *op, const char *name,
+                        struct str value)
+{
+    *ldif = arena_fmt(in->a, STR_FMT "%s%s: %s\n" STR_FMT, STR_ARG(*ldif), ldif->len ? "-\n" : "",
+                      op, name, STR_ARG(inspect_line(in->a, name, value)));
+}
+
+/* It came with other names: what differs. */
+static struct str mended_unique(struct inspection *in, const struct unique *u,
+                                const struct directory_entry *e)
+{
+    struct str ldif = STR("");
+    bool same = directory_has(e, "uniqueness-attribute-name", u->attr);
+    if (!str_ieq(directory_value(e, "nsslapd-pluginInitfunc"), STR("NSUniqueAttr_Init")))
+        put_setting(in, &ldif, "replace", "nsslapd-pluginInitfunc", STR("NSUniqueAttr_Init"));
+    if (!same)
+        put_setting(in, &ldif, "replace", "uniqueness-attribute-name", u->attr);
+    if (!same || !covers(in, e, u))
+        put_setting(in, &ldif, same ? "add" : "replace", "uniqueness-subtrees", u->base);
+    if (!is_on(e))
+        put_setting(in, &ldif, "replace", "nsslapd-pluginEnabled", STR("on"));
+    if (!str_istarts(directory_value(e, "nsslapd-pluginType"), STR("betxn")))
+        put_setting(in, &ldif, "replace", "nsslapd-pluginType", STR("betxnpreoperation"));
+    return arena_fmt(in->a, STR_FMT "changetype: modify\n" STR_FMT "\n",
+                     STR_ARG(inspect_line(in->a, "dn", e->dn)), STR_ARG(ldif));
 }
 
 static struct str new_unique(struct inspection *in, const struct unique *u)
@@ -192,17 +233,22 @@ static struct str new_unique(struct inspection *in, const struct unique *u)
 static void find_unique(struct inspection *in, const struct unique *u,
                         const struct directory_entry *off)
 {
+    const struct directory_entry *there = off ? NULL : ours(in, u);
     struct directory_finding *f =
         inspect_find(in, DIRECTORY_MISSING, "no-unique",
                      arena_fmt(in->a,
                                "no plug-in for attribute uniqueness on " STR_FMT " below " STR_FMT
                                ": %s, then restart the server",
-                               STR_ARG(u->attr), STR_ARG(u->base), off ? "switch it on" : "add it"),
+                               STR_ARG(u->attr), STR_ARG(u->base),
+                               off     ? "switch it on"
+                               : there ? "change the one that is there"
+                                       : "add it"),
                      u->why);
     if (off)
         switch_it(in, f, off, STR("on"));
     else
-        inspect_apply(f, DIRECTORY_APPLY_CONFIG, new_unique(in, u));
+        inspect_apply(f, DIRECTORY_APPLY_CONFIG,
+                      there ? mended_unique(in, u, there) : new_unique(in, u));
 }
 
 /* The type says when it looks: within the transaction, or before it, where two may pass at once. */

@@ -4,7 +4,7 @@ what to do by hand; none is printed again without effect."""
 import pytest
 from kiopslab import site
 from kiopslab.entries import ssha
-from test_check_389 import Ground389, until_fit
+from test_check_389 import HASHES, NAMES, PLUGINS, Ground389, until_fit
 
 OTHER = f"cn=other,{site.SERVICES}"
 
@@ -79,3 +79,32 @@ def test_old_rules_beside_those_of_today(ground):
     (found,) = ground.mend("access-rules")
     assert f'are deleted by the text: "kiops: nobody else writes roles" of {site.PEOPLE}' in found["text"], found
     assert old not in ground.view.get(site.PEOPLE)["aci"]
+
+
+# ---- our plug-in for attribute uniqueness
+
+
+@pytest.mark.finding("no-unique")
+@pytest.mark.parametrize("old, new, plugin", [(site.PEOPLE, f"ou=persons,{site.BASE}", "kiops unique names"),
+                                              (site.TOKENS, f"ou=secrets,{site.PLATFORM}", "kiops unique hashes")], ids=["people", "tokens"])
+def test_our_plugin_is_about_a_base_before(ground, old, new, plugin):
+    dn = f"cn={plugin},{PLUGINS}"
+    theirs = NAMES if old == site.PEOPLE else HASHES
+    ground.config.delete(theirs)
+    ground.restart()
+    ground.mend("no-unique", restart=True)
+    configured(ground, old, new)
+    until_fit(ground)
+    assert sorted(ground.config.get(dn)["uniqueness-subtrees"]) == sorted([old, new])
+
+
+@pytest.mark.finding("no-unique")
+@pytest.mark.parametrize("name, value", [("uniqueness-attribute-name", "mail"), ("uniqueness-subtrees", site.ORGANIZATIONS)])
+def test_our_plugin_is_set_wrong(ground, name, value):
+    dn = f"cn=kiops unique names,{PLUGINS}"
+    ground.config.delete(NAMES)
+    ground.restart()
+    ground.mend("no-unique", restart=True)
+    ground.config.modify(dn, ("replace", name, value), ("replace", "nsslapd-pluginEnabled", "off"), ("replace", "nsslapd-pluginType", "preoperation"))
+    ground.restart()
+    ground.mend("no-unique", restart=True)
