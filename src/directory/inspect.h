@@ -87,14 +87,13 @@ void inspect_389_index(struct inspection *in, struct str attr, struct str below,
 void inspect_389_limit(struct inspection *in, struct str text);
 MUST_CHECK bool inspect_389_limits(struct inspection *in, struct error *err);
 /* ---- inspect_389_rules.c */
-struct inspect_rules {
-    struct str ldif;   /* adds rules and locks that are lacking, deletes old ones; empty: none is */
-    struct str old;    /* which rules it deletes: ours, for another account or with other names */
-    struct str hidden; /* entries whose rules cannot be read */
+/* What throw-away entries have shown: something may not be done, or may be though it should not,
+ * or an applicant may bind. */
+struct inspect_effect {
+    bool lacks, open, unlocked;
 };
-struct inspect_rules inspect_389_rules(struct inspection *in);
-/* What old and hidden rules mean for whoever mends them, to stand behind a finding's text. */
-struct str inspect_389_words(struct inspection *in, const struct inspect_rules *rules);
+void inspect_389_find_rules(struct inspection *in, const struct inspect_effect *effect,
+                            struct str text, const char *why);
 void inspect_389_unreadable(struct inspection *in, struct str what);
 
 /* ---- one file each */

@@ -94,13 +94,23 @@ static bool is_hidden(struct inspection *in, struct str dn)
     return directory_find(in->conn, in->a, &s, &found, &absent);
 }
 
+static const char *const *asked_for(struct inspection *in, const struct record *r)
+{
+    const char **names = ARENA_ARRAY(in->a, const char *, r->count + 1);
+    size_t n = 0;
+    for (size_t i = 0; i < r->count; i++)
+        if (i == 0 || !str_eq(r->at[i].name, r->at[i - 1].name))
+            names[n++] = arena_cstr(in->a, r->at[i].name);
+    names[n] = NULL;
+    return names;
+}
+
 static void read_there(struct inspection *in, struct record *r)
 {
-    static const char *const attrs[] = {"aci", NULL};
     struct directory_search s = {.base = r->dn,
                                  .scope = DIRECTORY_BASE,
                                  .filter = STR("(|(objectClass=*)(objectClass=ldapSubEntry))"),
-                                 .attrs = attrs};
+                                 .attrs = asked_for(in, r)};
     struct directory_entries found;
     struct error away = ERROR_INIT; /* said by who asks next */
     if (directory_find(in->conn, in->a, &s, &found, &away) && found.count)
@@ -176,6 +186,12 @@ static struct records printed_before(struct inspection *in, struct str account)
 
 /* ---- what mends it */
 
+struct rules {
+    struct str ldif;   /* adds rules and locks that are lacking, deletes old ones; empty: none is */
+    struct str old;    /* which rules it deletes: ours, for another account or with other names */
+    struct str hidden; /* entries whose rules cannot be read */
+};
+
 struct mending {
     struct inspection *in;
     struct records wanted, before;
@@ -240,8 +256,59 @@ static void mend_rules(struct mending *m, const struct record *r)
     buf_char(&m->ldif, '\n');
 }
 
+static bool has_value(struct inspection *in, const struct record *r, const struct line *l)
+{
+    struct str dn = directory_dn_key(in->a, l->value);
+    const struct directory_attr *attr = directory_attr(&r->there, arena_cstr(in->a, l->name));
+    for (size_t i = 0; attr && i < attr->count; i++)
+        if (str_ieq(attr->values[i], l->value) ||
+            str_eq(directory_dn_key(in->a, attr->values[i]), dn))
+            return true;
+    return false;
+}
+
+/* A class may be there that is not ours; of all else there are our values and no others. */
+static void mend_attribute(struct mending *m, const struct record *r, struct str name,
+                           struct buf *out)
+{
+    const struct directory_attr *attr = directory_attr(&r->there, arena_cstr(m->in->a, name));
+    bool more = str_ieq(name, STR("objectClass"));
+    size_t printed = 0, there = 0;
+    OWNED_BUF struct buf values;
+    buf_init(&values, 1 << 16);
+    for (size_t i = 0; i < r->count; i++) {
+        const struct line *l = &r->at[i];
+        if (!str_ieq(l->name, name))
+            continue;
+        bool has = has_value(m->in, r, l);
+        printed++;
+        there += has;
+        if (!more || !has)
+            put_line(m, &values, l->name, l->value);
+    }
+    if (there == printed && (more || attr->count == printed))
+        return;
+    buf_fmt(out, "%s%s: " STR_FMT "\n" STR_FMT, out->len ? "-\n" : "", more ? "add" : "replace",
+            STR_ARG(name), STR_ARG(buf_view(&values)));
+}
+
+static void mend_values(struct mending *m, const struct record *r)
+{
+    OWNED_BUF struct buf changes;
+    buf_init(&changes, 1 << 16);
+    for (size_t i = 0; i < r->count; i++)
+        if (i == 0 || !str_ieq(r->at[i].name, r->at[i - 1].name))
+            mend_attribute(m, r, r->at[i].name, &changes);
+    if (!changes.len)
+        return;
+    put_line(m, &m->ldif, STR("dn"), r->dn);
+    buf_fmt(&m->ldif, "changetype: modify\n" STR_FMT "\n", STR_ARG(buf_view(&changes)));
+}
+
 static void mend_entry(struct mending *m, const struct record *r)
 {
+    if (r->is_there)
+        mend_values(m, r);
     if (r->is_there || r->hidden)
         return;
     put_line(m, &m->ldif, STR("dn"), r->dn);
@@ -251,7 +318,7 @@ static void mend_entry(struct mending *m, const struct record *r)
     buf_char(&m->ldif, '\n');
 }
 
-struct inspect_rules inspect_389_rules(struct inspection *in)
+static struct rules look_at_rules(struct inspection *in)
 {
     struct mending m = {.in = in, .wanted = printed(in, in->d->config)};
     buf_init(&m.ldif, 1 << 20);
@@ -265,9 +332,8 @@ struct inspect_rules inspect_389_rules(struct inspection *in)
         const struct record *r = &m.wanted.at[i];
         (r->is_entry ? mend_entry : mend_rules)(&m, r);
     }
-    struct inspect_rules out = {arena_str(in->a, buf_view(&m.ldif)),
-                                arena_str(in->a, buf_view(&m.old)),
-                                arena_str(in->a, buf_view(&m.hidden))};
+    struct rules out = {arena_str(in->a, buf_view(&m.ldif)), arena_str(in->a, buf_view(&m.old)),
+                        arena_str(in->a, buf_view(&m.hidden))};
     buf_free(&m.ldif);
     buf_free(&m.old);
     buf_free(&m.hidden);
@@ -276,7 +342,7 @@ struct inspect_rules inspect_389_rules(struct inspection *in)
 
 /* ---- the findings */
 
-struct str inspect_389_words(struct inspection *in, const struct inspect_rules *rules)
+static struct str words_for(struct inspection *in, const struct rules *rules)
 {
     struct str words = STR("");
     if (rules->old.len)
@@ -292,6 +358,37 @@ struct str inspect_389_words(struct inspection *in, const struct inspect_rules *
                                   "check again, which prints what is to be added",
                           STR_ARG(words), STR_ARG(rules->hidden));
     return words;
+}
+
+/* All of ours is there. A denial of the site's own stands above whatever ours permit; what is open
+ * nevertheless is no rule's doing. */
+static struct str elsewhere(struct inspection *in, const struct inspect_effect *effect)
+{
+    return arena_fmt(in->a, ". All that `schema acl` prints is there%s%s",
+                     effect->lacks ? ": for what may not be done look for a rule of yours (aci) "
+                                     "that says deny, and take it out"
+                                   : "",
+                     effect->open ? ": for what is open, is the plug-in ACL Plugin on, and the "
+                                    "server restarted since"
+                                  : "");
+}
+
+/* Its value would stand in our own entries too, whatever they hold. */
+static const char ANOTHER_LOCK[] =
+    ". With the lock in place another class of service (cosSuperDefinition) about nsAccountLock "
+    "may stand above it: take that out, or give it a lower priority (a higher cosPriority)";
+
+void inspect_389_find_rules(struct inspection *in, const struct inspect_effect *effect,
+                            struct str text, const char *why)
+{
+    struct rules rules = look_at_rules(in);
+    bool whole = !rules.ldif.len && !rules.hidden.len;
+    struct str words = whole ? elsewhere(in, effect) : words_for(in, &rules);
+    text = arena_fmt(in->a, STR_FMT STR_FMT "%s", STR_ARG(text), STR_ARG(words),
+                     effect->unlocked ? ANOTHER_LOCK : "");
+    struct directory_finding *f = inspect_find(in, DIRECTORY_MISSING, "access-rules", text, why);
+    if (rules.ldif.len)
+        inspect_apply(f, DIRECTORY_APPLY_ENTRIES, rules.ldif);
 }
 
 static bool sees_already(struct inspection *in, struct str rule)
@@ -318,8 +415,8 @@ void inspect_389_unreadable(struct inspection *in, struct str what)
                       inspect_modify(in->a, in->suffix, "add", "aci", rule));
         return;
     }
-    struct inspect_rules rules = inspect_389_rules(in);
-    struct str words = inspect_389_words(in, &rules);
+    struct rules rules = look_at_rules(in);
+    struct str words = words_for(in, &rules);
     if (!words.len)
         words = STR(": look for a rule of yours (aci), there or above, that says deny, and take it "
                     "out");

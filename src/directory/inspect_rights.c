@@ -285,20 +285,6 @@ static struct str acl_conf(struct inspection *in)
     return arena_str(in->a, buf_view(&out));
 }
 
-/* A denial of the site's own stands above whatever ours permit. */
-static void find_rules_of_389(struct inspection *in, struct str text, const char *why)
-{
-    struct inspect_rules rules = inspect_389_rules(in);
-    struct str words = inspect_389_words(in, &rules);
-    if (!rules.ldif.len && !rules.hidden.len)
-        words = STR(". All that `schema acl` prints is there: look for a rule of yours (aci) that "
-                    "says deny, and take it out");
-    text = arena_fmt(in->a, STR_FMT STR_FMT, STR_ARG(text), STR_ARG(words));
-    struct directory_finding *f = inspect_find(in, DIRECTORY_MISSING, "access-rules", text, why);
-    if (rules.ldif.len)
-        inspect_apply(f, DIRECTORY_APPLY_ENTRIES, rules.ldif);
-}
-
 /* One finding, since one text mends all of it. */
 static void find_rules(struct rights *r)
 {
@@ -329,7 +315,10 @@ static void find_rules(struct rights *r)
                   ? "who writes these gives themselves roles"
                   : "who writes these joins groups at will, or acts as a token";
     if (r->in->ds389) {
-        find_rules_of_389(r->in, text, why);
+        struct inspect_effect effect = {.lacks = lacks.len || operator_lacks.len,
+                                        .open = open.len || r->writes_tokens,
+                                        .unlocked = r->applicants_sign_in};
+        inspect_389_find_rules(r->in, &effect, text, why);
         return;
     }
     struct directory_finding *f = inspect_find(r->in, DIRECTORY_MISSING, "access-rules", text, why);

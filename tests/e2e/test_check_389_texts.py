@@ -108,3 +108,48 @@ def test_our_plugin_is_set_wrong(ground, name, value):
     ground.config.modify(dn, ("replace", name, value), ("replace", "nsslapd-pluginEnabled", "off"), ("replace", "nsslapd-pluginType", "preoperation"))
     ground.restart()
     ground.mend("no-unique", restart=True)
+
+
+# ---- the lock of who signed up
+
+LOCK, LOCKED = f"cn=kiops lock,{site.PENDING}", f"cn=kiops locked,{site.PENDING}"
+
+
+@pytest.fixture
+def signing(ground):
+    ground.configure("signup = { enabled = false;", "signup = { enabled = true;")
+    ground.is_fit()
+    return ground
+
+
+@pytest.mark.finding("access-rules")
+@pytest.mark.parametrize("dn, name, value", [(LOCK, "nsAccountLock", "false"), (LOCKED, "cosTemplateDn", f"cn=another,{site.PENDING}"),
+                                             (LOCKED, "cosAttribute", "description")], ids=["value", "template", "attribute"])
+def test_the_lock_is_there_without_effect(signing, dn, name, value):
+    signing.view.modify(dn, ("add", "objectClass", "extensibleObject") if dn == LOCKED else ("add", "description", "ours"), ("replace", name, value))
+    before = signing.view.get(dn)
+    (found,) = signing.mend("access-rules")
+    assert "who signed up may bind before they are approved" in found["text"] and "deny" not in found["text"], found
+    assert found["apply"]["text"].count("replace: ") == 1, found
+    now = signing.view.get(dn)
+    changed = {key.lower() for key in before if before[key] != now[key]}
+    assert changed - {"modifytimestamp", "entryusn"} == {name.lower()}, "what is more stays"
+
+
+@pytest.mark.finding("access-rules")
+def test_nothing_is_lacking_and_they_may_bind(signing):
+    """The whole lock is there, and another class of service stands above it: no denial is to be taken out for that."""
+    signing.view.modify(LOCKED, ("replace", "cosTemplateDn", f"cn=kiops lock, {site.PENDING}"))  # another spelling
+    signing.is_fit()
+    added = {f"cn=open,{site.PENDING}": {"objectClass": ["ldapSubEntry", "cosTemplate", "extensibleObject"], "nsAccountLock": "false",
+                                         "cosPriority": "0", "cn": "open"},
+             f"cn=opened,{site.PENDING}": {"objectClass": ["ldapSubEntry", "cosSuperDefinition", "cosPointerDefinition"], "cn": "opened",
+                                           "cosTemplateDn": f"cn=open,{site.PENDING}", "cosAttribute": "nsAccountLock operational"}}
+    signing.view.modify(LOCK, ("replace", "cosPriority", "9"))
+    for dn, entry in added.items():
+        signing.view.add(dn, **entry)
+    _, (found,) = signing.check()
+    assert "may bind" in found["text"] and "another class of service (cosSuperDefinition)" in found["text"] and "deny" not in found["text"], found
+    for dn in reversed(added):
+        signing.view.delete(dn)
+    assert signing.look() == (0, [], [])
