@@ -177,7 +177,7 @@ static struct str old_account(struct inspection *in, const struct records *all)
 /* A denial for the account before hides its own text too: it is what was printed then. */
 static struct records printed_before(struct inspection *in, struct str account)
 {
-    struct config before = *in->d->config;
+    struct config before = in->whole;
     if (!account.len)
         return (struct records){0};
     before.directory.service.bind_dn = account;
@@ -320,7 +320,7 @@ static void mend_entry(struct mending *m, const struct record *r)
 
 static struct rules look_at_rules(struct inspection *in)
 {
-    struct mending m = {.in = in, .wanted = printed(in, in->d->config)};
+    struct mending m = {.in = in, .wanted = printed(in, &in->whole)};
     buf_init(&m.ldif, 1 << 20);
     buf_init(&m.old, 1 << 16);
     buf_init(&m.hidden, 1 << 16);
