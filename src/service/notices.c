@@ -243,21 +243,20 @@ static void send_one(struct notices *n, struct entry *e)
     pthread_mutex_unlock(&n->lock);
 }
 
-/* They are told in the order in which they came. */
-static struct entry *oldest_uncertain(const struct notices *n)
+/* Of those that are not certain, as `one`: they are told in the order in which they came. */
+static struct entry *oldest_like(const struct notices *n, struct entry *one)
 {
-    struct entry *oldest = NULL;
     for (size_t i = 0; i < n->count; i++)
-        if (!n->at[i]->what.certain && (!oldest || n->at[i]->told < oldest->told))
-            oldest = n->at[i];
-    return oldest;
+        if (!n->at[i]->what.certain && n->at[i]->told < one->told)
+            one = n->at[i];
+    return one;
 }
 
 /* The second look; while the feed is away, or before the next poll, it would be none. The lock is
  * held, so that whoever leaves it to this look is seen by it. */
 static void look_again(struct notices *n, struct entry *due)
 {
-    struct entry *e = oldest_uncertain(n);
+    struct entry *e = oldest_like(n, due);
     bool known = replica_has_seen(n->settings.replica, e->told) || clock_left_ms(e->ends) == 0;
     if (!known && !n->stopping) {
         due->due = e->due = clock_deadline_in(NOTICE_LOOK_MS);
