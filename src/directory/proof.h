@@ -4,8 +4,9 @@
  * (typeOrValueExists) after it has looked at the rights, and with 50 before.
  *
  * Owns:    the entries, from proof_begin() to proof_end(); all are named kiops-proof-<16 digits>,
- * and the tries' own endings: directory_is_protected() hides them from every other thread. Threads:
- * one, from proof_begin() to proof_end(). Block signals that would end the process in between.
+ *          and the tries' own endings: directory_is_protected() hides them from every other thread.
+ * Threads: one, from proof_begin() to proof_end(). Block signals that would end the process in
+ *          between.
  * Errors:  ERR_UNAVAILABLE when the directory is away; a refusal is a result.
  */
 #pragma once
