@@ -94,6 +94,8 @@ struct inspect_effect {
 };
 void inspect_389_find_rules(struct inspection *in, const struct inspect_effect *effect,
                             struct str text, const char *why);
+/* After a read that brought nothing: is it there, and may not be read? */
+bool inspect_389_is_hidden(struct inspection *in, struct str dn);
 void inspect_389_unreadable(struct inspection *in, struct str what);
 
 /* ---- one file each */

@@ -82,7 +82,7 @@ static bool is_first(const struct records *all, const struct record *r)
 
 /* Of an entry that may not be read this server says that nothing is below it; of none, that there
  * is no such object. */
-static bool is_hidden(struct inspection *in, struct str dn)
+bool inspect_389_is_hidden(struct inspection *in, struct str dn)
 {
     static const char *const none[] = {"1.1", NULL};
     struct directory_search s = {.base = dn,
@@ -116,7 +116,7 @@ static void read_there(struct inspection *in, struct record *r)
     if (directory_find(in->conn, in->a, &s, &found, &away) && found.count)
         r->there = found.at[0];
     r->is_there = r->there.dn.len != 0;
-    r->hidden = !r->is_there && is_hidden(in, r->dn);
+    r->hidden = !r->is_there && inspect_389_is_hidden(in, r->dn);
 }
 
 /* ---- which rules are old */

@@ -75,21 +75,6 @@ static bool is_known(struct inspection *in, const struct place *before, size_t n
     return false;
 }
 
-/* 389-ds says of an entry that may not be read that it is there: nothing below it, instead of no
- * such object. */
-static bool is_unreadable(struct inspection *in, struct str dn)
-{
-    static const char *const none[] = {"1.1", NULL};
-    struct directory_search s = {.base = dn,
-                                 .scope = DIRECTORY_ONE,
-                                 .filter = STR("(objectClass=kiops-nothing)"),
-                                 .attrs = none};
-    struct directory_entries found;
-    struct error hidden = ERROR_INIT;
-    return in->ds389 && directory_find(in->conn, in->a, &s, &found, &hidden);
-}
-
-/* `ou=kiops` of `ou=tokens,ou=kiops,...`: asked for too, else the one below cannot be added. */
 static bool inspect_place(struct inspection *in, const struct place *p, struct told *told,
                           struct error *err)
 {
@@ -99,7 +84,7 @@ static bool inspect_place(struct inspection *in, const struct place *p, struct t
         return false;
     if (found.count)
         return true;
-    if (is_unreadable(in, p->dn)) {
+    if (in->ds389 && inspect_389_is_hidden(in, p->dn)) {
         told->unreadable = arena_fmt(in->a, STR_FMT "%s" STR_FMT, STR_ARG(told->unreadable),
                                      told->unreadable.len ? ", " : "", STR_ARG(p->dn));
         return true;
@@ -128,6 +113,7 @@ bool inspect_entries(struct inspection *in, struct error *err)
         {"directory.users.create_in", c->users.create_in},
         {"directory.organizations.base", c->organizations.base},
         {"directory.organizations.create_in", c->organizations.create_in},
+        /* `ou=kiops` of `ou=tokens,ou=kiops,...`: else the one below cannot be added. */
         {"the container of directory.platform.tokens_base", directory_dn_parent(c->tokens_base)},
         {"the container of directory.platform.jobs_base", directory_dn_parent(c->jobs_base)},
         {"directory.platform.admins_dn", c->admins_dn},
