@@ -6,6 +6,9 @@
 #include "directory/mapping.h"
 #include "directory/request.h"
 
+static const struct directory_result LOST = {.outcome = DIRECTORY_LOST,
+                                             .code = LDAP_ASSERTION_FAILED};
+
 /* ---- what must hold, where a change cannot carry it: read just before, and looked at after it */
 
 static bool assertion_holds(struct directory_conn *c, struct arena *a,
@@ -24,8 +27,7 @@ static bool assertion_holds(struct directory_conn *c, struct arena *a,
     if (!directory_find(c, a, &s, &found, err))
         return false;
     if (found.count == 0)
-        *result =
-            (struct directory_result){.outcome = DIRECTORY_LOST, .code = LDAP_ASSERTION_FAILED};
+        *result = LOST;
     return true;
 }
 
@@ -79,7 +81,7 @@ static bool take_back(struct directory_conn *c, const struct directory_target *t
     change.mods = change_mods(&back);
     if (!change_send(c, m->arena, &change, result, err))
         return false;
-    *result = (struct directory_result){.outcome = DIRECTORY_LOST, .code = LDAP_ASSERTION_FAILED};
+    *result = LOST;
     return true;
 }
 
@@ -113,8 +115,7 @@ static bool modify_once(struct directory_conn *c, const struct directory_target 
     bool fine = change_send(c, m->arena, &change, result, err);
     if (!fine && is_late(c, t, m, result)) {
         error_clear(err);
-        *result =
-            (struct directory_result){.outcome = DIRECTORY_LOST, .code = LDAP_ASSERTION_FAILED};
+        *result = LOST;
         return true;
     }
     if (result->outcome == DIRECTORY_DONE && met_otherwise(c->directory, &change, t, m))
@@ -200,7 +201,7 @@ static bool rename_back(struct directory_conn *c, struct arena *a, const struct 
         back.new_superior = arena_cstr(a, str_sub(old_dn, rdn.len + 1, old_dn.len));
     if (!change_send(c, a, &back, result, err))
         return false;
-    *result = (struct directory_result){.outcome = DIRECTORY_LOST, .code = LDAP_ASSERTION_FAILED};
+    *result = LOST;
     return true;
 }
 
