@@ -3,8 +3,9 @@
  * the number of groups that name it, before anything is said of it.
  *
  * Owns:    the entries lie in its arena, which the caller names, some 150 bytes a DN; the table is
- * the set's, until impact_unknown_free(). Threads: one. Errors:  ERR_UNAVAILABLE: the directory did
- * not answer all of it.
+ *          the set's, until impact_unknown_free().
+ * Threads: one.
+ * Errors:  ERR_UNAVAILABLE: the directory did not answer all of it.
  */
 #pragma once
 
