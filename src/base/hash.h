@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "base/memory.h"
 #include "base/text.h"
 
 void hash_init(void); /* draws the key and initialises libsodium; safe to call again */
@@ -17,6 +18,7 @@ void hash_sha256_hex(struct str s, char out[65]);
 bool hash_equal(const void *a, const void *b, size_t len); /* constant time */
 void hash_random(void *out, size_t len);
 
+#define uthash_fatal(what) memory_out() /* its own way is exit(-1), without a word */
 #define HASH_FUNCTION(keyptr, keylen, hashv) ((hashv) = (unsigned)hash_keyed((keyptr), (keylen)))
 #if defined(__clang__)
 #pragma clang diagnostic push
