@@ -302,6 +302,16 @@ def test_11_a_read_only_database_refuses_every_write(ground, proxy):
     assert not list(picture(ground).findings(managed=[group]))
 
 
+@pytest.mark.parametrize("passing", range(4))
+def test_01_a_deletion_that_came_late_is_done_wherever_it_is_looked_at(ground, proxy, passing):
+    user = ground.user()["id"]
+    dn, _ = ground.view().by_id(user)
+    late = [proxy.cut_request("delete", action=lambda: late.append(
+        proxy.before_request("search", passing=passing, action=lambda: ground.view().delete(dn))))]
+    ground.scim.delete(f"/Users/{user}").expect(204)
+    assert late[0].sprung.is_set() and not ground.view().get(dn)
+
+
 # ---- fault 25: the answer of an add is lost
 
 def test_25_a_lost_answer_of_an_add_is_found_by_its_marker(ground, proxy):

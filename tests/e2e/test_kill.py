@@ -161,11 +161,13 @@ def storm(lab, writers, dice, victims):
 def judge(now, writers, groups):
     """Everything acknowledged is there; nobody is in a group without having been put there."""
     may_be_in = defaultdict(set)
+    odd = [o for w in writers for o in w.odd]
     for person in (p for w in writers for p in w.people):
         dn, kind = fold(site.user_dn(person.name)), person.open and person.open[0]
         entry = now.people.get(dn)
         if kind not in ("create", "delete"):
-            assert (entry is not None) == person.exists, f"{person.name}: acknowledged {person.exists}, found {entry}"
+            assert (entry is not None) == person.exists, (
+                f"{person.name}: acknowledged {person.exists}, found {entry}, after {[o for o in odd if o[1] == person.name]}")
         if entry is not None and kind != "title" and person.exists:
             assert entry.get("title", [None])[0] == person.title, person.name
         for group in groups:
