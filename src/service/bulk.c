@@ -34,7 +34,6 @@ struct runner {
 struct job {
     struct runner *runner;
     const struct scim_bulk_step *step;
-    int64_t deadline;
 };
 
 static const struct scim_bulk_operation *operation_of(const struct runner *r,
@@ -135,7 +134,7 @@ static struct service_call call_of(const struct job *job, struct arena *a,
     call.version_only = true;
     call.tally = r->tally;
     call.tally_of = job->step->operation;
-    call.deadline = job->deadline;
+    call.deadline = clock_deadline_in(r->patience);
     return call;
 }
 
@@ -156,9 +155,6 @@ static bool make(const struct job *job, const struct service_call *call,
     struct service_write w = {.resource = resource_of(op),
                               .verb = job->step->finish ? SCIM_PATCH : op->verb,
                               .id = target_id(r, job->step)};
-    if (clock_left_ms(job->deadline) == 0)
-        return error_set(err, ERR_UNAVAILABLE,
-                         "the operation waited too long for the directory; send it again");
     w.body = scim_bulk_data(call->arena, r->ask.bulk, job->step, r->ids);
     if (!service_write_read(call, &w, &fault)) {
         service_write_refuse(call, &w, &fault, err);
@@ -168,6 +164,16 @@ static bool make(const struct job *job, const struct service_call *call,
     if (result->status == SERVICE_NEEDS_DIRECTORY)
         return error_set(err, ERR_INTERNAL, "a thread with a connection asked for one");
     return result->status != SERVICE_FAILED;
+}
+
+/* Asked before an operation is sent and when its turn has come: others' may be slow, that alone
+ * fails nothing; but behind a directory that hangs, each would wait for as long as the first. */
+static bool is_hopeful(const struct runner *r, struct error *err)
+{
+    return r->lost_ms < r->patience ||
+           error_set(err, ERR_UNAVAILABLE,
+                     "not tried, for the directory did not answer the operations before; send it "
+                     "again");
 }
 
 static void advance(struct runner *r);
@@ -182,7 +188,10 @@ static void run_job(void *arg, struct directory_conn *conn)
     struct service_call call = call_of(job, a, conn);
     int64_t began = clock_monotonic_ms();
     log_request_id(arena_cstr(a, r->ask.call.request_id));
-    bool made = make(job, &call, &result, &err);
+    pthread_mutex_lock(&r->lock);
+    bool hopeful = is_hopeful(r, &err);
+    pthread_mutex_unlock(&r->lock);
+    bool made = hopeful && make(job, &call, &result, &err);
     if (!made && err.kind != ERR_UNAVAILABLE) /* else some of it may be done */
         removal_tally_forget(r->tally, job->step->operation);
     pthread_mutex_lock(&r->lock);
@@ -231,10 +240,7 @@ static bool check(const struct runner *r, const struct scim_bulk_step *step, str
     }
     if (!check_targets(r, step, err))
         return false;
-    return r->lost_ms < r->patience ||
-           error_set(err, ERR_UNAVAILABLE,
-                     "not tried, for the directory did not answer the operations before; send it "
-                     "again");
+    return is_hopeful(r, err);
 }
 
 static bool targets_ended(const struct runner *r, const struct scim_bulk_step *step)
@@ -265,7 +271,7 @@ static bool send(struct runner *r, const struct scim_bulk_step *step, struct str
 {
     struct error full = ERROR_INIT;
     struct job *job = ARENA_NEW(r->ask.call.arena, struct job);
-    *job = (struct job){r, step, clock_deadline_in(r->patience)};
+    *job = (struct job){r, step};
     struct service *s = r->ask.call.service;
     if (!r->running)
         service_writer_continue(s, key, run_job, job);

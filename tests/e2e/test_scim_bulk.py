@@ -436,6 +436,19 @@ def test_a_directory_that_hangs_costs_one_deadline_not_one_for_each(new_lab):
     lab.proxy.resume()
 
 
+def test_a_slow_directory_delays_a_bulk_and_loses_nothing(new_lab):
+    """Each operation has its time from when its turn comes: what waits behind the others is not late."""
+    lab = new_lab(proxied=True, bridge={"directory": "connect_timeout_ms = 300; operation_timeout_ms = 500;"})
+    configure(lab.bridge, "server = {", "server = { writers = 1;")
+    lab.bridge.process.stop()
+    lab.bridge.process.start()
+    live(lab)
+    lab.proxy.latency = 0.07
+    patient = type(lab.scim)(lab.scim.url, lab.token, timeout=120)
+    assert statuses(send(patient, *(user(f"{n}", f"slow{n}") for n in range(8)))) == ["201"] * 8
+    lab.proxy.latency = 0
+
+
 @pytest.mark.line(202)
 def test_bulk_is_there_as_discovery_says(ground):
     assert ground.scim.get("/ServiceProviderConfig")["bulk"] == {"supported": True, "maxOperations": 1000, "maxPayloadSize": 4096 * 1024}
