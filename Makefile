@@ -103,7 +103,7 @@ lint: $(TIDY) $(ALL_A) ## layers, pure symbols, banned symbols, sizes, headers, 
 E2E ?= tests/e2e
 WORKERS ?= 3# modules at once, each with directories and bridges of its own; 0: in one process, for pdb and -s
 # Killing and stopping at every step, the page in a browser: part of check, not of the developer's loop.
-LONG := test_kill.py test_crash_points.py test_reconcile_kill_requests.py test_reconcile_kill_csv.py test_run.py test_check.py test_check_first.py test_check_texts.py test_check_deeds.py \
+LONG := test_kill.py test_crash_points.py test_late_writes.py test_reconcile_kill_requests.py test_reconcile_kill_csv.py test_run.py test_check.py test_check_first.py test_check_texts.py test_check_deeds.py \
         test_check_servers.py test_push_kill.py test_page_access.py test_page_changes.py test_page_lists.py test_page_safety.py
 e2e: $(B)/kiops-bridge $(patsubst tests/tools/%.c,$(B)/tools/%,$(wildcard tests/tools/*.c)) $(patsubst tests/preload/%.c,$(B)/preload/%.so,$(wildcard tests/preload/*.c)) ## real slapd, real bridge of this FLAVOR
 	@KIOPS_BIN=$(abspath $(B))/kiops-bridge KIOPS_TOOLS=$(abspath $(B))/tools \

@@ -17,8 +17,8 @@ enum step operation_request(struct change *ch, struct error *err)
     for (size_t i = 0; i < g->requests.count; i++)
         if (str_eq(g->requests.at[i], ch->new_joined))
             return STEP_DONE; /* ours: its answer was lost */
-    if (ch->carry == CARRY_CLAIMED) {
-        ch->carry = CARRY_NOTHING; /* it was not made: as if it came now */
+    if (ch->carry == CARRY_CLAIMED && g->requests.count) {
+        ch->carry = CARRY_NOTHING; /* another was faster: as if it came now */
         return STEP_AGAIN;
     }
     for (size_t i = 0; i < g->joined.count; i++) {
@@ -33,7 +33,8 @@ enum step operation_request(struct change *ch, struct error *err)
     struct directory_mods m;
     directory_mods_init(&m, a);
     operation_delete_all(&m, "kiopsJoined", &g->joined);
-    ch->new_joined = operation_new_stamp(a, ch->what.organization, STR_NONE);
+    if (ch->carry != CARRY_CLAIMED) /* else it may still come: the same again */
+        ch->new_joined = operation_new_stamp(a, ch->what.organization, STR_NONE);
     directory_mods_one(&m, DIRECTORY_ADD, "kiopsRequest", ch->new_joined);
     struct str id = directory_filter_value(a, ch->what.organization);
     struct str none =
@@ -49,9 +50,9 @@ enum step operation_reject(struct change *ch, struct error *err)
     const struct sight *g = &ch->sight;
     struct arena *a = ch->call->arena;
     struct directory_mods m;
-    if (ch->carry == CARRY_CLAIMED) {
+    if (ch->carry == CARRY_CLAIMED && !g->requests.count) {
         /* No request and no join: it was taken away as we asked. */
-        if (g->has_user && !g->requests.count && !g->joined.count && !g->in)
+        if (g->has_user && !g->joined.count && !g->in)
             return STEP_DONE;
         ch->carry = CARRY_NOTHING;
         return STEP_AGAIN;

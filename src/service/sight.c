@@ -319,7 +319,7 @@ static bool has_leftovers(const struct change *ch)
         return true; /* whether the user is in shows when the groups have followed */
     bool young = g->joined.count && !g->permissions.count && !g->manager && all_young(&g->joined);
     if (ch->what.kind == KIOPS_UNMAKE_ADMIN)
-        return g->in_platform || (g->platform.count && !all_young(&g->platform));
+        return g->in_platform || (g->platform.count && (ch->wrote || !all_young(&g->platform)));
     if (ch->what.kind == KIOPS_REMOVE)
         return !g->in && ((g->owner && has_person_side(ch->call)) || g->manager ||
                           g->permissions.count || (g->joined.count && !young));

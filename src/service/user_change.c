@@ -299,8 +299,10 @@ static enum step write_user(struct user_write *w, struct error *err)
         w->renamed_from = STR_NONE;
         return ended == STEP_DONE ? STEP_AGAIN : ended;
     }
-    if ((new_rdn.len && !user_rename_claim(w, new_rdn, err)) ||
-        (left.len && !user_rename_finish(w, w->entry.dn, err)))
+    enum step claimed = new_rdn.len ? user_rename_claim(w, new_rdn, err) : STEP_DONE;
+    if (claimed != STEP_DONE)
+        return claimed;
+    if (left.len && !user_rename_finish(w, w->entry.dn, err))
         return STEP_FAILED;
     if (kind == KIOPS_DEACTIVATE) {
         struct directory_values own =

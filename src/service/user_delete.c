@@ -56,23 +56,17 @@ static bool read_all(struct deletion *d, struct error *err)
     d->entry = found.at[0];
     struct error odd = ERROR_INIT;
     if (!directory_map_user(c->service->directory, c->arena, &d->entry, &d->user, &odd))
-        return error_set(err, ERR_NOT_FOUND, "no such user"); /* as reads have it */
+        return d->wrote
+                   ? error_set(err, ERR_CONFLICT, "the user is no user any more: %s", odd.detail)
+                   : error_set(err, ERR_NOT_FOUND, "no such user"); /* as reads have it */
     return user_delete_parts(c, &d->user.person, &d->organizations, &d->count, err);
 }
 
-/* By this request, whose answer was lost and whose last write came late, or by another. */
-static bool is_gone_meanwhile(const struct deletion *d, const struct error *err)
-{
-    return d->wrote && err->kind == ERR_NOT_FOUND;
-}
-
 /* A refusal stands in the audit. */
-static bool judge_one(const struct deletion *d, struct change *ch, struct error *err)
+static bool judge_one(struct change *ch, struct error *err)
 {
     if (change_decide(ch, true, err))
         return true;
-    if (is_gone_meanwhile(d, err))
-        return false;
     struct kiops_record record = change_record(ch);
     if (err->rule[0])
         audit_refusal(ch->call->service->audit, &record, ch->call->request_id);
@@ -85,14 +79,14 @@ static bool judge_whole(const struct deletion *d, struct change *whole, struct e
     const struct service_call *c = d->call;
     *whole = (struct change){
         .call = c, .what = {.kind = KIOPS_DELETE_USER, .subject = d->id, .operation = -1}};
-    return judge_one(d, whole, err) &&
+    return judge_one(whole, err) &&
            (d->wrote || version_check(c, version_text(c->arena, d->user.version), err));
 }
 
 static bool judge_organizations(struct deletion *d, struct error *err)
 {
     for (size_t i = 0; i < d->count; i++)
-        if (!judge_one(d, &d->organizations[i], err))
+        if (!judge_one(&d->organizations[i], err))
             return false;
     return true;
 }
@@ -297,21 +291,23 @@ static enum step take_all(struct deletion *d, struct change *whole, struct error
     return step == STEP_DONE ? delete_entry(d, err) : step;
 }
 
-static bool judge(struct deletion *d, struct change *whole, bool *follows, struct error *err)
-{
-    if (!judge_whole(d, whole, err))
-        return false;
-    *follows = whole->sight.former_dn.len && !d->followed;
-    return *follows || judge_organizations(d, err);
-}
-
 /* Who or what went between the look and the judgement is not there at the next look. */
-static enum step look_again(const struct deletion *d, struct error *err)
+static enum step look_again(bool may_be_gone, struct error *err)
 {
-    if (!is_gone_meanwhile(d, err))
+    if (!may_be_gone || err->kind != ERR_NOT_FOUND)
         return STEP_FAILED;
     error_clear(err);
     return STEP_AGAIN;
+}
+
+static enum step judge(struct deletion *d, struct change *whole, bool *follows, struct error *err)
+{
+    if (!judge_whole(d, whole, err)) /* gone by a write of this request that came late */
+        return look_again(d->wrote, err);
+    *follows = whole->sight.former_dn.len && !d->followed;
+    if (*follows || judge_organizations(d, err))
+        return STEP_DONE;
+    return look_again(true, err); /* the organization, too, may have been deleted */
 }
 
 static enum step delete_once(struct deletion *d, struct error *err)
@@ -320,14 +316,15 @@ static enum step delete_once(struct deletion *d, struct error *err)
     struct change whole;
     bool follows;
     if (!read_all(d, err)) {
-        if (!is_gone_meanwhile(d, err))
+        if (err->kind != ERR_NOT_FOUND || !d->wrote)
             return STEP_FAILED;
-        error_clear(err);
+        error_clear(err); /* gone meanwhile: by this request whose answer was lost, or by another */
         replica_apply_deleted(c->service->replica, d->id);
         return naming_clear(c, d->entry.dn, err) ? STEP_DONE : STEP_FAILED;
     }
-    if (!judge(d, &whole, &follows, err))
-        return look_again(d, err);
+    enum step judged = judge(d, &whole, &follows, err);
+    if (judged != STEP_DONE)
+        return judged;
     struct kiops_record record = change_record(&whole);
     if ((!d->wrote && !access_confirm(c, STR_NONE, err)) ||
         (!d->intent && !audit_intent(c->service->audit, &record, c->request_id, &d->intent, err)))

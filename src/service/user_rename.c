@@ -8,16 +8,33 @@ static bool is_same_dn(const struct service_call *c, struct str one, struct str 
     return str_eq(directory_dn_key(c->arena, one), directory_dn_key(c->arena, other));
 }
 
-bool user_rename_claim(struct user_write *w, struct str new_rdn, struct error *err)
+/* By our own modrdn, which was not answered and came late. */
+static bool is_ours(const struct user_write *w, struct str dn)
+{
+    static const char *const attrs[] = {"entryUUID", NULL};
+    const struct directory_search s = {.base = dn, .scope = DIRECTORY_BASE, .attrs = attrs};
+    struct directory_entries found;
+    struct error ignored = ERROR_INIT;
+    return w->renamed_from.len &&
+           directory_find(w->call->conn, w->call->arena, &s, &found, &ignored) &&
+           found.count == 1 && str_ieq(found.at[0].id, w->id);
+}
+
+enum step user_rename_claim(struct user_write *w, struct str new_rdn, struct error *err)
 {
     struct str dn = naming_dn_with(w->call->arena, w->entry.dn, new_rdn);
     struct str name = json_get_str(w->after, "userName");
     if (!naming_is_fit(w->call, name, "userName", err))
-        return false;
+        return STEP_FAILED;
     /* Another spelling of the same name is no other DN. */
-    return is_same_dn(w->call, dn, w->entry.dn) ||
-           (user_write_name_is_free(w->call, name, w->id, err) &&
-            naming_claim(w->call, dn, name, err));
+    if (is_same_dn(w->call, dn, w->entry.dn) ||
+        (user_write_name_is_free(w->call, name, w->id, err) &&
+         naming_claim(w->call, dn, name, err)))
+        return STEP_DONE;
+    if (err->kind != ERR_UNIQUENESS || !is_ours(w, dn))
+        return STEP_FAILED;
+    error_clear(err);
+    return STEP_AGAIN;
 }
 
 enum step user_rename(struct user_write *w, struct directory_target *target,

@@ -111,8 +111,8 @@ bool user_roles_end(struct user_write *w, struct error *err); /* as plan_end */
 
 /* ---- user_rename.c: a new userName is a new DN, which the groups must follow
  * ---------------------------------- */
-/* ERR_UNIQUENESS when somebody stands where the new name leads. */
-MUST_CHECK bool user_rename_claim(struct user_write *w, struct str new_rdn, struct error *err);
+/* ERR_UNIQUENESS when somebody stands where the new name leads; STEP_AGAIN: it is the user. */
+MUST_CHECK enum step user_rename_claim(struct user_write *w, struct str new_rdn, struct error *err);
 /* modrdn; afterwards `target` is the entry under its new name, and `mods` give up the old one. */
 enum step user_rename(struct user_write *w, struct directory_target *target,
                       struct directory_mods *mods, struct error *err);

@@ -11,6 +11,7 @@ It knows where an LDAP message ends and what operation it is, and nothing else:
     proxy.reset()                          # every open connection gets a RST
     proxy.lose_answer("add")               # the next answer of an add never arrives: connection reset
     proxy.cut_request("modify", passing=2) # two pass, the third is not forwarded: connection reset
+    proxy.late_request("modify", looks=1)  # as if cut, but it arrives: before the second search from then on is forwarded
     proxy.before_request("modify", passing=1, action=...)  # the action runs just before the second is forwarded; the
                                            # other connections go on
     proxy.forgets = 2                      # so many feeds that come back with a cookie are told that it is too old (4096)
@@ -68,7 +69,12 @@ class Trap:
 
     def __init__(self, names, passing, action, cuts=True):
         self.names, self.passing, self.action, self.cuts = names, passing, action, cuts
-        self.sprung = threading.Event()
+        self.looks = self.server = self.message = None  # of one that makes late
+        self.sprung, self.arrived = threading.Event(), threading.Event()
+
+    def arrive(self):
+        self.server.sendall(self.message)
+        self.arrived.wait(10)
 
     def catches(self, name):
         if self.sprung.is_set() or name not in self.names:
@@ -85,7 +91,7 @@ class FaultProxy:
         self.target = target
         self.latency, self.feed_lag, self.sliced, self.refusing = 0.0, 0.0, False, False
         self.codes, self.forgets = {}, 0
-        self.seen, self.traps, self.pairs = [], {"request": [], "answer": []}, []
+        self.seen, self.traps, self.pairs, self.late = [], {"request": [], "answer": []}, [], []
         self.flowing, self.lock = threading.Event(), threading.Lock()
         self.flowing.set()
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -109,6 +115,11 @@ class FaultProxy:
 
     def cut_request(self, *names, passing=0, action=None):
         return self.set_trap("request", names or WRITES, passing, action)
+
+    def late_request(self, *names, passing=0, looks=0):
+        trap = self.set_trap("request", names or WRITES, passing, None)
+        trap.looks = looks
+        return trap
 
     def before_request(self, *names, passing=0, action=None):
         return self.set_trap("request", names or WRITES, passing, action, cuts=False)
@@ -170,7 +181,10 @@ class FaultProxy:
                     break
         except OSError:
             pass
-        abort(pair)
+        late = [t for t in self.late if t.server in pair]
+        abort((source,) if late and direction == "request" else pair)
+        for trap in late if direction == "answer" else ():
+            trap.arrived.set()
 
     def code_of(self, message):
         """What the directory is made to answer; 0: what it does."""
@@ -200,8 +214,13 @@ class FaultProxy:
             if trap.action:
                 trap.action()
         if sprung and sprung[-1].cuts:
+            if sprung[-1].looks is not None:
+                sprung[-1].server, sprung[-1].message = sink, message
+                self.late.append(sprung[-1])
             return False
         if direction == "request":
+            if name == "search":
+                self.let_arrive()
             self.seen.append(name)
             sink.sendall(message)
             return True
@@ -210,6 +229,14 @@ class FaultProxy:
         for piece in pieces:
             sink.sendall(piece)
         return True
+
+    def let_arrive(self):
+        with self.lock:
+            due = [t for t in self.late if t.looks == 0]
+            for trap in self.late:
+                trap.looks -= 1
+        for trap in due:
+            trap.arrive()
 
 
 def connected(target):

@@ -455,7 +455,12 @@ def unmake_a_platform_admin(w):
 
 
 def ada(w):
-    w.know("ada", site.user_dn("ada"))
+    """PlatformAdmin, also after the world before."""
+    dn = site.user_dn("ada")
+    w.know("ada", dn)
+    if dn not in w.admin.get(site.ADMINS)["member"]:
+        w.admin.modify(site.ADMINS, ("add", "member", dn))
+        w.admin.modify(dn, ("replace", "kiopsJoined", "platform:20260105080000Z.0000000a"))
 
 
 @case("PlatformAdmin", ada)

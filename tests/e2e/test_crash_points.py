@@ -21,16 +21,16 @@ def ground(tmp_path_factory):
     made.close()
 
 
-def world(ground, case):
-    w = World(ground)
+def world(ground, case, **age):
+    w = World(ground, **age)
     case.prepare(w)
     w.settle()
     return w
 
 
-def undisturbed(ground, case):
+def undisturbed(ground, case, **age):
     """(answer, authority before or after, what stands there in the end, authority in the end)"""
-    w = world(ground, case)
+    w = world(ground, case, **age)
     before = w.authority()
     answer = answer_of(case.run(w))
     after, state = w.authority(), w.state()

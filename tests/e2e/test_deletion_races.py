@@ -54,6 +54,17 @@ def is_out(company, user, dn=None):
     company.is_sound()
 
 
+@pytest.mark.parametrize("passing", range(6))
+def test_a_person_is_deleted_beside_an_organization(ground, passing):
+    """404 would mean that the person is gone; they were still there, with all they may do."""
+    company, user = Company(ground), ground.user()["id"]
+    add(company, user)
+    dn, group = company.dn(user), company.view.by_id(company.group)[0]
+    trap = ground.proxy.before_request("search", passing=passing, action=lambda: company.view.delete(group))
+    delete(ground, user).expect(204)
+    assert trap.sprung.is_set() and not company.view.get(dn)
+
+
 def test_a_deletion_refused_half_way_leaves_no_half_membership(ground, companies):
     """The other Manager of the second organization resigns when the first one is left already."""
     first, second = companies

@@ -64,6 +64,16 @@ def test_a_cut_request_never_reaches_the_directory(ground, proxy, through):
     assert ground.view().get(site.user_dn("noa"))["title"] == ["first"]
 
 
+def test_a_late_request_comes_before_the_second_search(ground, proxy, through):
+    trap = proxy.late_request("modify", looks=1)
+    with pytest.raises(ldap.SERVER_DOWN):
+        through.modify(site.user_dn("noa"), ("replace", "title", "late"))
+    again = View(proxy.uri, site.ROOT, ground.slapd.passwords.root)
+    assert again.get(site.user_dn("noa")).get("title") != ["late"] and not trap.arrived.is_set()
+    assert again.get(site.user_dn("noa"))["title"] == ["late"] and trap.arrived.is_set()
+    again.close()
+
+
 def test_a_stalled_connection_is_open_and_silent(proxy, through):
     proxy.stall()
     with pytest.raises(ldap.TIMEOUT):

@@ -4,6 +4,7 @@ bridge's account then did to them, read from the server's auditlog with everythi
 import os
 import re
 import subprocess
+import time
 from pathlib import Path
 
 import checker
@@ -38,10 +39,11 @@ def written(lab, view, log, since):
 
 class World:
     """The subjects of one case. Names are short ("kim", "A"); in the directory they carry the case's mark, so that
-    many worlds stand side by side."""
+    many worlds stand side by side. `young`: everybody has joined, and asked, just now."""
 
-    def __init__(self, lab, log=None):
+    def __init__(self, lab, log=None, young=False):
         self.lab, self.log, self.admin = lab, log, lab.view()
+        self.joined = time.strftime("%Y%m%d%H%M%SZ", time.gmtime()) if young else BEFORE
         self.mark = f"w{lab.number()}"
         self.ids, self.dns = {}, {}
         self.log_from = 0
@@ -75,7 +77,7 @@ class World:
         given += [("kiopsJoined", f"platform:{BEFORE}.00000009")] if platform else []
         entry = {}
         for attribute, text in (*given, *values):
-            entry.setdefault(attribute, []).append(text.format(**self.ids))
+            entry.setdefault(attribute, []).append(text.format(**self.ids).replace(BEFORE, self.joined))
         uid, dn = f"{self.mark}{name}", self.dn(name)
         self.admin.add(dn, objectClass=["inetOrgPerson", "kiopsUser"], uid=uid, cn=uid, sn=uid,
                        kiopsActive="TRUE" if active else "FALSE", **entry)
