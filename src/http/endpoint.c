@@ -94,7 +94,6 @@ struct service_call http_call(const struct http_request *r, struct directory_con
         .projection = r->projection,
         .version_only = r->minimal,
         .has_time = r->has_time,
-        .deadline = r->deadline,
     };
 }
 

@@ -14,7 +14,6 @@ static struct service_call call_of(const struct reconcile_run *r, struct arena *
                                    enum replica_kind kind)
 {
     const struct config *config = r->ground.config;
-    const struct config_directory *d = &config->directory;
     return (struct service_call){
         .service = r->service,
         .arena = a,
@@ -29,7 +28,6 @@ static struct service_call call_of(const struct reconcile_run *r, struct arena *
         .request_id = r->ground.run,
         .version_only = true,
         .has_time = true,
-        .deadline = clock_deadline_in(d->connect_timeout_ms + 2 * (int64_t)d->operation_timeout_ms),
     };
 }
 

@@ -1,6 +1,6 @@
 /*
  * A bulk under way. No thread waits for it: whoever ends an operation begins the next ones. Every
- * operation is the single write it stands for, on a writer thread, with its own arena and deadline;
+ * operation is the single write it stands for, on a writer thread, with its own arena;
  * so it is judged and audited as such.
  */
 #include "service/internal.h"
@@ -24,16 +24,18 @@ struct runner {
     bool *ended;
     size_t next; /* step */
     size_t running;
-    bool one_by_one;  /* so that nothing is begun behind the last error that is borne */
-    bool alone;       /* what runs now bears nothing beside it */
-    size_t failed;    /* operations */
-    int64_t lost_ms;  /* spent on operations in a row that the directory did not answer */
-    int64_t patience; /* for one operation, in ms */
+    bool one_by_one;          /* so that nothing is begun behind the last error that is borne */
+    bool alone;               /* what runs now bears nothing beside it */
+    size_t failed;            /* operations */
+    int64_t unanswered_since; /* the first of those in a row that the directory did not answer */
+    int64_t patience;         /* for one operation, in ms */
 };
 
 struct job {
     struct runner *runner;
     const struct scim_bulk_step *step;
+    int64_t late_at;
+    bool asked; /* the directory; else it was refused before */
 };
 
 static const struct scim_bulk_operation *operation_of(const struct runner *r,
@@ -134,7 +136,6 @@ static struct service_call call_of(const struct job *job, struct arena *a,
     call.version_only = true;
     call.tally = r->tally;
     call.tally_of = job->step->operation;
-    call.deadline = clock_deadline_in(r->patience);
     return call;
 }
 
@@ -146,8 +147,8 @@ static struct str target_id(const struct runner *r, const struct scim_bulk_step 
     return op->path_target == SCIM_BULK_NONE ? op->id : r->ids[op->path_target];
 }
 
-static bool make(const struct job *job, const struct service_call *call,
-                 struct service_result *result, struct error *err)
+static bool make(struct job *job, const struct service_call *call, struct service_result *result,
+                 struct error *err)
 {
     const struct runner *r = job->runner;
     const struct scim_bulk_operation *op = operation_of(r, job->step);
@@ -160,20 +161,43 @@ static bool make(const struct job *job, const struct service_call *call,
         service_write_refuse(call, &w, &fault, err);
         return false;
     }
+    job->asked = true;
     result->status = service_write_run(call, &w, result, err);
     if (result->status == SERVICE_NEEDS_DIRECTORY)
         return error_set(err, ERR_INTERNAL, "a thread with a connection asked for one");
     return result->status != SERVICE_FAILED;
 }
 
-/* Asked before an operation is sent and when its turn has come: others' may be slow, that alone
- * fails nothing; but behind a directory that hangs, each would wait for as long as the first. */
+/* Behind a directory that hangs each operation would wait for as long as the first. One that is
+ * slow and answers fails nothing. */
 static bool is_hopeful(const struct runner *r, struct error *err)
 {
-    return r->lost_ms < r->patience ||
+    return !r->unanswered_since || clock_monotonic_ms() - r->unanswered_since < r->patience ||
            error_set(err, ERR_UNAVAILABLE,
                      "not tried, for the directory did not answer the operations before; send it "
                      "again");
+}
+
+/* Its turn has come. For as long as it waited, others' bulks may have had no answer either. */
+static bool is_in_time(const struct job *job, struct error *err)
+{
+    struct runner *r = job->runner;
+    if (!r->unanswered_since && clock_left_ms(job->late_at) == 0 &&
+        atomic_load(&r->ask.call.service->bulk_unanswered))
+        r->unanswered_since = job->late_at - r->patience;
+    return is_hopeful(r, err);
+}
+
+static void note_answer(const struct job *job, int64_t began, bool answered)
+{
+    struct runner *r = job->runner;
+    if (!job->asked)
+        return;
+    if (answered)
+        r->unanswered_since = 0;
+    else if (!r->unanswered_since)
+        r->unanswered_since = began;
+    atomic_store(&r->ask.call.service->bulk_unanswered, !answered);
 }
 
 static void advance(struct runner *r);
@@ -189,14 +213,13 @@ static void run_job(void *arg, struct directory_conn *conn)
     int64_t began = clock_monotonic_ms();
     log_request_id(arena_cstr(a, r->ask.call.request_id));
     pthread_mutex_lock(&r->lock);
-    bool hopeful = is_hopeful(r, &err);
+    bool in_time = is_in_time(job, &err);
     pthread_mutex_unlock(&r->lock);
-    bool made = hopeful && make(job, &call, &result, &err);
+    bool made = in_time && make(job, &call, &result, &err);
     if (!made && err.kind != ERR_UNAVAILABLE) /* else some of it may be done */
         removal_tally_forget(r->tally, job->step->operation);
     pthread_mutex_lock(&r->lock);
-    bool answered = made || err.kind != ERR_UNAVAILABLE;
-    r->lost_ms = answered ? 0 : r->lost_ms + clock_monotonic_ms() - began;
+    note_answer(job, began, made || err.kind != ERR_UNAVAILABLE);
     atomic_fetch_sub(&r->ask.call.service->bulk_under_way, 1);
     if (made)
         succeed(r, job->step, &result);
@@ -271,7 +294,7 @@ static bool send(struct runner *r, const struct scim_bulk_step *step, struct str
 {
     struct error full = ERROR_INIT;
     struct job *job = ARENA_NEW(r->ask.call.arena, struct job);
-    *job = (struct job){r, step};
+    *job = (struct job){.runner = r, .step = step, .late_at = clock_deadline_in(r->patience)};
     struct service *s = r->ask.call.service;
     if (!r->running)
         service_writer_continue(s, key, run_job, job);

@@ -34,6 +34,7 @@ struct service {
     pthread_t feed_thread;
     atomic_bool stopping;
     atomic_size_t bulk_under_way; /* bulk.c: operations of all bulks in the writers' queues */
+    atomic_bool bulk_unanswered;  /* so it was with the last that asked the directory */
     /* access.c: 0, or when the directory is asked about known tokens again; somebody may do so. */
     _Atomic int64_t ask_tokens_at;
     atomic_bool ask_tokens_once;

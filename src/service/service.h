@@ -69,8 +69,7 @@ struct service_call {
     bool version_only;           /* the answer to a write has no body */
     struct removal_tally *tally; /* of the bulk that this is operation `tally_of` of; else NULL */
     size_t tally_of;
-    bool has_time;    /* on a scanner thread: nobody else's request waits for it */
-    int64_t deadline; /* monotonic ms */
+    bool has_time; /* on a scanner thread: nobody else's request waits for it */
 };
 
 enum service_status {

@@ -15,7 +15,6 @@
 #define APPLICANTS_MAX 10000
 /* Sign-ups in the writers' queues: the rest of them is for who has an account. */
 #define UNDER_WAY_MAX 64
-#define PATIENCE_MS 60000
 #define AUDIT_TEXT_MAX 65536
 
 struct signup {
@@ -50,7 +49,6 @@ static struct service_call call_of(const struct signup *job, struct directory_co
                  .base = s->base,
                  .limits = service_limits(s->config)},
         .request_id = str_of(job->request_id),
-        .deadline = clock_deadline_in(PATIENCE_MS),
     };
 }
 
