@@ -199,6 +199,16 @@ static struct kiops_record record_of(enum kiops_change_kind kind, struct str ope
     };
 }
 
+static void tell_outcome(const struct service_operator *o, uint64_t intent, bool done,
+                         enum directory_outcome outcome, const struct error *err)
+{
+    audit_outcome(o->audit, intent,
+                  done                           ? AUDIT_DONE
+                  : outcome == DIRECTORY_UNKNOWN ? AUDIT_UNKNOWN
+                                                 : AUDIT_FAILED,
+                  done ? STR_NONE : str_of(err->detail));
+}
+
 bool service_token_create(const struct service_operator *o, const struct service_token_request *t,
                           struct buf *token, struct error *err)
 {
@@ -223,8 +233,7 @@ bool service_token_create(const struct service_operator *o, const struct service
                        result.outcome == DIRECTORY_EXISTS
                            ? "a token of that name exists; revoke it or choose another name"
                            : "the directory has no place for tokens (platform.tokens_base)");
-    audit_outcome(o->audit, intent, ok ? AUDIT_DONE : AUDIT_FAILED,
-                  ok ? STR_NONE : str_of(err->detail));
+    tell_outcome(o, intent, ok, result.outcome, err);
     return ok;
 }
 
@@ -242,8 +251,7 @@ bool service_token_revoke(const struct service_operator *o, struct str name, str
     if (ok && result.outcome != DIRECTORY_DONE)
         ok = error_set(err, ERR_NOT_FOUND,
                        "no token has that name; `kiops-bridge token list` shows them");
-    audit_outcome(o->audit, intent, ok ? AUDIT_DONE : AUDIT_FAILED,
-                  ok ? STR_NONE : str_of(err->detail));
+    tell_outcome(o, intent, ok, result.outcome, err);
     return ok;
 }
 
