@@ -115,6 +115,25 @@ static struct change *add(struct wish *w, enum kiops_change_kind kind)
     return plan_add(&w->plan, kind, w->user, w->organization, -1);
 }
 
+/* Made so a moment ago by another bridge: the person was read just now, the group was not. */
+static bool is_admin(const struct wish *w, bool *is, struct error *err)
+{
+    const struct service_call *c = w->call;
+    struct directory_person p;
+    struct directory_entries found;
+    *is = replica_is_admin(c->service->replica, w->user);
+    if (*is || w->role == KIOPS_NO_ROLE ||
+        !replica_person(c->service->replica, c->arena, w->user, &p) ||
+        !operation_values_of(c->arena, &p.joined, STR("platform")).count)
+        return true;
+    struct directory_search in_group = directory_search_has_value(
+        c->arena, c->service->config->directory.admins_dn, "member", p.dn);
+    if (!directory_find(c->conn, c->arena, &in_group, &found, err))
+        return false;
+    *is = found.count == 1;
+    return true;
+}
+
 static void add_role(struct wish *w, bool admin_now)
 {
     if (w->role == KIOPS_NO_ROLE)
@@ -369,6 +388,7 @@ static enum service_status change(struct wish *w, const struct membership_edit *
 {
     const struct service_call *c = w->call;
     OWNED_JSON json_t *before = NULL;
+    bool admin;
     if (!c->conn)
         return SERVICE_NEEDS_DIRECTORY;
     if (!access_may_write(c, err) || !service_readable(c->service, err))
@@ -380,7 +400,9 @@ static enum service_status change(struct wish *w, const struct membership_edit *
     plan_init(&w->plan, c);
     if (w->approves)
         add(w, KIOPS_APPROVE);
-    add_role(w, replica_is_admin(c->service->replica, w->user));
+    if (!is_admin(w, &admin, err))
+        return SERVICE_FAILED;
+    add_role(w, admin);
     add_permissions(w, held(before));
     return plan_decide(&w->plan, err) && carry_out(w, err) ? answer_made(w, out, err)
                                                            : failed(w, err);

@@ -94,6 +94,54 @@ static bool read_shown(struct user_write *w, struct error *err)
     return true;
 }
 
+/* `o->id` is empty where there is none. */
+static bool find_known(const struct user_write *w, struct str id, struct replica_organization *o,
+                       struct error *err)
+{
+    const struct service_call *c = w->call;
+    *o = (struct replica_organization){0};
+    if (replica_organization(c->service->replica, c->arena, id, o))
+        return true;
+    if (!service_refresh_organization(c->service, c->conn, c->arena, id, err))
+        return false;
+    (void)!replica_organization(c->service->replica, c->arena, id, o);
+    return true;
+}
+
+static void show_once(json_t *roles, struct str value)
+{
+    if (holds(roles, value))
+        return;
+    json_t *role = json_object();
+    json_put_str(role, "value", value);
+    json_put_str(role, "type", STR("kiops"));
+    json_push(roles, role);
+}
+
+/* What another bridge gave a moment ago stands on the person, and in memory not yet. Who sets other
+ * roles takes it as well. */
+static bool show_unheard(const struct user_write *w, json_t *roles, struct error *err)
+{
+    const struct directory_person *p = &w->before.person;
+    for (size_t i = 0; i < p->joined.count; i++) {
+        size_t colon = p->joined.at[i].len;
+        (void)!str_find(p->joined.at[i], ':', &colon);
+        struct str id = str_sub(p->joined.at[i], 0, colon);
+        struct replica_organization o;
+        if (str_ieq(id, STR("platform"))) {
+            show_once(roles, STR("PlatformAdmin"));
+            continue;
+        }
+        if (!find_known(w, id, &o, err))
+            return false;
+        bool manager = directory_has(&w->entry, "kiopsManager", id);
+        if (o.id.len)
+            show_once(roles, arena_fmt(w->call->arena, "%s@" STR_FMT,
+                                       manager ? "Manager" : "Member", STR_ARG(o.id)));
+    }
+    return true;
+}
+
 bool user_roles_show(struct user_write *w, json_t *before, struct error *err)
 {
     if (!touched(w))
@@ -104,6 +152,10 @@ bool user_roles_show(struct user_write *w, json_t *before, struct error *err)
     size_t i;
     json_array_foreach(w->roles.shown, i, role) if (is_ours(role))
         json_push(roles, json_copy_deep(role));
+    if (!show_unheard(w, roles, err)) {
+        json_decref(roles);
+        return false;
+    }
     json_array_foreach(json_object_get(before, "roles"), i, role)
         json_push(roles, json_incref(role));
     json_put(before, "roles", roles);

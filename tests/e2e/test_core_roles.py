@@ -5,6 +5,7 @@ import json
 import pytest
 from faults import audit_records
 from kiopslab import site
+from lab import eventually
 from scim import KIOPS_USER, USER
 from tenant import Tenant
 from test_memberships import held, refused
@@ -283,3 +284,31 @@ def test_nobody_is_made_for_a_place_that_is_not_there(ground):
     body = {"schemas": [USER], "userName": name, "roles": [{"value": f"Manager@{ground.name('Nowhere ')}"}]}
     is_error(ground.scim.post("/Users", body), 400, "invalidValue")
     assert not [r for r in audit_records(ground.lab.bridge)[before:] if r["type"] == "intent"]
+
+
+@pytest.fixture
+def unaware(new_lab):
+    """(tenant, its client at a bridge that does not know yet, user, group): made PlatformAdmin and Manager a moment ago."""
+    lab = new_lab(bridges=2, proxied=True)
+    tenant = Tenant(lab, "entra", "--option", "write_roles=yes")
+    boss, user = tenant.hire(), tenant.hire()
+    group = tenant.group([boss, user])
+    grant(tenant, boss, f"Manager@{group}").expect(200)
+    client = lab.client(tenant.token, bridge=1)
+    eventually(lambda: client.get(f"/Groups/{group}").status == 200 and client.get(f"/Users/{user}").status == 200)
+    lab.proxy.feed_lag = 1  # longer than the two requests take
+    grant(tenant, user, "PlatformAdmin", f"Manager@{group}").expect(200)
+    yield tenant, client, user, group
+    lab.proxy.feed_lag = 0
+
+
+def test_what_another_bridge_gave_a_moment_ago_is_removed_by_name(unaware):
+    tenant, client, user, group = unaware
+    client.patch(f"/Users/{user}", *(("remove", f'roles[value eq "{role}"]') for role in ("PlatformAdmin", f"Manager@{group}"))).expect(200)
+    assert not is_admin(tenant, user) and standing(tenant, user, group) == "Member"
+
+
+def test_who_was_made_platform_admin_a_moment_ago_is_so_no_more_as_member(unaware):
+    tenant, client, user, group = unaware
+    client.patch(f"/Memberships/{group}.{user}", ("replace", "role", "Member")).expect(200)
+    assert not is_admin(tenant, user) and standing(tenant, user, group) == "Member"
