@@ -61,6 +61,10 @@ class Browser:
                 return check()
             except (NoSuchElementException, StaleElementReferenceException):
                 return False
+            except WebDriverException as odd:
+                if "does not belong to the document" not in str(odd):  # stale, in the driver's other words
+                    raise
+                return False
         return WebDriverWait(self.driver, WAIT_S, poll_frequency=0.02).until(look, what or "")
 
     def settled(self):

@@ -24,6 +24,10 @@ class Ground:
         self.bridge = self.lab.bridge.process
         self.bridge.stop()
         self.bridge.env |= {"LD_PRELOAD": str(PRELOAD.resolve()), "KIOPS_NO_MEMORY": str(self.count)}
+        self.start()
+
+    def start(self):
+        self.said_before = len(self.bridge.log_text())
         self.bridge.start()
 
     def arm(self, n):
@@ -62,9 +66,8 @@ class Ground:
             eventually(self.gone)
         if self.gone():
             assert self.bridge.stop() == ABORTED, self.bridge.log_tail()
-            said = self.bridge.log_text().rpartition("event=feed_live")[2]  # other threads may speak after its last words
-            assert "out of memory" in said, self.bridge.log_tail()
-            self.bridge.start()
+            assert "out of memory" in self.bridge.log_text()[self.said_before:], self.bridge.log_tail()
+            self.start()
 
     def gone(self):
         pid = self.bridge.pid()
