@@ -35,7 +35,7 @@ struct job {
     struct runner *runner;
     const struct scim_bulk_step *step;
     int64_t late_at;
-    bool asked; /* the directory; else it was refused before */
+    bool asked; /* it was run; else it was refused before */
 };
 
 static const struct scim_bulk_operation *operation_of(const struct runner *r,
@@ -178,26 +178,35 @@ static bool is_hopeful(const struct runner *r, struct error *err)
                      "again");
 }
 
-/* Its turn has come. For as long as it waited, others' bulks may have had no answer either. */
+/* Its turn has come. While it waited others' bulks, too, may have had no answer. */
 static bool is_in_time(const struct job *job, struct error *err)
 {
     struct runner *r = job->runner;
+    int64_t sent_at = job->late_at - r->patience;
     if (!r->unanswered_since && clock_left_ms(job->late_at) == 0 &&
-        atomic_load(&r->ask.call.service->bulk_unanswered))
-        r->unanswered_since = job->late_at - r->patience;
+        atomic_load(&r->ask.call.service->bulk_unanswered_at) > sent_at)
+        r->unanswered_since = sent_at;
     return is_hopeful(r, err);
 }
 
-static void note_answer(const struct job *job, int64_t began, bool answered)
+/* What the directory refuses at once costs nobody anything; what a look at the body or at the rules
+ * refuses says nothing of it. */
+static void note_answer(const struct job *job, int64_t began, bool made, const struct error *err)
 {
     struct runner *r = job->runner;
-    if (!job->asked)
+    const struct config_directory *d = &r->ask.call.service->config->directory;
+    int64_t now = clock_monotonic_ms();
+    int64_t in_vain = d->connect_timeout_ms < d->operation_timeout_ms ? d->connect_timeout_ms
+                                                                      : d->operation_timeout_ms;
+    bool unanswered = !made && err->kind == ERR_UNAVAILABLE;
+    if (!job->asked || (unanswered && now - began < in_vain) ||
+        (!made && scim_status(err->kind) < 404))
         return;
-    if (answered)
+    if (!unanswered)
         r->unanswered_since = 0;
     else if (!r->unanswered_since)
         r->unanswered_since = began;
-    atomic_store(&r->ask.call.service->bulk_unanswered, !answered);
+    atomic_store(&r->ask.call.service->bulk_unanswered_at, unanswered ? now : 0);
 }
 
 static void advance(struct runner *r);
@@ -219,7 +228,7 @@ static void run_job(void *arg, struct directory_conn *conn)
     if (!made && err.kind != ERR_UNAVAILABLE) /* else some of it may be done */
         removal_tally_forget(r->tally, job->step->operation);
     pthread_mutex_lock(&r->lock);
-    note_answer(job, began, made || err.kind != ERR_UNAVAILABLE);
+    note_answer(job, began, made, &err);
     atomic_fetch_sub(&r->ask.call.service->bulk_under_way, 1);
     if (made)
         succeed(r, job->step, &result);

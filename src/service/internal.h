@@ -34,7 +34,8 @@ struct service {
     pthread_t feed_thread;
     atomic_bool stopping;
     atomic_size_t bulk_under_way; /* bulk.c: operations of all bulks in the writers' queues */
-    atomic_bool bulk_unanswered;  /* so it was with the last that asked the directory */
+    /* Monotonic ms: when the last of them waited in vain for the directory; 0: it answers. */
+    _Atomic int64_t bulk_unanswered_at;
     /* access.c: 0, or when the directory is asked about known tokens again; somebody may do so. */
     _Atomic int64_t ask_tokens_at;
     atomic_bool ask_tokens_once;
