@@ -132,6 +132,8 @@ static bool show_unheard(const struct user_write *w, json_t *roles, struct error
             show_once(roles, STR("PlatformAdmin"));
             continue;
         }
+        if (!directory_is_uuid(id))
+            continue;
         if (!find_known(w, id, &o, err))
             return false;
         bool manager = directory_has(&w->entry, "kiopsManager", id);
@@ -295,6 +297,16 @@ static bool is_wished_admin(const struct user_roles *r)
     return false;
 }
 
+/* Who is shown as Member and on the entry as Manager leaves once. */
+static bool leaves(const struct user_roles *r, struct str organization)
+{
+    for (size_t i = 0; i < r->count; i++)
+        if (r->at[i].removed && r->at[i].role == KIOPS_MEMBER &&
+            str_eq(r->at[i].organization, organization))
+            return true;
+    return false;
+}
+
 /* Wishes come before what is removed. */
 static bool plan_wish(struct user_write *w, const struct role_wish *wish, struct error *err)
 {
@@ -307,6 +319,8 @@ static bool plan_wish(struct user_write *w, const struct role_wish *wish, struct
                  STR_NONE);
         return true;
     }
+    if (wish->removed && manager && leaves(&w->roles, wish->organization))
+        return true;
     if (!find_organization(w, wish->organization, &organization, err))
         return false;
     struct plan *p = plan_of(w, organization);

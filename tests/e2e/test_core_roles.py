@@ -296,7 +296,7 @@ def unaware(new_lab):
     grant(tenant, boss, f"Manager@{group}").expect(200)
     client = lab.client(tenant.token, bridge=1)
     eventually(lambda: client.get(f"/Groups/{group}").status == 200 and client.get(f"/Users/{user}").status == 200)
-    lab.proxy.feed_lag = 1  # longer than the two requests take
+    lab.proxy.feed_lag = 3  # longer than the requests take
     grant(tenant, user, "PlatformAdmin", f"Manager@{group}").expect(200)
     yield tenant, client, user, group
     lab.proxy.feed_lag = 0
