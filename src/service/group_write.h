@@ -24,6 +24,7 @@ struct group_write {
     const char *rule;
     uint64_t intent; /* of the own attributes; 0 = they do not change */
     bool wrote;
+    bool unsure; /* an answer was lost: what it asked may come late */
     bool
         failing; /* the last try met no clear answer of the directory: what stopped it is no race */
 };

@@ -158,6 +158,21 @@ static bool intend(struct group_write *w, struct error *err)
 /* ---- writing
  * --------------------------------------------------------------------------------------------------------------
  */
+/* Our own write before, whose answer was lost, stands there now. */
+static bool came_late(struct group_write *w, bool *late, struct error *err)
+{
+    struct arena *a = w->call->arena;
+    struct str asked = w->new_rdn.len ? naming_dn_with(a, w->entry.dn, w->new_rdn) : STR_NONE;
+    *late = false;
+    if (!w->unsure)
+        return true;
+    if (!group_write_read(w, err))
+        return false;
+    *late = str_eq(w->before.marker, w->writer.marker) ||
+            (asked.len && str_eq(directory_dn_key(a, asked), directory_dn_key(a, w->entry.dn)));
+    return true;
+}
+
 static enum step own_answer(struct group_write *w, bool answered, const struct directory_result *r,
                             struct error *err)
 {
@@ -166,6 +181,7 @@ static enum step own_answer(struct group_write *w, bool answered, const struct d
         return STEP_FAILED;
     if (!answered) {
         error_clear(err);
+        w->unsure = true;
         atomic_fetch_add(&w->call->service->unknown_outcomes, 1);
         if (!group_write_read(w, err))
             return STEP_FAILED;
@@ -182,6 +198,11 @@ static enum step own_answer(struct group_write *w, bool answered, const struct d
         return group_write_name_taken(err) ? STEP_DONE : STEP_FAILED;
     atomic_fetch_add(&w->call->service->lost_races, 1);
     if (w->call->if_match.at && !w->wrote) {
+        bool late;
+        if (!came_late(w, &late, err))
+            return STEP_FAILED;
+        if (late)
+            return STEP_AGAIN;
         error_set(err, ERR_PRECONDITION,
                   "the resource was changed at the same moment; read it again and repeat");
         return STEP_FAILED;

@@ -10,6 +10,17 @@ static enum step sent_to_step(struct change *ch, enum sent sent)
     return sent == SENT_DONE ? STEP_DONE : sent == SENT_FAILED ? STEP_FAILED : STEP_AGAIN;
 }
 
+/* Our request is not there, and not for its answer alone: somebody or something went, another was
+ * faster, or ours was there and is rejected. */
+static bool is_decided_anew(const struct change *ch)
+{
+    const struct sight *g = &ch->sight;
+    instant_t asked;
+    return !g->has_user || !g->has_organization || g->in || g->requests.count ||
+           (operation_stamp_time(ch->new_joined, &asked) &&
+            operation_latest(&g->rejected) >= asked);
+}
+
 enum step operation_request(struct change *ch, struct error *err)
 {
     const struct sight *g = &ch->sight;
@@ -17,8 +28,8 @@ enum step operation_request(struct change *ch, struct error *err)
     for (size_t i = 0; i < g->requests.count; i++)
         if (str_eq(g->requests.at[i], ch->new_joined))
             return STEP_DONE; /* ours: its answer was lost */
-    if (ch->carry == CARRY_CLAIMED && g->requests.count) {
-        ch->carry = CARRY_NOTHING; /* another was faster: as if it came now */
+    if (ch->carry == CARRY_CLAIMED && is_decided_anew(ch)) {
+        ch->carry = CARRY_NOTHING; /* as if it came now */
         return STEP_AGAIN;
     }
     for (size_t i = 0; i < g->joined.count; i++) {
@@ -45,13 +56,22 @@ enum step operation_request(struct change *ch, struct error *err)
     return sent_to_step(ch, operation_modify_person(ch, &m, none.at, err));
 }
 
+static bool is_left_of(const struct directory_values *claimed, const struct directory_values *now)
+{
+    for (size_t i = 0; i < claimed->count; i++)
+        for (size_t k = 0; k < now->count; k++)
+            if (str_eq(claimed->at[i], now->at[k]))
+                return true;
+    return false;
+}
+
 enum step operation_reject(struct change *ch, struct error *err)
 {
     const struct sight *g = &ch->sight;
     struct arena *a = ch->call->arena;
     struct directory_mods m;
-    if (ch->carry == CARRY_CLAIMED && !g->requests.count) {
-        /* No request and no join: it was taken away as we asked. */
+    if (ch->carry == CARRY_CLAIMED && !is_left_of(&ch->claimed, &g->requests)) {
+        /* No join, and not that request: it was taken away as we asked. */
         if (g->has_user && !g->joined.count && !g->in)
             return STEP_DONE;
         ch->carry = CARRY_NOTHING;
@@ -62,6 +82,7 @@ enum step operation_reject(struct change *ch, struct error *err)
         error_set(err, ERR_CONFLICT, "an approval is under way; look again in a moment");
         return STEP_FAILED;
     }
+    ch->claimed = g->requests;
     directory_mods_init(&m, a);
     operation_delete_all(&m, "kiopsRequest", &g->requests);
     if (g->person.applicant) /* an approval that was cut off */

@@ -269,8 +269,9 @@ static enum step write_user(struct user_write *w, struct error *err)
     enum kiops_change_kind kind;
     struct change platform = {0};
     const char *rule;
-    /* Whoever may not learns nothing from how the rest is refused. After its first write a request
-     * only goes forward. */
+    /* Whoever may not learns nothing from how the rest is refused. After its first write, of which
+     * the answer may have been lost, a request only goes forward. */
+    w->wrote = w->wrote || str_eq(w->before.marker, w->writer.marker) || user_rename_was_made(w);
     if (!judge_kind(w, KIOPS_EDIT_USER, &rule, err) ||
         (!w->wrote && !w->posted &&
          !version_check(c, version_text(c->arena, w->before.version), err)) ||

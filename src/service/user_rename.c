@@ -8,16 +8,22 @@ static bool is_same_dn(const struct service_call *c, struct str one, struct str 
     return str_eq(directory_dn_key(c->arena, one), directory_dn_key(c->arena, other));
 }
 
-/* By our own modrdn, which was not answered and came late. */
-static bool is_ours(const struct user_write *w, struct str dn)
+bool user_rename_was_made(const struct user_write *w)
+{
+    return w->renamed_from.len && !is_same_dn(w->call, w->renamed_from, w->entry.dn);
+}
+
+/* Who stands where the new name leads: by our own modrdn, which was not answered and came late, it
+ * is the user. */
+static bool is_ours(const struct user_write *w, struct str dn, bool *ours, struct error *err)
 {
     static const char *const attrs[] = {"entryUUID", NULL};
     const struct directory_search s = {.base = dn, .scope = DIRECTORY_BASE, .attrs = attrs};
     struct directory_entries found;
-    struct error ignored = ERROR_INIT;
-    return w->renamed_from.len &&
-           directory_find(w->call->conn, w->call->arena, &s, &found, &ignored) &&
-           found.count == 1 && str_ieq(found.at[0].id, w->id);
+    if (!directory_find(w->call->conn, w->call->arena, &s, &found, err))
+        return false;
+    *ours = found.count == 1 && str_ieq(found.at[0].id, w->id);
+    return true;
 }
 
 enum step user_rename_claim(struct user_write *w, struct str new_rdn, struct error *err)
@@ -31,10 +37,17 @@ enum step user_rename_claim(struct user_write *w, struct str new_rdn, struct err
         (user_write_name_is_free(w->call, name, w->id, err) &&
          naming_claim(w->call, dn, name, err)))
         return STEP_DONE;
-    if (err->kind != ERR_UNIQUENESS || !is_ours(w, dn))
+    struct error taken = *err;
+    bool ours;
+    if (err->kind != ERR_UNIQUENESS || !w->renamed_from.len)
         return STEP_FAILED;
     error_clear(err);
-    return STEP_AGAIN;
+    if (!is_ours(w, dn, &ours, err))
+        return STEP_FAILED;
+    if (ours)
+        return STEP_AGAIN;
+    *err = taken;
+    return STEP_FAILED;
 }
 
 enum step user_rename(struct user_write *w, struct directory_target *target,

@@ -113,6 +113,8 @@ bool user_roles_end(struct user_write *w, struct error *err); /* as plan_end */
  * ---------------------------------- */
 /* ERR_UNIQUENESS when somebody stands where the new name leads; STEP_AGAIN: it is the user. */
 MUST_CHECK enum step user_rename_claim(struct user_write *w, struct str new_rdn, struct error *err);
+/* The last modrdn, whose answer was lost, was made: the entry as it was read now says so. */
+bool user_rename_was_made(const struct user_write *w);
 /* modrdn; afterwards `target` is the entry under its new name, and `mods` give up the old one. */
 enum step user_rename(struct user_write *w, struct directory_target *target,
                       struct directory_mods *mods, struct error *err);

@@ -74,7 +74,7 @@ class Trap:
 
     def arrive(self):
         self.server.sendall(self.message)
-        self.arrived.wait(10)
+        self.arrived.wait(30)
 
     def catches(self, name):
         if self.sprung.is_set() or name not in self.names:

@@ -173,7 +173,8 @@ def test_the_nearer_a_tokens_end_the_louder(make, days, severity, when):
 # ---- ended in the middle
 
 def start(ground):
-    return subprocess.Popen([*ground.bridge.process.argv[:-1], "check"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen([*ground.bridge.process.argv[:-1], "check"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))  # in the background a shell has it ignored
 
 
 def wait_for_entry(ground, process):
@@ -186,7 +187,7 @@ def wait_for_entry(ground, process):
 def test_a_key_pressed_leaves_nothing(make, number):
     ground = make()
     with closing(FaultProxy(ground.slapd.place)) as proxy:
-        proxy.latency = 0.03  # else it may come to its end before the key
+        proxy.latency = 0.06  # else it may come to its end before the key
         configure(ground.bridge, ground.slapd.uri, proxy.uri)
         process = start(ground)
         wait_for_entry(ground, process)
