@@ -280,6 +280,8 @@ void operation_delete_all(struct directory_mods *m, const char *attr,
 /* "<org id>:<time>.<random>"; `time` from `old` when it is not empty (promotion keeps the join
  * date). */
 struct str operation_new_stamp(struct arena *a, struct str organization, struct str old);
+/* "platform", or the organization's id, of a kiopsJoined, -Request or -Permission. */
+struct str operation_organization_of(struct str value);
 /* When it was made, of `<org id>:<time>.<random>` or `<org id>:<time>`. */
 bool operation_stamp_time(struct str stamp, instant_t *out);
 instant_t operation_latest(const struct directory_values *stamps); /* INSTANT_NONE: of none */

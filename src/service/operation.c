@@ -21,6 +21,12 @@ struct str operation_new_stamp(struct arena *a, struct str organization, struct 
                      (unsigned)random);
 }
 
+struct str operation_organization_of(struct str value)
+{
+    size_t colon;
+    return str_find(value, ':', &colon) ? str_sub(value, 0, colon) : value;
+}
+
 bool operation_stamp_time(struct str stamp, instant_t *out)
 {
     size_t colon, dot;

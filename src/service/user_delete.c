@@ -194,18 +194,12 @@ static bool has_left_as_manager(const struct deletion *d, struct str organizatio
     return false;
 }
 
-static struct str organization_of(struct str value)
-{
-    size_t colon;
-    return str_find(value, ':', &colon) ? str_sub(value, 0, colon) : value;
-}
-
 /* Of organizations that were left as Manager these values are gone already. */
 static void delete_others(const struct deletion *d, struct directory_mods *m, const char *attr,
                           const struct directory_values *all)
 {
     for (size_t i = 0; i < all->count; i++)
-        if (!has_left_as_manager(d, organization_of(all->at[i])))
+        if (!has_left_as_manager(d, operation_organization_of(all->at[i])))
             directory_mods_one(m, DIRECTORY_DELETE, attr, all->at[i]);
 }
 
@@ -237,11 +231,11 @@ static enum sent strip_person(struct deletion *d, struct error *err)
     operation_delete_all(&m, "kiopsManager", &p->managers);
     operation_delete_all(&m, "kiopsJoined", &p->joined);
     for (size_t i = 0; i < p->joined.count; i++)
-        if (!str_ieq(organization_of(p->joined.at[i]), STR("platform")))
-            prove_no_more(d, &m, organization_of(p->joined.at[i]));
+        if (!str_ieq(operation_organization_of(p->joined.at[i]), STR("platform")))
+            prove_no_more(d, &m, operation_organization_of(p->joined.at[i]));
     enum sent sent = operation_modify_person(&ch, &m, NULL, err);
     for (size_t i = 0; i < p->joined.count; i++)
-        note_taken(d, &ch, organization_of(p->joined.at[i]));
+        note_taken(d, &ch, operation_organization_of(p->joined.at[i]));
     d->wrote = d->wrote || ch.wrote;
     return sent;
 }

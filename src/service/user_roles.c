@@ -118,15 +118,13 @@ static void show_once(json_t *roles, struct str value)
     json_push(roles, role);
 }
 
-/* What another bridge gave a moment ago stands on the person, and in memory not yet. Who sets other
- * roles takes it as well. */
+/* What another bridge gave a moment ago stands on the person, and in memory not yet. It is removed
+ * by name as well. */
 static bool show_unheard(const struct user_write *w, json_t *roles, struct error *err)
 {
     const struct directory_person *p = &w->before.person;
     for (size_t i = 0; i < p->joined.count; i++) {
-        size_t colon = p->joined.at[i].len;
-        (void)!str_find(p->joined.at[i], ':', &colon);
-        struct str id = str_sub(p->joined.at[i], 0, colon);
+        struct str id = operation_organization_of(p->joined.at[i]);
         struct replica_organization o;
         if (str_ieq(id, STR("platform"))) {
             show_once(roles, STR("PlatformAdmin"));
