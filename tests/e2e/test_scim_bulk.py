@@ -436,13 +436,19 @@ def test_a_directory_that_hangs_costs_one_deadline_not_one_for_each(new_lab):
     lab.proxy.resume()
 
 
-def test_behind_a_directory_that_hangs_what_waits_is_not_tried(new_lab):
-    """Neither what this bulk has sent ahead, nor another bulk's: each would cost everybody else its whole deadline."""
+def impatient(new_lab):
+    """A bridge with one writer that gives the directory half a second."""
     lab = new_lab(proxied=True, bridge={"directory": "connect_timeout_ms = 300; operation_timeout_ms = 500;"})
     configure(lab.bridge, "server = {", "server = { writers = 1;")
     lab.bridge.process.stop()
     lab.bridge.process.start()
     live(lab)
+    return lab
+
+
+def test_behind_a_directory_that_hangs_what_waits_is_not_tried(new_lab):
+    """Neither what this bulk has sent ahead, nor another bulk's: each would cost everybody else its whole deadline."""
+    lab = impatient(new_lab)
     lab.proxy.before_request("add", passing=2, action=lab.proxy.stall)
     patient = type(lab.scim)(lab.scim.url, lab.token, timeout=120)
     bulks = at_once(*(lambda b=b: send(patient, *(user(f"{n}", f"waits{b}x{n}") for n in range(20))) for b in range(6)))
@@ -453,11 +459,7 @@ def test_behind_a_directory_that_hangs_what_waits_is_not_tried(new_lab):
 
 def test_a_slow_directory_delays_a_bulk_and_loses_nothing(new_lab):
     """Each operation has its time from when its turn comes: what waits behind the others is not late."""
-    lab = new_lab(proxied=True, bridge={"directory": "connect_timeout_ms = 300; operation_timeout_ms = 500;"})
-    configure(lab.bridge, "server = {", "server = { writers = 1;")
-    lab.bridge.process.stop()
-    lab.bridge.process.start()
-    live(lab)
+    lab = impatient(new_lab)
     lab.proxy.latency = 0.07
     patient = type(lab.scim)(lab.scim.url, lab.token, timeout=120)
     assert statuses(send(patient, *(user(f"{n}", f"slow{n}") for n in range(8)))) == ["201"] * 8
