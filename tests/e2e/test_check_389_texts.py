@@ -4,6 +4,7 @@ what to do by hand; none is printed again without effect."""
 import pytest
 from kiopslab import site
 from kiopslab.entries import ssha
+from lab import eventually
 from test_check_389 import HASHES, NAMES, PLUGINS, Ground389, until_fit
 
 OTHER = f"cn=other,{site.SERVICES}"
@@ -127,7 +128,13 @@ def signing(ground):
                                              (LOCKED, "cosAttribute", "description")], ids=["value", "template", "attribute"])
 def test_the_lock_is_there_without_effect(signing, dn, name, value):
     signing.view.modify(dn, ("add", "objectClass", "extensibleObject") if dn == LOCKED else ("add", "description", "ours"), ("replace", name, value))
-    before = signing.view.get(dn)
+
+    def taken():
+        """The lock stands below itself: what it says of itself follows a millisecond after the modify."""
+        entry = signing.view.get(dn)
+        return next(entry[key] for key in entry if key.lower() == name.lower()) == [value] and entry
+
+    before = eventually(taken)
     (found,) = signing.mend("access-rules")
     assert "who signed up may bind before they are approved" in found["text"] and "deny" not in found["text"], found
     assert found["apply"]["text"].count("replace: ") == 1, found
