@@ -22,8 +22,8 @@ TOOLS = os.environ.get("KIOPS_TOOLS", str(REPOSITORY / "build/asan/tools"))
 
 
 # The same without the assertion control: what cannot be carried is looked at before and after.
-BARE = '  preset = "389ds"; lock = { convention = "none"; }; poll_interval_s = 1;\n'
-WAYS = {"asserted": "", "unasserted": BARE} if kind() == "slapd" else {"own": ""}
+BARE = '  preset = "389ds"; lock = { convention = "none"; };\n'
+WAYS = {"asserted": "", "unasserted": {"slapd": BARE + "  poll_interval_s = 1;\n", "slapd-poll": BARE, "389ds": ""}.get(kind(), "")}
 
 
 @pytest.fixture(scope="module", params=WAYS)

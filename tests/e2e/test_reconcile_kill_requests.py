@@ -12,7 +12,8 @@ from pulls import Ground
 from scim import GROUP, KIOPS_ORGANIZATION, USER
 from world import World, read_auditlog
 
-CHANGES = 22 if kind() == "389ds" else 21  # what an undisturbed run sends: its own entry's, and the plan's; there a new name is added first
+MOST_CHANGES = 22  # what an undisturbed run sends: its own entry's, and the plan's
+CHANGES = MOST_CHANGES if kind() == "389ds" else MOST_CHANGES - 1  # there a new name is added first
 PLAN = ["add", "add", "create_user", "deactivate", "demote", "edit_organization", "edit_user", "promote", "remove"]
 
 
@@ -76,7 +77,7 @@ def test_what_the_numbers_stand_for(undisturbed):
 
 
 @pytest.mark.parametrize("how", ["cut_request", "lose_answer"])
-@pytest.mark.parametrize("passing", range(CHANGES))
+@pytest.mark.parametrize("passing", range(MOST_CHANGES))
 def test_killed_at_a_change(ground, undisturbed, how, passing):
     w = prepared(ground)
     process = subprocess.Popen(ground.argv("reconcile", "hr", "--apply"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

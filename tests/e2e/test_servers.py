@@ -283,7 +283,7 @@ def copy(source, target):
     subprocess.run(["cp", "-r", "--sparse=always", source, target], check=True)  # the file of mdb is mostly holes
 
 
-@pytest.mark.parametrize("tells", [True, False] if kind() == "slapd" else [False])
+@pytest.mark.parametrize("tells", [True, False])
 def test_35_a_directory_that_went_back_is_followed_and_told_of(new_lab, tells):
     lab = new_lab(slapd={"tells": tells}, bridge={"directory": SHORT})
     kept, data = lab.user(displayName="Then"), lab.slapd.home / ("db" if kind() == "389ds" else "data")
