@@ -155,6 +155,9 @@ enum directory_age directory_age_of(struct directory *d, LDAP *ld, int64_t deadl
 void directory_follow_back(struct directory *d, const char *what_shows_it);
 /* The same, where its contextCSN shows it. */
 bool directory_went_back(struct directory *d, LDAP *ld, int64_t deadline);
+/* A cookie (RFC 4533) of slapd as of now, for a search with that base; empty: its contextCSN cannot
+ * be read. */
+struct str directory_cookie_now(LDAP *ld, struct arena *a, struct str base, int64_t deadline);
 /* Puts it to use. false: it may not stand in, and is closed. */
 bool directory_host_take(struct directory *d, struct directory_link *link, int64_t deadline);
 
@@ -246,6 +249,9 @@ MUST_CHECK bool directory_sync_request(struct str cookie, struct berval *out);
  * message. false: malformed. */
 MUST_CHECK bool directory_sync_read(LDAP *ld, struct arena *a, LDAPMessage *message,
                                     struct buf *ids, struct directory_sync *out);
+/* The same of a search without the control: entries (of which one may have no id), and the end. */
+MUST_CHECK bool directory_sync_read_plain(LDAP *ld, struct arena *a, LDAPMessage *message,
+                                          struct directory_sync *out);
 /* The text form of an id. */
 struct str directory_sync_id(struct arena *a, const void *bytes);
 

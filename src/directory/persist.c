@@ -6,6 +6,13 @@
  * around it. With cookies a server either names what is gone (that is delivered as it comes), or
  * names what is still there and means that the rest is gone. The second kind would need the set of
  * all ids here; a full refresh says the same, so that is what follows.
+ *
+ * A full refresh is a plain search that reads everything, and then one that follows, with the
+ * contextCSN of before the first as its cookie. One search can do both; but when a limit of the
+ * server ends it before it follows, OpenLDAP (2.5.13) keeps pointers to what it frees, grows with
+ * every change, and crashes some day. Only where the second cannot tell what went since the first
+ * is one search to do both: by then it is known that no limit is in the way. (The first is not
+ * refresh only: after a crash of the server that leaves out the last change before it.)
  */
 #include "base/hash.h"
 #include "base/log.h"
@@ -19,7 +26,10 @@ struct source {
     const struct directory_source *of;
     struct buf cookie;
     int msgid;
-    bool refreshed; /* on this connection */
+    /* on this connection: */
+    bool reads;   /* without following, which comes next */
+    bool resumes; /* began with a cookie */
+    bool refreshed;
 };
 
 struct directory_persist {
@@ -34,6 +44,7 @@ struct directory_persist {
     bool unknown;    /* the server does not know the control */
     bool complete;   /* everything up to the cookies was delivered */
     bool resuming;   /* this connection began with cookies */
+    bool at_once;    /* the next one reads and follows in one search */
     struct buf gone; /* deleted ids that are still to be delivered; all from one message */
     enum directory_feed_kind gone_of;
     size_t gone_at;
@@ -103,6 +114,7 @@ static void lose(struct directory_persist *f)
     disconnect(f);
     if (!f->complete)
         forget(f);
+    f->at_once = false;
     f->retry_at = directory_feed_retry(&f->retry_delay);
 }
 
@@ -120,6 +132,7 @@ static bool start_source(struct directory_persist *f, struct source *s)
                                  [DIRECTORY_ONE] = LDAP_SCOPE_ONELEVEL,
                                  [DIRECTORY_SUB] = LDAP_SCOPE_SUBTREE};
     struct berval value;
+    s->resumes = !s->reads && s->cookie.len > 0;
     if (!directory_sync_request(buf_view(&s->cookie), &value))
         return false;
     LDAPControl sync = {.ldctl_oid = directory_berval(STR(LDAP_CONTROL_SYNC)).bv_val,
@@ -127,10 +140,19 @@ static bool start_source(struct directory_persist *f, struct source *s)
                         .ldctl_value = value};
     LDAPControl *controls[] = {&sync, NULL};
     int code = ldap_search_ext(f->ld, s->of->base, scopes[s->of->search.scope], s->of->filter,
-                               directory_attr_names(s->of->search.attrs), 0, controls, NULL, NULL,
-                               0, &s->msgid);
+                               directory_attr_names(s->of->search.attrs), 0,
+                               s->reads ? NULL : controls, NULL, NULL, 0, &s->msgid);
     ber_memfree(value.bv_val);
     return code == LDAP_SUCCESS;
+}
+
+static void keep_cookie(struct directory_persist *f, struct source *s, struct str cookie)
+{
+    directory_saw(f->directory, cookie);
+    if (cookie.len == 0)
+        return;
+    buf_clear(&s->cookie);
+    buf_str(&s->cookie, cookie);
 }
 
 static bool connect_all(struct directory_persist *f)
@@ -151,9 +173,15 @@ static bool connect_all(struct directory_persist *f)
     if (!f->resuming)
         forget(f);
     f->heard_at = clock_monotonic_ms();
-    for (size_t i = 0; i < f->count; i++)
-        if (!start_source(f, &f->sources[i]))
+    OWNED_ARENA struct arena *a = arena_new();
+    for (size_t i = 0; i < f->count; i++) {
+        struct source *s = &f->sources[i];
+        if (!f->resuming && !f->at_once)
+            keep_cookie(f, s, directory_cookie_now(f->ld, a, s->of->search.base, deadline));
+        s->reads = !f->resuming && s->cookie.len > 0;
+        if (!start_source(f, s))
             return false;
+    }
     return true;
 }
 
@@ -204,15 +232,6 @@ static enum heard next_message(struct directory_persist *f, int64_t until, LDAPM
 
 /* ---- events */
 
-static void keep_cookie(struct directory_persist *f, struct source *s, struct str cookie)
-{
-    directory_saw(f->directory, cookie);
-    if (cookie.len == 0)
-        return;
-    buf_clear(&s->cookie);
-    buf_str(&s->cookie, cookie);
-}
-
 /* In a full refresh a protected entry is simply not there; later it may be one that was renamed
  * into the protected place. */
 static bool protected_event(struct directory_persist *f, const struct source *s,
@@ -223,7 +242,7 @@ static bool protected_event(struct directory_persist *f, const struct source *s,
     out->entry = (struct directory_entry){.id = out->entry.id};
     out->kind = FEED_DELETED;
     out->of = s->kind;
-    return !s->refreshed && !f->resuming;
+    return !s->refreshed && !s->resumes;
 }
 
 enum step { STEP_EVENT, STEP_NONE, STEP_LOST, STEP_AGAIN };
@@ -231,7 +250,7 @@ enum step { STEP_EVENT, STEP_NONE, STEP_LOST, STEP_AGAIN };
 static enum step phase_over(struct directory_persist *f, struct source *s,
                             const struct directory_sync *sync, struct directory_event *out)
 {
-    if (sync->present && f->resuming)
+    if (sync->present && s->resumes)
         return STEP_AGAIN;
     if (!sync->done)
         return STEP_NONE;
@@ -241,19 +260,26 @@ static enum step phase_over(struct directory_persist *f, struct source *s,
         if (!f->sources[i].refreshed)
             return STEP_NONE;
     f->complete = true;
+    f->at_once = false;
     f->retry_delay = 0;
     out->kind = FEED_LIVE;
     return STEP_EVENT;
 }
 
-static enum step search_ended(struct directory_persist *f, const struct directory_sync *sync)
+static enum step search_ended(struct directory_persist *f, struct source *s,
+                              const struct directory_sync *sync)
 {
     struct error err = ERROR_INIT;
-    if (sync->answer.code == LDAP_SYNC_REFRESH_REQUIRED && f->resuming)
-        return STEP_AGAIN;
-    f->unknown = sync->answer.code == LDAP_UNAVAILABLE_CRITICAL_EXTENSION;
+    if (s->reads && sync->answer.code == LDAP_SUCCESS) {
+        s->reads = false;
+        return start_source(f, s) ? STEP_NONE : STEP_LOST;
+    }
     /* Whatever a server dislikes about a cookie, it cannot dislike about none. */
-    if (f->resuming)
+    bool dislikes = sync->answer.code == LDAP_SYNC_REFRESH_REQUIRED || !f->resuming;
+    f->unknown = sync->answer.code == LDAP_UNAVAILABLE_CRITICAL_EXTENSION;
+    if (s->resumes && dislikes && !f->unknown)
+        return STEP_AGAIN;
+    if (s->resumes)
         forget(f);
     (void)!directory_outcome_report(&sync->answer, DIRECTORY_UNAVAILABLE, &err);
     return STEP_LOST;
@@ -268,6 +294,8 @@ static enum step event_of(struct directory_persist *f, struct source *s,
         keep_cookie(f, s, sync->cookie);
     switch (sync->kind) {
     case SYNC_ENTRY:
+        if (sync->entry.id.len == 0)
+            return STEP_NONE;
         out->kind = s->kind;
         return protected_event(f, s, out) ? STEP_NONE : STEP_EVENT;
     case SYNC_GONE:
@@ -276,11 +304,11 @@ static enum step event_of(struct directory_persist *f, struct source *s,
         out->resumed = !s->refreshed;
         return STEP_EVENT;
     case SYNC_KEPT:
-        return f->resuming ? STEP_AGAIN : STEP_NONE;
+        return s->resumes ? STEP_AGAIN : STEP_NONE;
     case SYNC_PHASE:
         return phase_over(f, s, sync, out);
     case SYNC_END:
-        return search_ended(f, sync);
+        return search_ended(f, s, sync);
     case SYNC_IDS:
     case SYNC_COOKIE:
         return STEP_NONE;
@@ -297,7 +325,8 @@ static enum step take_message(struct directory_persist *f, struct arena *a, LDAP
         struct source *s = &f->sources[i];
         if (s->msgid != msgid)
             continue;
-        if (!directory_sync_read(f->ld, a, message, &f->gone, &sync))
+        if (s->reads ? !directory_sync_read_plain(f->ld, a, message, &sync)
+                     : !directory_sync_read(f->ld, a, message, &f->gone, &sync))
             return STEP_LOST;
         f->gone_of = s->kind;
         return event_of(f, s, &sync, out);
@@ -378,6 +407,7 @@ void directory_persist_next(struct directory_persist *f, struct arena *a, int wa
         if (done == STEP_AGAIN) {
             disconnect(f);
             forget(f);
+            f->at_once = !f->resuming;
         }
         if (done == STEP_LOST) {
             lose(f);

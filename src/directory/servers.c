@@ -105,10 +105,11 @@ static struct str read_values(LDAP *ld, struct arena *a, const char *base, const
     return arena_str(a, buf_view(&text));
 }
 
-static struct str suffix_of(const struct directory *d, LDAP *ld, struct arena *a, int64_t deadline)
+/* Of the database that holds an entry. */
+static struct str suffix_of(LDAP *ld, struct arena *a, struct str dn, int64_t deadline)
 {
     struct str all = read_values(ld, a, "", "namingContexts", deadline), best = STR_NONE;
-    struct str base = directory_dn_key(a, d->config->directory.users.base);
+    struct str base = directory_dn_key(a, dn);
     for (size_t end; str_find(all, '\n', &end); all = str_sub(all, end + 1, all.len)) {
         struct str one = str_sub(all, 0, end);
         if (one.len > best.len && str_ends(base, directory_dn_key(a, one)))
@@ -143,7 +144,7 @@ enum directory_age directory_age_of(struct directory *d, LDAP *ld, int64_t deadl
         return DIRECTORY_AGE_UNKNOWN;
     if (nothing)
         return DIRECTORY_AGE_SAME;
-    struct str suffix = suffix_of(d, ld, a, deadline);
+    struct str suffix = suffix_of(ld, a, d->config->directory.users.base, deadline);
     struct str context = read_values(ld, a, arena_cstr(a, suffix), "contextCSN", deadline);
     if (!suffix.len || !context.len)
         return DIRECTORY_AGE_UNKNOWN;
@@ -151,6 +152,19 @@ enum directory_age directory_age_of(struct directory *d, LDAP *ld, int64_t deadl
     bool all = has_all(s, context);
     pthread_mutex_unlock(&s->lock);
     return all ? DIRECTORY_AGE_SAME : DIRECTORY_AGE_BEHIND;
+}
+
+struct str directory_cookie_now(LDAP *ld, struct arena *a, struct str base, int64_t deadline)
+{
+    struct str suffix = suffix_of(ld, a, base, deadline);
+    if (!suffix.len)
+        return STR_NONE;
+    struct str all = read_values(ld, a, arena_cstr(a, suffix), "contextCSN", deadline);
+    struct str cookie = STR_NONE;
+    for (size_t end; str_find(all, '\n', &end); all = str_sub(all, end + 1, all.len))
+        cookie = arena_fmt(a, STR_FMT "%s" STR_FMT, STR_ARG(cookie),
+                           cookie.len ? ";" : "rid=000,csn=", STR_ARG(str_sub(all, 0, end)));
+    return cookie;
 }
 
 /* slapd keeps contextCSN up to date by the overlay that knows this control alone. */

@@ -9,12 +9,14 @@ It knows where an LDAP message ends and what operation it is, and nothing else:
     proxy.refusing = True                  # new connections are reset
     proxy.codes = {"search": 51}           # such requests are answered with that result, and not forwarded
     proxy.reset()                          # every open connection gets a RST
+    proxy.dismiss()                        # every open connection gets a Notice of Disconnection, and its end
     proxy.lose_answer("add")               # the next answer of an add never arrives: connection reset
     proxy.cut_request("modify", passing=2) # two pass, the third is not forwarded: connection reset
     proxy.late_request("modify", looks=1)  # as if cut, but it arrives: before the second search from then on is forwarded
     proxy.before_request("modify", passing=1, action=...)  # the action runs just before the second is forwarded; the
                                            # other connections go on
     proxy.forgets = 2                      # so many feeds that come back with a cookie are told that it is too old (4096)
+    proxy.follows                          # the requests of searches that stay, to be told what changes
     proxy.feed_lag = 0.5                   # seconds by which the feed's events, and they alone, are late
     proxy.seen                             # names of the requests that were forwarded, in order
 """
@@ -30,6 +32,8 @@ ANSWERS = {0x61: "bind", 0x64: "entry", 0x65: "search", 0x67: "modify", 0x69: "a
            0x6D: "rename", 0x6F: "compare", 0x78: "extended", 0x79: "intermediate"}
 WRITES = ("add", "modify", "delete", "rename")
 SYNC, REFRESH_REQUIRED = b"1.3.6.1.4.1.4203.1.9.1.1", 4096  # RFC 4533
+PERSISTS = b"\x0a\x01\x03"
+NOTICE = b"\x30\x24\x02\x01\x00\x78\x1f\x0a\x01\x34\x04\x00\x04\x00\x8a\x16" b"1.3.6.1.4.1.1466.20036"  # of Disconnection: unavailable
 
 
 def ber_end(data, at):
@@ -91,7 +95,7 @@ class FaultProxy:
         self.target = target
         self.latency, self.feed_lag, self.sliced, self.refusing = 0.0, 0.0, False, False
         self.codes, self.forgets = {}, 0
-        self.seen, self.traps, self.pairs, self.late = [], {"request": [], "answer": []}, [], []
+        self.seen, self.follows, self.traps, self.pairs, self.late = [], [], {"request": [], "answer": []}, [], []
         self.flowing, self.lock = threading.Event(), threading.Lock()
         self.flowing.set()
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -135,6 +139,16 @@ class FaultProxy:
             pairs, self.pairs = self.pairs, []
         for pair in pairs:
             abort(pair)
+
+    def dismiss(self):
+        with self.lock:
+            clients = [client for client, _ in self.pairs]
+        for client in clients:
+            try:
+                client.sendall(NOTICE)
+                client.shutdown(socket.SHUT_WR)
+            except OSError:
+                pass
 
     def close(self):
         self.listener.shutdown(socket.SHUT_RDWR)  # wakes accept(), which else may go on with the number that the next proxy gets
@@ -222,6 +236,8 @@ class FaultProxy:
             if name == "search":
                 self.let_arrive()
             self.seen.append(name)
+            if PERSISTS in message.partition(SYNC)[2]:
+                self.follows.append(message)
             sink.sendall(message)
             return True
         time.sleep(self.latency)

@@ -422,6 +422,57 @@ static void a_session_log_saves_the_refresh(void **state)
     assert_true_belief();
 }
 
+/* A refresh has named somebody and is not over: who follows is asked after this. */
+static void change_while_it_reads(void)
+{
+    struct str gone = person_new(conn, arena, "between-gone");
+    struct str leaves = person_new(conn, arena, "between-leaves");
+    expect(FEED_REFRESH_BEGIN, STR_NONE, LIVE_WITHIN_MS);
+    expect(FEED_USER, STR_NONE, LIVE_WITHIN_MS);
+    delete_dn(person_dn(arena, "between-gone"));
+    set_title("between-leaves", "hidden");
+    struct str came = person_new(conn, arena, "between-came");
+    go_live();
+    assert_true(knows(came));
+    assert_false(knows(gone));
+    assert_false(knows(leaves));
+    assert_true_belief();
+    set_title("between-leaves", "back");
+    expect(FEED_USER, leaves, EVENT_WITHIN_MS);
+    delete_dn(person_dn(arena, "between-leaves"));
+    delete_dn(person_dn(arena, "between-came"));
+}
+
+static void what_happens_while_it_reads_is_not_missed(void **state)
+{
+    (void)state;
+    change_while_it_reads();
+    assert_int_equal(known.refreshes, 2); /* slapd says what is left, not what is gone */
+}
+
+/* After a crash slapd's contextCSN is older than its newest entries. */
+static void a_server_that_crashed_shows_everything(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 3; i++)
+        person_new(conn, arena, (const char *[]){"crash-1", "crash-2", "crash-3"}[i]);
+    slapd_stop(slapd, SIGKILL);
+    slapd_restart(slapd);
+    go_live();
+    assert_true_belief();
+}
+
+static void with_a_session_log_it_reads_once(void **state)
+{
+    (void)state;
+    setenv("MINI_SLAPD_SESSIONLOG", "1000", 1);
+    slapd_stop(slapd, SIGTERM);
+    slapd_restart(slapd);
+    change_while_it_reads();
+    unsetenv("MINI_SLAPD_SESSIONLOG");
+    assert_int_equal(known.refreshes, 1);
+}
+
 static void a_missing_container_never_goes_live(void **state)
 {
     struct directory_event event;
@@ -610,7 +661,10 @@ static int after_all(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest told[] = {BOTH, FEED(a_session_log_saves_the_refresh)};
+    const struct CMUnitTest told[] = {BOTH, FEED(what_happens_while_it_reads_is_not_missed),
+                                      FEED(a_server_that_crashed_shows_everything),
+                                      FEED(a_session_log_saves_the_refresh),
+                                      FEED(with_a_session_log_it_reads_once)};
     const struct CMUnitTest polled[] = {
         BOTH,
         FEED(changes_of_one_second_all_arrive),
