@@ -24,6 +24,12 @@ RETCODE = {"modules": "moduleload retcode",
            "overlays": f'overlay retcode\nretcode-parent "ou=retcodes,{site.BASE}"\nretcode-indir'}
 FEED_DELAY = 0 if kind() == DEFAULT else 3  # seconds by which a bridge may learn later what others changed
 SANITIZER_REPORT = re.compile(r"(Address|Leak|Thread|UndefinedBehavior)Sanitizer|runtime error:")
+SIZES = "|".join(rf"{size * n} byte\(s\) in {n}" for size in (80, 37) for n in range(1, 9))
+# libldap 2.5.13 frees no Notice of Disconnection that comes while it waits for an answer: a BerElement of 80 bytes, and
+# the 36 of the notice. What it is that leaks can be told by nothing but the sizes.
+LEAK_OF_LIBLDAP = re.compile(r"==\d+==ERROR: LeakSanitizer: detected memory leaks\n"
+                             rf"(?:\n\w+ leak of (?:{SIZES}) object\(s\) allocated from:\n *#0 [^\n]*\n *#1 [^\n]* ber_mem\w+ [^\n]*\n)+"
+                             r"\nSUMMARY: AddressSanitizer: [^\n]*\n")
 
 
 def free_port():
@@ -175,8 +181,8 @@ class Lab:
         """Ends everything, then judges: each bridge runs, exits 0 on TERM, and no sanitizer has
         spoken. A test that kills a bridge starts it again."""
         codes = self.stop_all()
-        for bridge in self.bridges:
-            text = bridge.process.log_text()
+        for bridge, code in zip(self.bridges, codes, strict=True):
+            text, forgiven = LEAK_OF_LIBLDAP.subn("", bridge.process.log_text())
             found = SANITIZER_REPORT.search(text)
             assert not found, text[max(0, found.start() - 200):][:6000]
-        assert not any(code != 0 for code in codes), f"exit codes {codes}"
+            assert code == 0 or forgiven and code == 1, f"exit code {code}"

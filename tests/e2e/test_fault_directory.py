@@ -111,6 +111,19 @@ def test_02_killed_in_the_middle_and_repeated_it_completes(ground, proxy):
     assert len(halves) >= 2 * len(users), "the audit shows the half and the whole"
 
 
+def test_02_a_notice_of_disconnection_is_a_lost_connection(new_lab):
+    lab = new_lab(proxied=True, bridge={"directory": SHORT})
+    user = lab.user()
+    lab.proxy.dismiss()
+    assert set_name(lab, user, "Idle").expect(200)["displayName"] == "Idle"
+    live(lab)
+    trap = lab.proxy.cut_request("modify", action=lab.proxy.dismiss)
+    set_name(lab, user, "Waiting").expect(200, 503)
+    assert trap.sprung.is_set()
+    live(lab)
+    assert set_name(lab, user, "After").expect(200)["displayName"] == "After"
+
+
 # ---- fault 4: slow
 
 def test_04_slow_but_in_time_is_served(ground, proxy):
