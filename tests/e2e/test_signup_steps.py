@@ -5,7 +5,7 @@ import pytest
 from faults import kill
 from kiopslab import site
 from lab import Lab, eventually
-from test_signup import ANYBODY, Town
+from town import ANYBODY, Town
 
 MOST_STEPS = 8
 
