@@ -155,9 +155,13 @@ enum directory_age directory_age_of(struct directory *d, LDAP *ld, int64_t deadl
 void directory_follow_back(struct directory *d, const char *what_shows_it);
 /* The same, where its contextCSN shows it. */
 bool directory_went_back(struct directory *d, LDAP *ld, int64_t deadline);
-/* A cookie (RFC 4533) of slapd as of now, for a search with that base; empty: its contextCSN cannot
- * be read. */
-struct str directory_cookie_now(LDAP *ld, struct arena *a, struct str base, int64_t deadline);
+struct directory_now { /* what one connection was asked; begins with zeroes, lives in the arena */
+    struct str suffixes, suffix, context;
+};
+/* A cookie (RFC 4533) of slapd as of the first call, for a search with that base; empty: its
+ * contextCSN cannot be read. */
+struct str directory_cookie_now(struct directory_now *now, LDAP *ld, struct arena *a,
+                                struct str base, int64_t deadline);
 /* Puts it to use. false: it may not stand in, and is closed. */
 bool directory_host_take(struct directory *d, struct directory_link *link, int64_t deadline);
 

@@ -174,10 +174,11 @@ static bool connect_all(struct directory_persist *f)
         forget(f);
     f->heard_at = clock_monotonic_ms();
     OWNED_ARENA struct arena *a = arena_new();
+    struct directory_now now = {0};
     for (size_t i = 0; i < f->count; i++) {
         struct source *s = &f->sources[i];
         if (!f->resuming && !f->at_once)
-            keep_cookie(f, s, directory_cookie_now(f->ld, a, s->of->search.base, deadline));
+            keep_cookie(f, s, directory_cookie_now(&now, f->ld, a, s->of->search.base, deadline));
         s->reads = !f->resuming && s->cookie.len > 0;
         if (!start_source(f, s))
             return false;
@@ -260,7 +261,6 @@ static enum step phase_over(struct directory_persist *f, struct source *s,
         if (!f->sources[i].refreshed)
             return STEP_NONE;
     f->complete = true;
-    f->at_once = false;
     f->retry_delay = 0;
     out->kind = FEED_LIVE;
     return STEP_EVENT;

@@ -105,17 +105,32 @@ static struct str read_values(LDAP *ld, struct arena *a, const char *base, const
     return arena_str(a, buf_view(&text));
 }
 
-/* Of the database that holds an entry. */
-static struct str suffix_of(LDAP *ld, struct arena *a, struct str dn, int64_t deadline)
+/* Of these suffixes that of the database that holds an entry. */
+static struct str suffix_of(struct arena *a, struct str all, struct str dn)
 {
-    struct str all = read_values(ld, a, "", "namingContexts", deadline), best = STR_NONE;
-    struct str base = directory_dn_key(a, dn);
+    struct str base = directory_dn_key(a, dn), best = STR_NONE;
     for (size_t end; str_find(all, '\n', &end); all = str_sub(all, end + 1, all.len)) {
         struct str one = str_sub(all, 0, end);
         if (one.len > best.len && str_ends(base, directory_dn_key(a, one)))
             best = one;
     }
     return best;
+}
+
+/* The contextCSN above an entry, a line each; empty = it cannot be read. */
+static struct str context_of(struct directory_now *now, LDAP *ld, struct arena *a, struct str dn,
+                             int64_t deadline)
+{
+    if (!now->suffixes.len)
+        now->suffixes = read_values(ld, a, "", "namingContexts", deadline);
+    struct str suffix = suffix_of(a, now->suffixes, dn);
+    if (!suffix.len)
+        return STR_NONE;
+    if (!str_eq(suffix, now->suffix)) {
+        now->suffix = suffix;
+        now->context = read_values(ld, a, arena_cstr(a, suffix), "contextCSN", deadline);
+    }
+    return now->context;
 }
 
 /* The caller holds the lock. */
@@ -144,9 +159,9 @@ enum directory_age directory_age_of(struct directory *d, LDAP *ld, int64_t deadl
         return DIRECTORY_AGE_UNKNOWN;
     if (nothing)
         return DIRECTORY_AGE_SAME;
-    struct str suffix = suffix_of(ld, a, d->config->directory.users.base, deadline);
-    struct str context = read_values(ld, a, arena_cstr(a, suffix), "contextCSN", deadline);
-    if (!suffix.len || !context.len)
+    struct directory_now now = {0};
+    struct str context = context_of(&now, ld, a, d->config->directory.users.base, deadline);
+    if (!context.len)
         return DIRECTORY_AGE_UNKNOWN;
     pthread_mutex_lock(&s->lock);
     bool all = has_all(s, context);
@@ -154,13 +169,10 @@ enum directory_age directory_age_of(struct directory *d, LDAP *ld, int64_t deadl
     return all ? DIRECTORY_AGE_SAME : DIRECTORY_AGE_BEHIND;
 }
 
-struct str directory_cookie_now(LDAP *ld, struct arena *a, struct str base, int64_t deadline)
+struct str directory_cookie_now(struct directory_now *now, LDAP *ld, struct arena *a,
+                                struct str base, int64_t deadline)
 {
-    struct str suffix = suffix_of(ld, a, base, deadline);
-    if (!suffix.len)
-        return STR_NONE;
-    struct str all = read_values(ld, a, arena_cstr(a, suffix), "contextCSN", deadline);
-    struct str cookie = STR_NONE;
+    struct str all = context_of(now, ld, a, base, deadline), cookie = STR_NONE;
     for (size_t end; str_find(all, '\n', &end); all = str_sub(all, end + 1, all.len))
         cookie = arena_fmt(a, STR_FMT "%s" STR_FMT, STR_ARG(cookie),
                            cookie.len ? ";" : "rid=000,csn=", STR_ARG(str_sub(all, 0, end)));
