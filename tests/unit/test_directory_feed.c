@@ -220,6 +220,16 @@ static void set_title(const char *uid, const char *title)
     assert_int_equal(done.outcome, DIRECTORY_DONE);
 }
 
+static void restart_with(const char *name, const char *value)
+{
+    slapd_stop(slapd, SIGTERM);
+    if (value)
+        setenv(name, value, 1);
+    else
+        unsetenv(name);
+    slapd_restart(slapd);
+}
+
 /* ---- the straight way */
 
 static void a_refresh_names_everything(void **state)
@@ -396,9 +406,7 @@ static void a_server_that_hangs_is_noticed(void **state)
 static void a_session_log_saves_the_refresh(void **state)
 {
     (void)state;
-    setenv("MINI_SLAPD_SESSIONLOG", "1000", 1);
-    slapd_stop(slapd, SIGTERM);
-    slapd_restart(slapd);
+    restart_with("MINI_SLAPD_SESSIONLOG", "1000");
     struct str gone = person_new(conn, arena, "logged-gone");
     struct str leaves = person_new(conn, arena, "logged-leaves");
     struct str moved = person_new(conn, arena, "logged-moved");
@@ -465,9 +473,7 @@ static void a_server_that_crashed_shows_everything(void **state)
 static void with_a_session_log_it_reads_once(void **state)
 {
     (void)state;
-    setenv("MINI_SLAPD_SESSIONLOG", "1000", 1);
-    slapd_stop(slapd, SIGTERM);
-    slapd_restart(slapd);
+    restart_with("MINI_SLAPD_SESSIONLOG", "1000");
     change_while_it_reads();
     unsetenv("MINI_SLAPD_SESSIONLOG");
     assert_int_equal(known.refreshes, 1);
@@ -491,16 +497,6 @@ static void a_missing_container_never_goes_live(void **state)
 }
 
 /* ---- polling */
-
-static void restart_with(const char *name, const char *value)
-{
-    slapd_stop(slapd, SIGTERM);
-    if (value)
-        setenv(name, value, 1);
-    else
-        unsetenv(name);
-    slapd_restart(slapd);
-}
 
 /* An attribute that events bring. */
 static void set_permission(const char *uid, const char *value)
