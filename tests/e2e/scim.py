@@ -54,6 +54,17 @@ class Answer:
         return self.json.get(REFUSAL, {}).get("rule")
 
 
+def ask(url, method, path, body, headers):
+    """One request to the server of `url`, over a connection of its own."""
+    connection = http.client.HTTPConnection(urllib.parse.urlsplit(url).netloc, timeout=30)
+    try:
+        connection.request(method, path, body, headers)
+        answer = connection.getresponse()
+        return Answer(answer.status, answer.headers, answer.read())
+    finally:
+        connection.close()
+
+
 class Scim:
     """One connection a request, so that tests may share a client between threads."""
 

@@ -1,14 +1,12 @@
 """A town whose organizations take sign-ups: its door, who waits, and who decides."""
 
-import http.client
 import json
-import urllib.parse
 import urllib.request
 from itertools import count
 
 from kiopslab import site
 from lab import eventually
-from scim import Answer
+from scim import ask
 
 ANYBODY = "per_address_per_hour = 0;"
 PASSWORD = "correct horse battery"
@@ -27,18 +25,11 @@ class Town:
 
     def send(self, body, bridge=0, method="POST", path="/signup", **headers):
         """No token; `body` an object or bytes."""
-        parts = urllib.parse.urlsplit(self.lab.bridges[bridge].url)
-        connection = http.client.HTTPConnection(parts.netloc, timeout=30)
         sent = {"Content-Type": "application/json"} | {k.replace("_", "-"): v for k, v in headers.items()}
         sent = {k: v for k, v in sent.items() if v is not None}
         if body is not None and not isinstance(body, bytes):
             body = json.dumps(body).encode()
-        try:
-            connection.request(method, path, body, sent)
-            answer = connection.getresponse()
-            return Answer(answer.status, answer.headers, answer.read())
-        finally:
-            connection.close()
+        return ask(self.lab.bridges[bridge].url, method, path, body, sent)
 
     def form(self, **changes):
         name = f"guest{next(NUMBERS)}"

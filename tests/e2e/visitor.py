@@ -1,13 +1,11 @@
 """A browser without a window: keeps the page's cookie, and says what the page's modules say."""
 
-import http.client
 import json
 import re
 import html
-import urllib.parse
 
 from kiopslab import entries
-from scim import Answer, Scim
+from scim import Scim, ask
 
 COOKIE = "kiops"
 
@@ -27,13 +25,7 @@ class Visitor(Scim):
         if body is not None:
             sent.setdefault("Content-Type", "application/json")
             body = body if isinstance(body, bytes) else json.dumps(body).encode()
-        connection = http.client.HTTPConnection(urllib.parse.urlsplit(self.page).netloc, timeout=30)
-        try:
-            connection.request(method, path, body, sent)
-            got = connection.getresponse()
-            return Answer(got.status, got.headers, got.read())
-        finally:
-            connection.close()
+        return ask(self.page, method, path, body, sent)
 
     def sign_in(self, name, password=entries.SAMPLE_PASSWORD):
         """The answer; on success the cookie is kept and the page asked for the rest."""
