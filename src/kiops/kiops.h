@@ -12,9 +12,7 @@
 #include "base/error.h"
 #include "base/text.h"
 
-/* ---- role.c
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- role.c */
 enum kiops_role { KIOPS_NO_ROLE, KIOPS_MEMBER, KIOPS_MANAGER, KIOPS_PLATFORM_ADMIN }; /* by rank */
 
 bool kiops_role_parse(
@@ -42,9 +40,7 @@ MUST_CHECK bool kiops_permission_wish(struct str name, enum kiops_permission *ou
                                       struct error *err); /* KB-R14 */
 typedef uint8_t kiops_permission_set;                     /* bit 1 << enum kiops_permission */
 
-/* ---- who asks
- * ----------------------------------------------------------------------------------------------------
- */
+/* ---- who asks */
 enum kiops_actor_kind {
     KIOPS_ACTOR_TOKEN,
     KIOPS_ACTOR_PERSON,
@@ -79,9 +75,7 @@ bool kiops_actor_manages(const struct kiops_actor *a, struct str organization);
 /* A person: in `member`; a token: bound to it. */
 bool kiops_actor_is_in(const struct kiops_actor *a, struct str organization);
 
-/* ---- what is asked
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- what is asked */
 enum kiops_change_kind {
     KIOPS_CREATE_USER,
     KIOPS_EDIT_USER, /* attributes other than active */
@@ -124,9 +118,7 @@ struct kiops_change {
     int operation;                    /* index in a PATCH, -1 */
 };
 
-/* ---- what is so
- * ----------------------------------------------------------------------------------------------------
- */
+/* ---- what is so */
 /* Only facts; whoever fills it reads them from the directory (or, for a first try, from the
  * replica). */
 struct kiops_state {
@@ -186,8 +178,7 @@ struct kiops_rule {
 };
 size_t kiops_rules(const struct kiops_rule **out);
 
-/* ---- phrase.c: a change in words ------------------------------------------------------------
- */
+/* ---- phrase.c: a change in words */
 /* `add|remove|promote|demote|approve|reject|request USER in ORGANIZATION`, `grant|revoke PERMISSION
  * for USER in ORGANIZATION`, `make|unmake USER PlatformAdmin`, `deactivate|delete USER`. Views into
  * the text; who and what is meant is not looked up here. */
@@ -201,8 +192,7 @@ MUST_CHECK bool kiops_phrase_parse(struct str text, struct kiops_phrase *out, st
 /* Does it speak of a role and a permission that exist? Else refused by KB-R01, KB-R14. */
 struct kiops_verdict kiops_phrase_judge(const struct kiops_phrase *p);
 
-/* ---- the change record: one for audit, plan, journal and --json
- * ------------------------------------------------------ */
+/* ---- the change record: one for audit, plan, journal and --json */
 struct kiops_record {
     struct kiops_actor actor; /* id, kind, client are used */
     enum kiops_change_kind kind;

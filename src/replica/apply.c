@@ -37,8 +37,7 @@ static void set_sets_csn(struct organization *o, struct str csn)
     o->sets_csn[len] = '\0';
 }
 
-/* ---- users ------------------------------------------------------------------------------------
- */
+/* ---- users */
 static void disclaim_dn(struct replica *r, struct user *u)
 {
     if (!u->holds_dn)
@@ -182,8 +181,7 @@ bool replica_apply_user(struct replica *r, const struct directory_user *source)
     return !older && placed;
 }
 
-/* ---- organizations ----------------------------------------------------------------------------
- */
+/* ---- organizations */
 static struct organization *organization_insert(struct replica *r, struct record *rec)
 {
     note_arrival(r, FEED_ORGANIZATION, rec);
@@ -325,8 +323,7 @@ bool replica_apply_sets(struct replica *r, const struct replica_sets_change *c)
     return follows;
 }
 
-/* ---- platform group, tokens, deletions ---------------------------------------------------------
- */
+/* ---- platform group, tokens, deletions */
 bool replica_apply_platform(struct replica *r, struct str csn,
                             const struct directory_values *members)
 {
@@ -400,8 +397,7 @@ void replica_apply_left(struct replica *r, enum directory_feed_kind kind, struct
     replica_unlock(r);
 }
 
-/* ---- full refresh -----------------------------------------------------------------------------
- */
+/* ---- full refresh */
 void replica_refresh_begin(struct replica *r)
 {
     replica_write(r);

@@ -3,8 +3,7 @@
 
 #include "base/unicode.h"
 
-/* ---- people -----------------------------------------------------------------------------------
- */
+/* ---- people */
 static bool person_of_id(struct replica *r, struct arena *a, struct str id,
                          struct directory_person *out)
 {
@@ -82,8 +81,7 @@ bool replica_user_name(struct replica *r, struct arena *a, struct str id, struct
     return u;
 }
 
-/* ---- organizations ----------------------------------------------------------------------------
- */
+/* ---- organizations */
 static bool counts_in(const struct user *u, const struct organization *o)
 {
     const struct link *l = link_of(u, o);
@@ -217,8 +215,7 @@ bool replica_organization_named(struct replica *r, struct arena *a,
     return o;
 }
 
-/* ---- platform and tokens ----------------------------------------------------------------------
- */
+/* ---- platform and tokens */
 size_t replica_admins(struct replica *r, struct arena *a, struct str **ids)
 {
     size_t n = 0;
@@ -327,8 +324,7 @@ bool replica_actor(struct replica *r, struct arena *a, struct str user_id, struc
     return u;
 }
 
-/* ---- freshness and figures --------------------------------------------------------------------
- */
+/* ---- freshness and figures */
 void replica_set_live(struct replica *r, bool live)
 {
     if (live)

@@ -18,8 +18,7 @@
 
 #include "base/memory.h"
 
-/* ---- index.c ----------------------------------------------------------------------------------
- */
+/* ---- index.c */
 struct index {
     uint32_t *hash; /* 0 = free slot */
     void **at;
@@ -40,8 +39,7 @@ struct index_probe index_probe(const struct index *ix, uint32_t hash);
 void *index_next(const struct index *ix, struct index_probe *p); /* NULL at the end */
 void index_release(struct index *ix);
 
-/* ---- record.c ---------------------------------------------------------------------------------
- */
+/* ---- record.c */
 enum field {
     FIELD_ID,
     FIELD_DN,
@@ -118,8 +116,7 @@ struct str record_keyed(const struct record *rec, enum field list, struct str ke
 struct directory_values record_list(const struct record *rec, enum field list, struct arena *a);
 void record_person(const struct record *rec, struct arena *a, struct directory_person *out);
 
-/* ---- links.c ----------------------------------------------------------------------------------
- */
+/* ---- links.c */
 enum { LINK_MEMBER = 1, LINK_OWNER = 2, LINK_REQUEST = 4 };
 
 struct organization;
@@ -209,8 +206,7 @@ void links_name_organization(struct replica *r, struct organization *o, bool exi
 void links_requests(struct replica *r, struct user *u, const struct record *rec, bool exist);
 void links_requests_of(struct replica *r, struct organization *o, bool exists);
 
-/* ---- store.c, keep.c ---------------------------------------------------------------------------
- */
+/* ---- store.c, keep.c */
 /* All records of a kind, by id. */
 struct order {
     struct record **at;
@@ -356,8 +352,7 @@ bool store_is_admin(const struct replica *r, const struct record *user);
          ? (items)                                                                                 \
          : ((cap) = (cap) ? (cap)*2 : 8, must(realloc((items), (cap) * sizeof *(items)))))
 
-/* ---- seat.c: a user's place in an organization ------------------------------------------------
- */
+/* ---- seat.c: a user's place in an organization */
 struct seat {
     bool member, manager, pending, rejected;
     bool admin; /* an active PlatformAdmin */
@@ -381,8 +376,7 @@ struct pen;
 /* As it stands in `permissions`, with a comma before; nothing without any. */
 void seat_render_permissions(struct pen *p, kiops_permission_set set);
 
-/* ---- pen.c: text that grows in the caller's arena ----------------------------------------------
- */
+/* ---- pen.c: text that grows in the caller's arena */
 struct pen {
     struct arena *arena;
     char *start, *at, *end;
@@ -397,8 +391,7 @@ void pen_instant(struct pen *p, instant_t t); /* a JSON string: RFC 3339 */
 struct str pen_text(const struct pen *p);
 #define PEN_LIT(p, literal) pen_add((p), "" literal, sizeof(literal) - 1)
 
-/* ---- view.c, user.c, group.c: what an actor may see --------------------------------------------
- */
+/* ---- view.c, user.c, group.c: what an actor may see */
 enum {
     SECTION_SCHEMAS = 1,
     SECTION_CORE = 2,
@@ -475,8 +468,7 @@ struct group_facts *group_facts(const struct render *r, const struct record *rec
 struct str group_render(const struct render *r, const struct group_facts *f, struct arena *a);
 struct str group_version(const struct group_facts *f); /* hex; of the view */
 
-/* ---- probe.c: the part of a resource that a filter and a sort speak of --------------------------
- */
+/* ---- probe.c: the part of a resource that a filter and a sort speak of */
 struct probe {
     const struct str *names; /* top-level keys */
     size_t name_count;

@@ -30,8 +30,7 @@ static uint64_t flags_hash(uint64_t content, uint8_t flags)
     return flags & LINK_OWNER ? sum + mix(~content) : sum;
 }
 
-/* ---- people -----------------------------------------------------------------------------------
- */
+/* ---- people */
 static struct str id_of(const struct user *u)
 {
     return record_field(user_record(u), FIELD_ID);
@@ -94,8 +93,7 @@ void links_sort(struct organization *o)
     people_sort(&o->requesters);
 }
 
-/* ---- links ------------------------------------------------------------------------------------
- */
+/* ---- links */
 struct link *link_of(const struct user *u, const struct organization *o)
 {
     for (uint32_t i = 0; i < u->link_count; i++)
@@ -170,8 +168,7 @@ void link_change(struct replica *r, struct user *u, struct organization *o, uint
     put_flags(u, o, was, is);
 }
 
-/* ---- strays -----------------------------------------------------------------------------------
- */
+/* ---- strays */
 static struct str stray_key(const struct stray *s)
 {
     return (struct str){s->text + s->dn_len, s->key_len};
@@ -240,8 +237,7 @@ static void stray_change(struct replica *r, struct organization *o, const struct
         stray_drop(r, s);
 }
 
-/* ---- values of member and owner ---------------------------------------------------------------
- */
+/* ---- values of member and owner */
 void links_name(struct replica *r, struct organization *o, const struct dn_value *dn, uint8_t flag)
 {
     struct user *u = store_user_of_dn(r, dn->key, dn->hash);
@@ -357,8 +353,7 @@ void links_name_organization(struct replica *r, struct organization *o, bool exi
     }
 }
 
-/* ---- requests ---------------------------------------------------------------------------------
- */
+/* ---- requests */
 static void request_link(struct replica *r, struct user *u, struct str request)
 {
     struct str rest = request, id = STR_NONE;

@@ -28,8 +28,7 @@ struct replica_settings {
 struct replica *replica_new(const struct replica_settings *s);
 void replica_free(struct replica *r);
 
-/* ---- apply.c: feed and own writes
- * ---------------------------------------------------------------------------------- */
+/* ---- apply.c: feed and own writes */
 /* An event overwrites when its CSN is newer or equal (or there is none); deleted ids stay as
  * tombstones until the feed passed them. Those with a result: false = what is held here has the
  * newer CSN and stays (or another user its DN). */
@@ -95,8 +94,7 @@ bool replica_ready(const struct replica *r); /* a first refresh is complete */
 bool replica_live(const struct replica *r);
 int64_t replica_staleness_ms(const struct replica *r); /* 0 while live */
 
-/* ---- facts for decisions (record.c, store.c)
- * ------------------------------------------------------------------------- */
+/* ---- facts for decisions (record.c, store.c) */
 bool replica_person(struct replica *r, struct arena *a, struct str id,
                     struct directory_person *out);
 /* Who signed up and is not approved: found by nothing but this, by replica_show() and among
@@ -167,8 +165,7 @@ size_t replica_tokens(struct replica *r, struct arena *a, struct replica_token_u
 /* Actor facts of a person: role, organizations, member_of; an inactive one has none of them. */
 bool replica_actor(struct replica *r, struct arena *a, struct str user_id, struct kiops_actor *out);
 
-/* ---- find.c, view.c: representations on the actor's view
- * --------------------------------------------------------------- */
+/* ---- find.c, view.c: representations on the actor's view */
 enum replica_kind { REPLICA_USER, REPLICA_GROUP, REPLICA_MEMBERSHIP, REPLICA_KINDS };
 
 struct replica_text {

@@ -7,8 +7,7 @@
 #include "base/own.h"
 #include "base/unicode.h"
 
-/* ---- beginning and end ------------------------------------------------------------------------
- */
+/* ---- beginning and end */
 static struct str copy(struct str s)
 {
     char *at = must(malloc(s.len + 1));
@@ -134,8 +133,7 @@ void replica_unlock(struct replica *r)
     pthread_rwlock_unlock(&r->lock);
 }
 
-/* ---- by key -----------------------------------------------------------------------------------
- */
+/* ---- by key */
 struct user *store_user(const struct replica *r, struct str id)
 {
     struct index_probe p = index_probe(&r->user_id, index_hash(id));
@@ -204,8 +202,7 @@ bool store_is_admin(const struct replica *r, const struct record *user)
     return false;
 }
 
-/* ---- indexes of one node ----------------------------------------------------------------------
- */
+/* ---- indexes of one node */
 static void change(struct index *ix, struct str key, void *node, bool add)
 {
     if (add)
@@ -245,8 +242,7 @@ void store_index(struct replica *r, const struct record *rec, bool add)
     (rec->is_user ? change_user : change_organization)(r, rec, add);
 }
 
-/* ---- order ------------------------------------------------------------------------------------
- */
+/* ---- order */
 static int by_id(const void *a, const void *b)
 {
     return str_cmp(record_field(*(struct record *const *)a, FIELD_ID),
@@ -310,8 +306,7 @@ void order_sort(struct order *o)
     o->unsorted = false;
 }
 
-/* ---- tombstones -------------------------------------------------------------------------------
- */
+/* ---- tombstones */
 static struct tombstone *tombstone_of(const struct replica *r, struct str id)
 {
     struct index_probe p = index_probe(&r->tombstone_id, index_hash(id));

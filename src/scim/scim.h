@@ -17,9 +17,7 @@
 #include "base/json.h"
 #include "base/text.h"
 
-/* ---- URNs
- * -------------------------------------------------------------------------------------------------------
- */
+/* ---- URNs */
 #define SCIM_URN_USER "urn:ietf:params:scim:schemas:core:2.0:User"
 #define SCIM_URN_GROUP "urn:ietf:params:scim:schemas:core:2.0:Group"
 #define SCIM_URN_ENTERPRISE "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
@@ -32,8 +30,7 @@
 #define SCIM_URN_PATCH "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 #define SCIM_URN_REFUSAL "urn:kiops:params:scim:api:messages:2.0:Refusal"
 
-/* ---- catalog.c, schema.c: schema text -> attribute tables
- * ------------------------------------------------------------------- */
+/* ---- catalog.c, schema.c: schema text -> attribute tables */
 enum scim_type {
     SCIM_STRING,
     SCIM_BOOLEAN,
@@ -116,9 +113,7 @@ const struct scim_attr *scim_attr_find(const struct scim_attr *attrs, size_t n,
                                        struct str name); /* without case */
 const struct scim_attr *scim_attr_sub(const struct scim_attr *complex, struct str name);
 
-/* ---- what a request is read with
- * ---------------------------------------------------------------------------------
- */
+/* ---- what a request is read with */
 struct scim_dialect;
 
 struct scim_filter_limits {
@@ -145,9 +140,7 @@ struct scim_context {
     bool of_many_types;
 };
 
-/* ---- path.c
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- path.c */
 struct scim_filter;
 
 /* `attr` NULL means: the whole extension `extension` (path = its URN alone). */
@@ -165,8 +158,7 @@ struct scim_path {
 MUST_CHECK bool scim_path_parse(struct arena *a, const struct scim_resource_type *type,
                                 struct str text, struct scim_path *out, struct error *err);
 
-/* ---- filter.c, match.c
- * ------------------------------------------------------------------------------------------- */
+/* ---- filter.c, match.c */
 enum scim_op {
     SCIM_EQ,
     SCIM_NE,
@@ -228,8 +220,7 @@ bool scim_filter_is_only(const struct scim_filter *f, struct str name, struct st
 /* Does any node speak of that top-level attribute? */
 bool scim_filter_mentions(const struct scim_filter *f, struct str name);
 
-/* ---- dialect.c: what identity providers send -> what the RFC says, as a table of switches
- * -------------------------- */
+/* ---- dialect.c: what identity providers send -> what the RFC says, as a table of switches */
 struct scim_dialect {
     struct str name;
     bool infer_schemas;       /* missing/1.x/odd `schemas` in a body is tolerated */
@@ -266,9 +257,7 @@ size_t scim_dialects(const struct scim_dialect **out);
 MUST_CHECK bool scim_dialect_normalise(const struct scim_context *in, const json_t *body,
                                        json_t **out, struct error *err);
 
-/* ---- patch.c
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- patch.c */
 enum scim_patch_op { SCIM_PATCH_ADD, SCIM_PATCH_REMOVE, SCIM_PATCH_REPLACE };
 
 struct scim_patch; /* operations in order, path-less ones already spread into one per attribute */
@@ -330,8 +319,7 @@ const struct scim_patch *scim_patch_removals(struct arena *a, const struct scim_
 MUST_CHECK bool scim_patch_apply(const struct scim_context *in, const struct scim_patch *patch,
                                  const json_t *before, json_t **after, struct error *err);
 
-/* ---- resource.c: check a POST/PUT body or a PATCH result against the schema
- * ---------------------------------------- */
+/* ---- resource.c: check a POST/PUT body or a PATCH result against the schema */
 enum scim_purpose { SCIM_FOR_CREATE, SCIM_FOR_REPLACE, SCIM_FOR_PATCH };
 
 struct scim_proposal {
@@ -356,9 +344,7 @@ MUST_CHECK bool scim_resource_check(const struct scim_context *in,
  * member. */
 void scim_resource_schemas(const struct scim_resource_type *type, json_t *resource);
 
-/* ---- project.c
- * ----------------------------------------------------------------------------------------------------
- */
+/* ---- project.c */
 struct scim_projection; /* NULL = everything returned by default */
 
 /* Comma lists as they stand in the query (decoded), or STR_NONE. Unknown names are ignored;
@@ -376,9 +362,7 @@ json_t *scim_without_hidden(const struct scim_resource_type *type, json_t *resou
 /* Will this top-level attribute be in the answer at all (so that members need not be read)? */
 bool scim_projection_wants(const struct scim_projection *p, struct str name);
 
-/* ---- page.c
- * -------------------------------------------------------------------------------------------------------
- */
+/* ---- page.c */
 struct scim_page {
     int64_t start_index; /* from 1 */
     int64_t count;       /* already clamped to the maximum; 0 = only the total */
@@ -415,9 +399,7 @@ MUST_CHECK bool scim_sort_parse(const struct scim_context *in, struct str sort_b
 struct str scim_sort_key(struct arena *a, const struct scim_sort *s, const json_t *resource);
 struct str scim_sort_instant(struct arena *a, instant_t at); /* the same of a date */
 
-/* ---- reply.c
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- reply.c */
 int scim_status(enum error_kind kind);
 const char *scim_error_type(enum error_kind kind); /* scimType, NULL when the RFC gives none */
 /* Error body with the Refusal extension when err->rule is set and the status is not 404. */
@@ -428,9 +410,7 @@ void scim_reply_list_begin(struct buf *out, int64_t total, int64_t start_index,
                            int64_t items_per_page);
 void scim_reply_list_end(struct buf *out, struct str next_cursor);
 
-/* ---- discovery.c
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- discovery.c */
 struct scim_features {
     bool patch, bulk, filter, change_password, sort, etag, cursor;
     int64_t bulk_operations, bulk_bytes, filter_results, default_page, max_page, cursor_timeout_s;

@@ -12,8 +12,7 @@
 #include "base/log.h"
 #include "service/service.h"
 
-/* ---- service.c ---------------------------------------------------------------------------------
- */
+/* ---- service.c */
 struct worker_pool;
 struct signins;
 struct notices;
@@ -64,8 +63,7 @@ static inline bool has_person_side(const struct service_call *c)
     return config_has_schema(&c->service->config->directory);
 }
 
-/* ---- workers.c: threads with a connection each and a bounded queue
- * ------------------------------- */
+/* ---- workers.c: threads with a connection each and a bounded queue */
 struct worker_pool *workers_start(struct directory *d, enum directory_account account,
                                   unsigned threads, size_t queue);
 void workers_stop(struct worker_pool *p); /* runs what is queued, then ends the threads */
@@ -76,8 +74,7 @@ MUST_CHECK bool workers_submit(struct worker_pool *p, struct str key,
 void workers_continue(struct worker_pool *p, struct str key, const struct service_read *what);
 size_t workers_waiting(const struct worker_pool *p);
 
-/* ---- feed.c ------------------------------------------------------------------------------------
- */
+/* ---- feed.c */
 void *service_feed_thread(void *service);
 /* Reads an organization with its sets from the directory and applies it; gone, or not to be shown
  * (logged and counted) = applied as deleted. */
@@ -90,8 +87,7 @@ MUST_CHECK bool service_find_user(struct directory_conn *conn, struct arena *a, 
 MUST_CHECK bool service_refresh_user(struct service *s, struct directory_conn *conn,
                                      struct arena *a, struct str id, struct error *err);
 
-/* ---- access.c: standing on current state --------------------------------------------------------
- */
+/* ---- access.c: standing on current state */
 /* Re-reads in the directory what the actor's authority rests on (DESIGN 3.3 "Standing").
  * `organization_id` may be empty. ERR_UNAUTHORIZED (token gone, person inactive) or ERR_FORBIDDEN
  * (standing lost). */
@@ -111,20 +107,17 @@ struct directory_writer access_writer(const struct service_call *c);
 bool access_asks_directory(const struct service_call *c);
 void access_asked(const struct service_call *c, bool answered);
 
-/* ---- list.c
- * -------------------------------------------------------------------------------------------- */
+/* ---- list.c */
 /* A list that found nothing, asked in the directory: `*found` when something came into the replica.
  */
 MUST_CHECK bool list_confirm(const struct service_call *c, const struct replica_page *page,
                              bool *found, struct error *err);
 
-/* ---- signin.c: passwords that were right a moment ago
- * ------------------------------------------------------ */
+/* ---- signin.c: passwords that were right a moment ago */
 struct signins *signins_new(void);
 void signins_free(struct signins *s);
 
-/* ---- outcome of one request's step
- * ---------------------------------------------------------------- */
+/* ---- outcome of one request's step */
 enum step {
     STEP_DONE,
     STEP_AGAIN,  /* a precondition did not hold: look again, decide again */
@@ -135,8 +128,7 @@ enum step {
 #define TRIES_BEFORE 3
 #define TRIES_AFTER 10
 
-/* ---- change.c: one change of one membership, role or permission
- * ------------------------------------ */
+/* ---- change.c: one change of one membership, role or permission */
 struct sight { /* what was seen, from the replica or fresh from the directory */
     bool fresh;
     bool has_user, has_organization;
@@ -230,8 +222,7 @@ enum step operation_leave_platform(struct change *ch,
                                    struct error *err); /* platform.c: its group's part */
 void operation_undo_promote(struct change *ch);
 
-/* ---- notice.c: what the webhook is told (nothing without one)
- * ------------------------------------------ */
+/* ---- notice.c: what the webhook is told (nothing without one) */
 /* After its end. `was_manager`: change_counts_as_manager() before it. */
 void notice_of_change(const struct change *ch, bool was_manager);
 /* A Manager who counted, and was active, left: told should the seat be vacant. */
@@ -240,8 +231,7 @@ void notice_of_manager(const struct service_call *c, struct str user, struct str
 void notice_of_deactivation(const struct service_call *c, struct str user,
                             const struct directory_values *managed);
 
-/* ---- operation.c: the modifies and what several operations need
- * -------------------------------------- */
+/* ---- operation.c: the modifies and what several operations need */
 /* Values of member and owner that a modify adds or takes. */
 struct set_changes {
     const struct replica_set_change *at;
@@ -314,8 +304,7 @@ void removal_tally_forget(struct removal_tally *t, size_t operation);
 /* ---- signup_sweep.c: called now and then by the feed's thread; the work is a writer's */
 void signup_sweep(struct service *s);
 
-/* ---- naming.c: the values by which groups and the platform group name a DN
- * -------------------------------- */
+/* ---- naming.c: the values by which groups and the platform group name a DN */
 /* Removes them, except those of a living or protected entry with that DN (3.2, create, delete). */
 MUST_CHECK bool naming_clear(const struct service_call *c, struct str dn, struct error *err);
 /* For the user of that name, who is to get that DN: ERR_UNIQUENESS when somebody has it; else
@@ -373,8 +362,7 @@ struct kiops_actor standing_actor(const struct standing *s, struct arena *a);
 json_t *explain_permissions(const struct directory_values *values); /* new */
 void explain_put_time(json_t *o, const char *name, const struct directory_values *stamps);
 
-/* ---- plan.c: one request over several memberships
- * ------------------------------------------------------ */
+/* ---- plan.c: one request over several memberships */
 struct plan {
     const struct service_call *call;
     struct change *at;
@@ -408,8 +396,7 @@ bool plan_end(struct plan *p, struct error *err);
 enum service_status plan_answered(const struct plan *p, enum service_status answered,
                                   struct error *err);
 
-/* ---- members.c: deltas of members and managers -> a plan
- * ------------------------------------------------ */
+/* ---- members.c: deltas of members and managers -> a plan */
 struct member_wishes {
     struct scim_deltas members, managers;
 };
@@ -421,8 +408,7 @@ MUST_CHECK bool members_plan(const struct service_call *c, const struct replica_
 MUST_CHECK bool members_exist(const struct service_call *c, const struct member_wishes *w,
                               struct error *err);
 
-/* ---- cursor.c
- * ------------------------------------------------------------------------------------------ */
+/* ---- cursor.c */
 /* From scim.cursor_key_file; without one, a key that ends with this process. Errors: ERR_CONFIG. */
 MUST_CHECK bool cursor_key_load(const struct config *config, unsigned char key[SERVICE_CURSOR_KEY],
                                 struct error *err);
@@ -434,8 +420,7 @@ struct str cursor_seal(const struct service_call *c, const struct service_query 
 MUST_CHECK bool cursor_open(const struct service_call *c, const struct service_query *q,
                             struct replica_place *out, struct error *err);
 
-/* ---- version.c
- * ------------------------------------------------------------------------------------------- */
+/* ---- version.c */
 bool version_matches(struct str header,
                      struct str version); /* If-Match / If-None-Match lists, weak comparison, * */
 /* ERR_PRECONDITION when If-Match does not name `version`, or If-None-Match does. */
@@ -448,9 +433,7 @@ struct str version_text(struct arena *a, const char *hex); /* W/"..." */
 bool bulk_runs_beside(const struct service_call *c, const struct scim_bulk_operation *op,
                       struct str id, struct str *key);
 
-/* ---- key.c
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- key.c */
 struct written {
     struct str type; /* its name */
     enum scim_verb verb;
@@ -459,8 +442,7 @@ struct written {
 };
 struct str key_of_write(struct arena *a, const struct written *w);
 
-/* ---- answer.c: what a write or read answers
- * ---------------------------------------------------------------- */
+/* ---- answer.c: what a write or read answers */
 enum service_status answer_resource(const struct service_call *c, enum replica_kind kind,
                                     struct str id, struct service_result *out, struct error *err);
 struct str answer_uri(const struct service_call *c, enum replica_kind kind, struct str id);

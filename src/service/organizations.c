@@ -3,9 +3,7 @@
 #include "base/own.h"
 #include "service/group_write.h"
 
-/* ---- reading
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- reading */
 enum service_status service_group_get(const struct service_call *c, struct str id,
                                       struct service_result *out, struct error *err)
 {
@@ -42,9 +40,7 @@ enum service_status service_group_get(const struct service_call *c, struct str i
     return SERVICE_OK;
 }
 
-/* ---- what is asked
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- what is asked */
 static json_t *resource_before(const struct group_write *w)
 {
     json_t *before = json_copy_deep(w->before.resource);
@@ -121,8 +117,7 @@ static bool decide_own(struct group_write *w, struct error *err)
            (!w->new_rdn.len || group_write_name_free(w, err));
 }
 
-/* ---- deciding: every refusal comes before the first write
- * -------------------------------------------------------------- */
+/* ---- deciding: every refusal comes before the first write */
 static bool decide(struct group_write *w, struct error *err)
 {
     struct replica_organization o;
@@ -155,9 +150,7 @@ static bool intend(struct group_write *w, struct error *err)
     return plan_intend(&w->plan, &record, edits ? 1 : 0, &w->intent, err);
 }
 
-/* ---- writing
- * --------------------------------------------------------------------------------------------------------------
- */
+/* ---- writing */
 /* Our own write before, whose answer was lost, stands there now. */
 static bool came_late(struct group_write *w, bool *late, struct error *err)
 {

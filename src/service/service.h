@@ -53,9 +53,7 @@ bool service_ready(const struct service *s); /* /readyz: readable, audit healthy
 /* limits.c: the configured ceilings, as the functions of src/scim take them. */
 struct scim_limits service_limits(const struct config *config);
 
-/* ---- one request
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- one request */
 struct service_call {
     struct service *service;
     struct arena *arena;

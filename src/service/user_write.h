@@ -89,8 +89,7 @@ MUST_CHECK bool user_adopt_find(struct user_write *w, const struct directory_mod
 /* Takes over whom user_adopt_find() found. */
 enum service_status user_adopt(struct user_write *w, struct service_result *out, struct error *err);
 
-/* ---- user_roles.c: core `roles`
- * ------------------------------------------------------------------------------------------- */
+/* ---- user_roles.c: core `roles` */
 /* What we compute stands in `before` too, where a PATCH is to find it: also what this request has
  * taken away since it was first asked. */
 MUST_CHECK bool user_roles_show(struct user_write *w, json_t *before, struct error *err);
@@ -109,8 +108,7 @@ enum step user_roles_take_away(struct user_write *w, struct error *err);
 MUST_CHECK bool user_roles_give(struct user_write *w, struct error *err);
 bool user_roles_end(struct user_write *w, struct error *err); /* as plan_end */
 
-/* ---- user_rename.c: a new userName is a new DN, which the groups must follow
- * ---------------------------------- */
+/* ---- user_rename.c: a new userName is a new DN, which the groups must follow */
 /* ERR_UNIQUENESS when somebody stands where the new name leads; STEP_AGAIN: it is the user. */
 MUST_CHECK enum step user_rename_claim(struct user_write *w, struct str new_rdn, struct error *err);
 /* The last modrdn, whose answer was lost, was made: the entry as it was read now says so. */

@@ -125,8 +125,7 @@ static void nested_groups_are_shown_as_groups(void **state)
     world_free(&w);
 }
 
-/* ---- order ------------------------------------------------------------------------------------
- */
+/* ---- order */
 static void event(struct world *w, unsigned which)
 {
     struct directory_user u;
@@ -206,8 +205,7 @@ static void older_news_change_nothing(void **state)
     world_free(&w);
 }
 
-/* ---- sets -------------------------------------------------------------------------------------
- */
+/* ---- sets */
 static void own_changes_apply_only_on_the_state_they_were_made_on(void **state)
 {
     (void)state;
@@ -304,8 +302,7 @@ static void the_placeholder_is_a_fact_and_no_member(void **state)
     world_free(&w);
 }
 
-/* ---- tombstones and refresh -------------------------------------------------------------------
- */
+/* ---- tombstones and refresh */
 static void late_news_do_not_bring_the_deleted_back(void **state)
 {
     (void)state;

@@ -201,8 +201,7 @@ static void indexes_follow_changes(void **state)
     world_free(&w);
 }
 
-/* ---- pages ------------------------------------------------------------------------------------
- */
+/* ---- pages */
 static void pages_hold_each_resource_once(void **state)
 {
     (void)state;
@@ -262,8 +261,7 @@ static void an_empty_replica_lists_nothing(void **state)
     world_free(&w);
 }
 
-/* ---- sorting ----------------------------------------------------------------------------------
- */
+/* ---- sorting */
 static void sorting_is_total_and_puts_what_has_no_value_at_the_right_end(void **state)
 {
     (void)state;
@@ -297,8 +295,7 @@ static void sorting_is_total_and_puts_what_has_no_value_at_the_right_end(void **
     world_free(&w);
 }
 
-/* ---- the view ---------------------------------------------------------------------------------
- */
+/* ---- the view */
 static void totals_and_filters_are_those_of_the_view(void **state)
 {
     (void)state;
@@ -387,8 +384,7 @@ static void the_list_of_a_person_holds_the_person(void **state)
     world_free(&w);
 }
 
-/* ---- confirming -------------------------------------------------------------------------------
- */
+/* ---- confirming */
 static void a_unique_key_that_finds_nothing_is_to_be_confirmed(void **state)
 {
     (void)state;
