@@ -3,10 +3,11 @@
  * first LDAP operation, the outcome before the answer. No intent, no write.
  *
  * Owns:    the file audit-<kind>.jsonl in audit.dir and its lock (for life). Rotation by size; a
- * file's first record carries the last hash of the one before. Threads: any number may append; with
- * sync "batch" one fsync serves all that wait. Nothing is held across a network call. Errors:
- * ERR_UNAVAILABLE when the record is not on disk (disk full, EIO): then no change may be made; the
- * next append tries again, so it recovers alone.
+ *          file's first record carries the last hash of the one before.
+ * Threads: any number may append; with sync "batch" one fsync serves all that wait. Nothing is held
+ *          across a network call.
+ * Errors:  ERR_UNAVAILABLE when the record is not on disk (disk full, EIO): then no change may be
+ *          made; the next append tries again, so it recovers alone.
  */
 #pragma once
 

@@ -92,7 +92,7 @@ static void set_healthy(struct audit_writer *w, bool healthy, const char *step)
                   LOG_C("reason", strerrordesc_np(reason)));
 }
 
-/* ---- all below: under the lock ---- */
+/* ---- all below: under the lock */
 
 static void cut(struct audit_writer *w)
 {
@@ -265,7 +265,7 @@ bool audit_writer_append(struct audit_writer *w, struct str contents, bool wait,
     return true;
 }
 
-/* ---- opening ---- */
+/* ---- opening */
 
 /* The current file has no record: its chain goes on from the newest rotated one. */
 static bool continue_rotated(const struct audit_writer *w, struct audit_end *end, struct error *err)

@@ -26,7 +26,7 @@ struct audit_end {
 /* The end of a chain that has no record yet. */
 struct audit_end audit_end_none(void);
 
-/* ---- record.c: what stands between "seq" and "prev"; one line without its newline ---- */
+/* ---- record.c: what stands between "seq" and "prev"; one line without its newline */
 void audit_write_change(struct buf *out, const char *type, const struct kiops_record *r,
                         struct str request_id);
 void audit_write_made(struct buf *out, uint64_t intent, struct str subject);
@@ -45,7 +45,7 @@ struct audit_line {
  * its own. */
 bool audit_line_read(struct str line, struct audit_line *out);
 
-/* ---- files.c ---- */
+/* ---- files.c */
 struct audit_path {
     char at[PATH_MAX];
 };
@@ -67,7 +67,7 @@ MUST_CHECK bool audit_file_end(int fd, const char *path, struct audit_end *end, 
                                struct error *err);
 uint64_t audit_torn_bytes(int fd, const struct audit_end *end);
 
-/* ---- commit.c: lines onto the disk ---- */
+/* ---- commit.c: lines onto the disk */
 struct audit_writer; /* the open file, its chain, and who waits for the disk */
 
 struct audit_writer *audit_writer_new(const struct audit_settings *s);

@@ -161,7 +161,7 @@ static bool read_at(int fd, uint64_t from, uint64_t len, struct buf *out)
     return !out->failed;
 }
 
-/* ---- what an answer before this one has shown is passed over ---- */
+/* ---- what an answer before this one has shown is passed over */
 
 /* Is the first record behind `from` one of these? Not when it cannot be told. */
 static bool is_passed(const struct walk *w, int fd, uint64_t from, uint64_t size)
@@ -196,7 +196,7 @@ static uint64_t find_end(const struct walk *w, int fd, uint64_t size)
     return (low + 1) * WINDOW < size ? (low + 1) * WINDOW : size;
 }
 
-/* ---- one file ---- */
+/* ---- one file */
 
 static bool refuse(struct error *err)
 {

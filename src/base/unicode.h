@@ -5,7 +5,8 @@
  * to lower case one by one, then NFKC (whose new capitals stay: a roman numeral is no letter), runs
  * of spaces squeezed to one, spaces at both ends dropped. slapd's tables are of Unicode 3.1: what
  * came later is folded here and not there, so our key may hold more equal than the directory, never
- * less. Threads: pure.
+ * less.
+ * Threads: pure.
  */
 #pragma once
 

@@ -242,7 +242,7 @@ const char *config_check_adopt(struct str value)
                : NULL;
 }
 
-/* ---- together ---- */
+/* ---- together */
 
 /* Without case and blanks: enough to notice a container outside its base. */
 static bool is_below(struct str dn, struct str base)

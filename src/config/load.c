@@ -52,7 +52,7 @@ static void mistake(struct load *l, const struct place *p, const char *reason)
     say(l, p->at, p->path, "%s", reason);
 }
 
-/* ---- values into their places ---- */
+/* ---- values into their places */
 
 static void store(const struct place *p, const void *value, size_t size)
 {
@@ -130,7 +130,7 @@ static void set_text(struct load *l, const struct place *p, struct str text)
         store_text(p, p->key->type == CONFIG_FILE ? file_path(l, text) : text);
 }
 
-/* ---- values from the file ---- */
+/* ---- values from the file */
 
 static void read_bool(struct load *l, const struct place *p)
 {
@@ -259,7 +259,7 @@ static void read_key(struct load *l, const struct place *p)
     }
 }
 
-/* ---- the tree ---- */
+/* ---- the tree */
 
 /* "jobs[3].name" is the key "jobs[].name" of the table. */
 static bool is_key(const char *key, const char *path)

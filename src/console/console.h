@@ -23,7 +23,7 @@ struct console;
 MUST_CHECK bool console_open(const struct config *config, struct console **out, struct error *err);
 void console_close(struct console *c);
 
-/* ---- seal.c: who is signed in ---- */
+/* ---- seal.c: who is signed in */
 struct console_session {
     struct str id;               /* entryUUID */
     instant_t issued;            /* whole seconds */
@@ -56,7 +56,7 @@ MUST_CHECK bool console_try_open(const struct console *c, struct arena *a, struc
 struct str console_challenge(struct arena *a, struct str verifier);
 bool console_same(struct str a, struct str b); /* in time that depends on the lengths alone */
 
-/* ---- files.c: style, modules, texts ---- */
+/* ---- files.c: style, modules, texts */
 struct console_file {
     struct str name;
     const char *type; /* Content-Type */
@@ -66,7 +66,7 @@ struct console_file {
 const struct console_file *console_file(const struct console *c, struct str name); /* or NULL */
 struct str console_version(const struct console *c); /* of all files together: 16 hex digits */
 
-/* ---- shell.c: the one HTML page ---- */
+/* ---- shell.c: the one HTML page */
 struct console_shell {
     struct str language;
     int status;              /* 200; 401: sign in first; 403: not for this person */

@@ -23,7 +23,7 @@ static struct str to_base64(struct arena *a, const unsigned char *bytes, size_t 
     return (struct str){text, size - 1};
 }
 
-/* ---- any text ---- */
+/* ---- any text */
 
 static struct str seal(const struct console *c, enum console_kind kind, struct arena *a,
                        struct str plain)
@@ -53,7 +53,7 @@ static bool unseal(const struct console *c, enum console_kind kind, struct arena
                                       c->keys[kind]) == 0;
 }
 
-/* ---- several texts in one, and when ---- */
+/* ---- several texts in one, and when */
 
 static struct str join(struct arena *a, instant_t issued, const struct str *parts, size_t count)
 {
@@ -101,7 +101,7 @@ static bool is_of_now(instant_t issued, instant_t now, int64_t life_s)
     return issued <= now + FUTURE_S * SECOND_US && now - issued < life_s * SECOND_US;
 }
 
-/* ---- sessions ---- */
+/* ---- sessions */
 
 struct str console_session_seal(const struct console *c, struct arena *a,
                                 const struct console_session *s)
@@ -143,7 +143,7 @@ bool console_csrf_is(const struct console *c, struct str sealed_session, struct 
     return same;
 }
 
-/* ---- sign-ins under way ---- */
+/* ---- sign-ins under way */
 
 static struct str draw(struct arena *a)
 {

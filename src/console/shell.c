@@ -74,7 +74,7 @@ struct str console_shell(const struct console *c, struct arena *a, const struct 
     return arena_str(a, buf_view(&out));
 }
 
-/* ---- the language ---- */
+/* ---- the language */
 
 /* "q=0.8" as 800; anything else as 1000. */
 static int quality_of(struct str parameter)

@@ -109,7 +109,7 @@ static const char *refusal_of(enum directory_account account, int code)
                                          : "the directory refuses the bridge's account";
 }
 
-/* Opened and bound, or the LDAP code that says why not; `*bound` then tells how far it came. */
+/* Opened and bound, or the LDAP code that says why not; link->asked then tells how far it came. */
 static int enter(struct directory *d, size_t server, const struct directory_login *who,
                  int64_t deadline, struct directory_link *link)
 {

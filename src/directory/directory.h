@@ -3,7 +3,7 @@
  * the feed of what changed, and the mapping between entries and SCIM resources. The only folder
  * that includes <ldap.h>.
  *
- * Owns:    results live in the caller's arena. struct directory is immutable after directory_new().
+ * Owns:    results live in the caller's arena.
  * Threads: a struct directory_conn belongs to one thread; struct directory may be shared.
  * Errors:  absence is concluded only from a search that ended with success (or noSuchObject on a
  * base-scope read); everything else is ERR_UNAVAILABLE. The LDAP diagnostic goes to the log, never
@@ -48,8 +48,6 @@ const struct directory *directory_of(const struct directory_conn *c);
 /* Every call on this connection ends by this monotonic deadline (or operation_timeout_ms after its
  * start, the earlier); 0 = only the latter. */
 void directory_deadline(struct directory_conn *c, int64_t deadline);
-/* Is the first server of the list in use, which takes writes and proofs? */
-bool directory_is_first(const struct directory *d);
 /* Connects and binds now if need be. Errors: ERR_UNAVAILABLE. */
 MUST_CHECK bool directory_ping(struct directory_conn *c, struct error *err);
 /* What the LDAP operations so far took: those of `failed` got no answer. */
@@ -59,7 +57,14 @@ struct directory_figure {
     uint64_t count, failed, nanoseconds;
 };
 size_t directory_figures(const struct directory *d, struct directory_figure *out);
-/* servers.c: the server in use. */
+/* Binds as a person on a connection of its own. An empty password is refused before any bind
+ * (ERR_UNAUTHORIZED). */
+MUST_CHECK bool directory_bind_person(struct directory *d, struct str dn, struct str password,
+                                      struct error *err);
+
+/* ---- servers.c: the server in use */
+/* Is the first server of the list in use, which takes writes and proofs? */
+bool directory_is_first(const struct directory *d);
 struct directory_server_figures {
     const char *uri;
     size_t number; /* in the list, from 0 */
@@ -67,10 +72,6 @@ struct directory_server_figures {
     int64_t certificate_ends; /* seconds since 1970; 0 = it showed none */
 };
 void directory_server_figures(const struct directory *d, struct directory_server_figures *out);
-/* Binds as a person on a connection of its own. An empty password is refused before any bind
- * (ERR_UNAUTHORIZED). */
-MUST_CHECK bool directory_bind_person(struct directory *d, struct str dn, struct str password,
-                                      struct error *err);
 
 /* ---- search.c */
 struct directory_attr {
@@ -125,6 +126,15 @@ MUST_CHECK bool directory_find(struct directory_conn *c, struct arena *a,
 MUST_CHECK bool directory_find_all(struct directory_conn *c, struct arena *a,
                                    struct directory_searches s, struct directory_entries *out,
                                    struct error *err);
+/* Sends a search that directory_find() will be asked for soon, so that several requests' searches
+ * are under way at once: it then takes this answer instead of asking. Only a hint: where it cannot
+ * be sent, nothing happens, and 0 comes back. `s` and `a` must live until directory_drop_ahead(),
+ * which forgets an answer that nobody took. */
+#define DIRECTORY_AHEAD_MAX 16
+int directory_ask_ahead(struct directory_conn *c, struct arena *a,
+                        const struct directory_search *s);
+void directory_drop_ahead(struct directory_conn *c, int asked);
+
 /* ---- walk.c: a search whose answer is too large to be held. Nothing else is asked on that
  * connection meanwhile; who stops before the end closes it. Each entry has operation_timeout_ms. */
 struct directory_walk {
@@ -142,14 +152,7 @@ MUST_CHECK bool directory_walk_begin(struct directory_conn *c, struct arena *a,
 MUST_CHECK bool directory_walk_next(struct directory_walk *w, struct arena *a,
                                     struct directory_entry *out, bool *more, struct error *err);
 
-/* Sends a search that directory_find() will be asked for soon, so that several requests' searches
- * are under way at once: it then takes this answer instead of asking. Only a hint: where it cannot
- * be sent, nothing happens, and 0 comes back. `s` and `a` must live until directory_drop_ahead(),
- * which forgets an answer that nobody took. */
-#define DIRECTORY_AHEAD_MAX 16
-int directory_ask_ahead(struct directory_conn *c, struct arena *a,
-                        const struct directory_search *s);
-void directory_drop_ahead(struct directory_conn *c, int asked);
+/* ---- queries.c */
 /* The usual searches, ready to send. `id` must look like a UUID, else it matches nothing. Only
  * inside the configured base and filter, protected entries never. */
 struct directory_search directory_search_user(const struct directory *d, struct arena *a,
@@ -166,6 +169,9 @@ struct directory_search directory_search_organization_named(const struct directo
 struct directory_search directory_search_token(const struct directory *d, struct arena *a,
                                                struct str name);
 struct directory_search directory_search_platform(const struct directory *d, struct arena *a);
+struct directory_search directory_search_tokens(const struct directory *d); /* all of them */
+struct directory_search directory_search_token_hash(const struct directory *d, struct arena *a,
+                                                    struct str hash);
 /* Base-scope question "is `dn` a value of that attribute of the entry `entry_dn`": one entry = yes.
  */
 struct directory_search directory_search_has_value(struct arena *a, struct str entry_dn,
@@ -178,6 +184,7 @@ struct directory_search directory_search_groups_naming(const struct directory *d
 struct directory_search directory_search_users_of(const struct directory *d, struct arena *a,
                                                   struct str organization_id);
 
+/* ---- dn.c */
 /* Escaping of RFC 4515 and 4514; the key, under which two spellings of one DN are equal bytes. */
 struct str directory_filter_value(struct arena *a, struct str raw);
 struct str directory_dn_value(struct arena *a, struct str raw);
@@ -189,18 +196,7 @@ bool directory_is_protected(const struct directory *d, struct str dn);
 /* Stands in signup.container: signed up, and nobody's user until the first approval moves it. */
 bool directory_is_applicant(const struct directory *d, struct str dn);
 
-/* ---- outcome.c, change.c */
-enum directory_outcome {
-    DIRECTORY_DONE,
-    DIRECTORY_LOST,    /* a precondition did not hold: 16, 20, 65, 122 */
-    DIRECTORY_ABSENT,  /* 32 */
-    DIRECTORY_EXISTS,  /* 68, or 19 of the unique overlay */
-    DIRECTORY_REFUSED, /* bad data (19, 21, 17, 65 on an add, 64, ...): err = 400 naming no DN */
-    DIRECTORY_UNAVAILABLE, /* nothing was sent, or the server said busy/unavailable/unwilling/no
-                              rights: err = 503 */
-    DIRECTORY_UNKNOWN,     /* sent and no answer: re-read before you say anything: err = 503 */
-};
-
+/* ---- mods.c */
 enum directory_mod_op { DIRECTORY_ADD, DIRECTORY_DELETE, DIRECTORY_REPLACE };
 
 struct directory_mod {
@@ -225,6 +221,18 @@ void directory_mods_one(struct directory_mods *m, enum directory_mod_op op, cons
  * is. */
 void directory_mods_prove_there(struct directory_mods *m, const char *attr, struct str value);
 void directory_mods_prove_absent(struct directory_mods *m, const char *attr, struct str value);
+
+/* ---- change.c, outcome.c */
+enum directory_outcome {
+    DIRECTORY_DONE,
+    DIRECTORY_LOST,    /* a precondition did not hold: 16, 20, 65, 122 */
+    DIRECTORY_ABSENT,  /* 32 */
+    DIRECTORY_EXISTS,  /* 68, or 19 of the unique overlay */
+    DIRECTORY_REFUSED, /* bad data (19, 21, 17, 65 on an add, 64, ...): err = 400 naming no DN */
+    DIRECTORY_UNAVAILABLE, /* nothing was sent, or the server said busy/unavailable/unwilling/no
+                              rights: err = 503 */
+    DIRECTORY_UNKNOWN,     /* sent and no answer: re-read before you say anything: err = 503 */
+};
 
 struct directory_result {
     enum directory_outcome outcome;
@@ -407,6 +415,9 @@ MUST_CHECK bool directory_unmap_organization(const struct directory *d,
                                              const struct directory_organization_edit *edit,
                                              struct directory_mods *mods, struct str *new_rdn,
                                              struct error *err);
+/* externalId of that client, STR_NONE when it asserted none. `values` are "<client>:<value>". */
+struct str directory_external_id(const struct directory_values *values, struct str client);
+
 /* ---- mapping_adopt.c: entries that are there and that nobody asserted (directory.users.adopt) */
 /* Ids alone: users who have a value of that attribute that a new entry (`attrs`, of
  * directory_unmap_new_user()) would have. Matches nothing where there is none, or adopt is "none".
@@ -425,8 +436,8 @@ json_t *directory_adopted_organization(const struct directory_organization *befo
  * that the modify left. */
 void directory_adopt_undo(const struct directory_entry *e, const struct directory_mods *mods,
                           struct directory_mods *undo);
-/* externalId of that client, STR_NONE when it asserted none. `values` are "<client>:<value>". */
-struct str directory_external_id(const struct directory_values *values, struct str client);
+
+/* ---- mapping_fit.c: what this deployment can serve */
 /* In plain mode: takes out of a schema or resource type, as its file has it, what nothing would
  * keep or obey. The one place where a deployment's schema is decided: every layer goes by what is
  * left. */
@@ -434,6 +445,8 @@ void directory_fit_schema(const struct config *config, json_t *document);
 /* Is there anything of that schema or resource type to serve? */
 bool directory_serves(const struct config *config, const json_t *document);
 bool directory_keeps_external_id(const struct config *config, struct str type);
+
+/* ---- mapping_token.c */
 /* A token's entry: its class and values. */
 struct directory_token_value {
     const char *name; /* "kiopsTokenRole" */
@@ -441,10 +454,8 @@ struct directory_token_value {
 };
 void directory_unmap_token(const struct directory *d, const struct directory_token_value *values,
                            size_t count, struct directory_mods *attrs);
-/* All of them. */
-struct directory_search directory_search_tokens(const struct directory *d);
-struct directory_search directory_search_token_hash(const struct directory *d, struct arena *a,
-                                                    struct str hash);
+
+/* ---- mapping_print.c, mapping_slots.c */
 /* The table in force, as `kiops-bridge schema mapping` prints it. */
 void directory_mapping_print(const struct directory *d, struct buf *out);
 /* Attributes to ask for, so that a mapped read is complete; NULL-terminated; live as long as d. */
@@ -491,7 +502,7 @@ void directory_feed_free(struct directory_feed *f);
 void directory_feed_next(struct directory_feed *f, struct arena *a, int wait_ms,
                          struct directory_event *out);
 /* Polling finds out what is gone by what it saw; this was seen by somebody else (an own write), and
- * is to be looked for too. `kind` FEED_USER or FEED_ORGANIZATION. The thread of
+ * is to be looked for too. `kind`: of an entry, not of a phase. The thread of
  * directory_feed_next(). */
 void directory_feed_expect(struct directory_feed *f, enum directory_feed_kind kind, struct str id);
 bool directory_feed_expects(const struct directory_feed *f); /* false: nothing comes of it */

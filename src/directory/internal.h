@@ -2,8 +2,9 @@
  * What the files of src/directory share. Nobody outside this folder includes it.
  *
  * Owns:    struct directory owns its passwords and its mapping; configuration and catalog belong to
- * main. Threads: struct directory is const after directory_new() but for the atomics that space out
- * refused binds and count.
+ *          main.
+ * Threads: struct directory is const after directory_new() but for its atomics, and for what its
+ *          servers' lock and the feed's thread guard.
  */
 #pragma once
 
@@ -100,7 +101,7 @@ static inline char **directory_attr_names(const char *const *attrs)
     return list.taken;
 }
 
-/* ---- mapping.c */
+/* ---- mapping_table.c */
 MUST_CHECK bool directory_mapping_new(const struct config *config,
                                       const struct scim_catalog *catalog,
                                       struct directory_mapping **out, struct error *err);
@@ -120,6 +121,12 @@ struct directory_login {
 int directory_link_open(struct directory *d, size_t server, int64_t deadline, LDAP **out);
 int directory_link_bind(LDAP *ld, const struct directory_login *who, int64_t deadline);
 void directory_link_close(LDAP *ld);
+/* Waits for the next message of `msgid`: all != 0 for the whole answer. LDAP_SUCCESS, LDAP_TIMEOUT,
+ * or why the connection is dead. The message is the caller's. */
+int directory_ldap_wait(LDAP *ld, int msgid, int all, int64_t deadline, LDAPMessage **out);
+/* libldap could not take a request because the one before is still being written: waits for room.
+ */
+bool directory_ldap_room(LDAP *ld, int64_t deadline);
 
 /* ---- handshake.c: TLS in time */
 struct directory_handshake {
@@ -181,20 +188,19 @@ bool directory_conn_elsewhere(struct directory_conn *c);
 MUST_CHECK bool directory_conn_may_write(const struct directory_conn *c, struct error *err);
 /* The deadline of a call that starts now. */
 int64_t directory_conn_deadline(const struct directory_conn *c);
+/* Bytes on a connection that awaits no answer are a farewell, or its end. */
+MUST_CHECK bool directory_conn_is_alive(const struct directory_conn *c);
 /* Connects when need be. `*fresh` (may be NULL): this connection was made just now. */
-MUST_CHECK /* Bytes on a connection that awaits no answer are a farewell, or its end. */
-    bool
-    directory_conn_is_alive(const struct directory_conn *c);
-bool directory_conn_ready(struct directory_conn *c, int64_t deadline, bool *fresh,
-                          struct error *err);
+MUST_CHECK bool directory_conn_ready(struct directory_conn *c, int64_t deadline, bool *fresh,
+                                     struct error *err);
 void directory_conn_drop(struct directory_conn *c);
-/* Waits for the next message of `msgid`: all != 0 for the whole answer. LDAP_SUCCESS, LDAP_TIMEOUT,
- * or why the connection is dead. The message is the caller's. */
-bool directory_is_proof(struct str dn); /* proof.c: hidden as a throw-away entry */
-int directory_ldap_wait(LDAP *ld, int msgid, int all, int64_t deadline, LDAPMessage **out);
-/* libldap could not take a request because the one before is still being written: waits for room.
- */
-bool directory_ldap_room(LDAP *ld, int64_t deadline);
+/* For metrics: an operation that began then has ended; LDAP codes below 0 are no answer. */
+int64_t directory_now_ns(void);
+void directory_count(struct directory *d, enum directory_operation operation, int64_t began_ns,
+                     int code);
+
+/* ---- proof.c */
+bool directory_is_proof(struct str dn); /* hidden as a throw-away entry */
 
 /* ---- search.c */
 /* The entry of a search message; the arena keeps the message. */
@@ -314,11 +320,6 @@ void directory_poll_free(struct directory_poll *p);
 void directory_poll_expect(struct directory_poll *p, size_t source, struct str id);
 void directory_poll_next(struct directory_poll *p, struct arena *a, int wait_ms,
                          struct directory_event *out);
-
-/* For metrics: an operation that began then has ended; LDAP codes below 0 are no answer. */
-int64_t directory_now_ns(void);
-void directory_count(struct directory *d, enum directory_operation operation, int64_t began_ns,
-                     int code);
 
 /* ---- outcome.c */
 /* What a result code means for that operation. */

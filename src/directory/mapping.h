@@ -113,6 +113,9 @@ bool mapping_plain_is_external(const struct config_map *map);
 /* Nothing can keep it beside the LDAP attributes, so it is refused. */
 MUST_CHECK bool mapping_plain_check(const struct mapping_write *w, const json_t *after,
                                     struct error *err);
+/* "<client>:<value>"; in plain mode ":<value>", which is every client's. */
+struct directory_values mapping_external_ids(const struct directory_mapping *m, struct arena *a,
+                                             const struct directory_entry *e);
 
 /* ---- mapping_slots.c */
 /* Gives every row its slot, and the mapping the attributes to ask for. */
@@ -175,9 +178,6 @@ uint64_t mapping_content(struct arena *a, const json_t *resource,
 json_t *mapping_read(const struct directory_mapping *m, struct arena *a,
                      const struct directory_entry *e, const struct mapping_asserted *asserted);
 struct directory_values mapping_values(const struct directory_entry *e, const char *name);
-/* "<client>:<value>"; in plain mode ":<value>", which is every client's. */
-struct directory_values mapping_external_ids(const struct directory_mapping *m, struct arena *a,
-                                             const struct directory_entry *e);
 instant_t mapping_instant(const struct directory_entry *e, const char *name);
 
 /* ---- mapping_group.c */

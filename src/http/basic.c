@@ -51,7 +51,7 @@ bool http_basic_read(struct arena *a, struct str authorization, struct http_basi
     return true;
 }
 
-/* ---- slowing who guesses ---- */
+/* ---- slowing who guesses */
 
 struct http_tries {
     struct http_rate *accounts, *addresses;
@@ -142,7 +142,7 @@ static enum service_status ask(struct http_request *r, const struct service_call
     return status;
 }
 
-/* ---- one request ---- */
+/* ---- one request */
 
 bool http_secrets_are_safe(const struct http_request *r)
 {

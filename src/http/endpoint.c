@@ -33,7 +33,7 @@ enum http_next http_answer_options(struct http_request *r)
     return HTTP_ANSWERED;
 }
 
-/* ---- what every request on a resource needs ---- */
+/* ---- what every request on a resource needs */
 
 /* 204 instead of the resource: asked for by Prefer, or the profile's way with Groups. Who names
  * attributes wants to see them (RFC 7644 3.5.2). */
@@ -97,7 +97,7 @@ struct service_call http_call(const struct http_request *r, struct directory_con
     };
 }
 
-/* ---- results -> answers ---- */
+/* ---- results -> answers */
 
 static struct str location_of(const struct http_request *r)
 {
@@ -149,7 +149,7 @@ enum http_next http_answer_result(struct http_request *r, enum service_status st
     return HTTP_ANSWERED;
 }
 
-/* ---- reads ---- */
+/* ---- reads */
 
 static enum http_next get_item(struct http_request *r, struct directory_conn *conn)
 {
@@ -159,7 +159,7 @@ static enum http_next get_item(struct http_request *r, struct directory_conn *co
     return http_answer_result(r, status, &result);
 }
 
-/* ---- writes: the body is parsed in the pool thread, the change is made by a writer ---- */
+/* ---- writes: the body is parsed in the pool thread, the change is made by a writer */
 
 bool http_document_load(struct http_request *r, struct error *err)
 {
@@ -225,7 +225,7 @@ static enum http_next write_now(struct http_request *r, struct directory_conn *c
     return http_answer_result(r, status, &result);
 }
 
-/* ---- the endpoints ---- */
+/* ---- the endpoints */
 
 static enum http_next on_resource(struct http_request *r, struct directory_conn *conn,
                                   http_endpoint *read)

@@ -3,8 +3,9 @@
  * src/service.
  *
  * Owns:    listening sockets, connections, one request's arena from its first byte to its
- * completion. Threads: a pool; reads are answered in place, writes and confirmations are suspended
- * and resumed. Errors:  everything the client sees is a SCIM Error body, made by scim/reply.c.
+ *          completion.
+ * Threads: a pool; reads are answered in place, writes and confirmations are suspended and resumed.
+ * Errors:  everything the client sees is a SCIM Error body, made by scim/reply.c.
  */
 #pragma once
 

@@ -23,7 +23,7 @@
 #define HTTP_BASE_PATH "/scim/v2"
 #define HTTP_DEFAULT_RETRY_S 5
 
-/* ---- target.c: the request target, decoded once (pure) ---- */
+/* ---- target.c: the request target, decoded once (pure) */
 enum http_param {
     HTTP_FILTER,
     HTTP_ATTRIBUTES,
@@ -61,7 +61,7 @@ const char *http_param_name(enum http_param p); /* "sortBy" */
 MUST_CHECK bool http_target_parse(struct arena *a, struct str raw, struct http_target *out,
                                   struct error *err);
 
-/* ---- head.c: the header lines (pure) ---- */
+/* ---- head.c: the header lines (pure) */
 struct http_head { /* values are views; at == NULL: not sent */
     struct str host, content_length, transfer_encoding, authorization, content_type,
         content_encoding, accept, expect, prefer, if_match, if_none_match, forwarded_for, csrf,
@@ -80,7 +80,7 @@ void http_head_finish(struct http_head *h, struct str version);
 /* A browser says so of what a page sends; who is no browser says nothing. */
 bool http_is_of_another_site(const struct http_head *h);
 
-/* ---- media.c: media types (pure) ---- */
+/* ---- media.c: media types (pure) */
 enum http_media { HTTP_MEDIA_NONE, HTTP_MEDIA_SCIM, HTTP_MEDIA_JSON };
 
 /* The better of the two types we have under an Accept value; NONE = neither (406). */
@@ -88,7 +88,7 @@ enum http_media http_media_accepted(struct str accept);
 /* Errors: ERR_MEDIA_TYPE. A body without Content-Type counts as SCIM. */
 MUST_CHECK bool http_media_body(const struct http_head *h, struct error *err);
 
-/* ---- rate.c: token buckets ---- */
+/* ---- rate.c: token buckets */
 struct http_rate;
 
 struct http_rate *http_rate_new(unsigned per_s, unsigned burst); /* per_s 0 = off */
@@ -100,7 +100,7 @@ MUST_CHECK bool http_rate_take(struct http_rate *r, struct str key, int64_t now_
 /* What was taken and shall not count. */
 void http_rate_give(struct http_rate *r, struct str key);
 
-/* ---- router.c ---- */
+/* ---- router.c */
 enum http_method {
     HTTP_UNKNOWN_METHOD,
     HTTP_GET,
@@ -152,7 +152,7 @@ struct str http_route_allow(struct arena *a, const struct http_route *route);
 /* Is the resource type's endpoint ("/Users") one that this bridge really serves? */
 bool http_route_serves(struct str endpoint);
 
-/* ---- one request ---- */
+/* ---- one request */
 enum http_phase {
     HTTP_PHASE_HEAD,    /* header lines not yet judged */
     HTTP_PHASE_BODY,    /* taking (or, once refused, discarding) the body */
@@ -232,19 +232,19 @@ struct http_request {
     bool running; /* among the server's running requests */
 };
 
-/* ---- admit.c: everything that can be said before the body ---- */
+/* ---- admit.c: everything that can be said before the body */
 /* ANSWERED with r->err set: refused. ANSWERED with r->admitted: go on. Order: token, target, route,
  * method, media types. Nothing about paths or bodies is said to who has no token. */
 enum http_next http_admit(struct http_request *r, struct directory_conn *conn);
 bool http_reads(enum http_method m); /* and changes nothing: RFC 9110 9.2.1 */
 
-/* ---- auth.c ---- */
+/* ---- auth.c */
 enum http_next http_authenticate(struct http_request *r, struct directory_conn *conn);
 /* The token of an Authorization value; false and the challenge to send when there is none. */
 MUST_CHECK bool http_bearer_token(struct str authorization, struct str *token,
                                   enum http_challenge *challenge);
 
-/* ---- basic.c: people by user name and password ---- */
+/* ---- basic.c: people by user name and password */
 struct http_basic {
     struct str name, password;
     struct str secret; /* both; wiped by who read it */
@@ -270,7 +270,7 @@ void http_tries_free(struct http_tries *t);
 MUST_CHECK bool http_tries_take(struct http_request *r);
 void http_tries_give(struct http_request *r);
 
-/* ---- endpoint.c, search.c, discovery.c ---- */
+/* ---- endpoint.c, search.c, discovery.c */
 http_endpoint http_endpoint_collection, http_endpoint_item, http_endpoint_me, http_endpoint_search,
     http_endpoint_root, http_endpoint_discovery;
 
@@ -290,7 +290,7 @@ enum http_next http_answer_result(struct http_request *r, enum service_status st
 /* search.c: GET of a collection. */
 enum http_next http_list(struct http_request *r, struct directory_conn *conn);
 
-/* ---- bulk.c ---- */
+/* ---- bulk.c */
 http_endpoint http_endpoint_bulk;
 /* An operation's data lies in an object, in an array, in the request's object. */
 #define HTTP_BULK_DEPTH 3
@@ -301,7 +301,7 @@ size_t http_bulk_body_max(const struct http_request *r);
 void http_bulk_begin(struct http_request *r, void (*done)(void *r));
 void http_bulk_answer(struct http_request *r);
 
-/* ---- signup.c: who has no account ---- */
+/* ---- signup.c: who has no account */
 http_endpoint http_endpoint_signup, http_endpoint_signup_organizations;
 bool http_signup_is(const struct http_request *r);
 size_t http_signup_body_max(void); /* bytes */
@@ -309,15 +309,15 @@ struct http_signups;
 struct http_signups *http_signups_new(const struct config_signup *config);
 void http_signups_free(struct http_signups *s);
 
+/* ---- discovery.c */
 struct http_discovery;
-
 /* Renders all discovery answers once. Errors: ERR_CONFIG. */
 MUST_CHECK bool http_discovery_load(const struct config *config, const struct scim_catalog *catalog,
                                     struct http_discovery **out, struct error *err);
 struct str http_discovery_base(const struct http_discovery *d); /* public_url + "/scim/v2" */
 void http_discovery_free(struct http_discovery *d);
 
-/* ---- answer.c ---- */
+/* ---- answer.c */
 /* r->err -> r->answer. */
 void http_answer_error(struct http_request *r);
 void http_answer_body(struct http_request *r, int status, struct str body);
@@ -326,7 +326,7 @@ struct MHD_Response *http_answer_response(const struct http_request *r);
 /* The same answer as bytes for a socket that the library would not answer on (mid-upload). */
 struct str http_answer_raw(const struct http_request *r);
 
-/* ---- peers.c: connections, their deadlines, connections per address ---- */
+/* ---- peers.c: connections, their deadlines, connections per address */
 struct http_peers;
 
 enum http_stage {
@@ -374,7 +374,7 @@ struct str http_peer_address(const struct http_peer *peer, struct arena *a,
 struct str http_peer_network(const struct http_peer *peer, struct arena *a,
                              const struct http_head *h);
 
-/* ---- health.c, metrics.c ---- */
+/* ---- health.c, metrics.c */
 struct http_metrics {
     atomic_uint_fast64_t requests[HTTP_METHODS][6]; /* by status class, index status / 100 */
     atomic_uint_fast64_t nanoseconds[HTTP_METHODS];
@@ -389,7 +389,7 @@ MUST_CHECK bool http_health_start(const struct http_server *h, struct http_socke
                                   struct http_health **out, struct error *err);
 void http_health_stop(struct http_health *h);
 
-/* ---- request.c: the library's callbacks; one request from its target to its last byte ---- */
+/* ---- request.c: the library's callbacks; one request from its target to its last byte */
 struct http_server;
 
 void *http_on_target(void *server, const char *target, struct MHD_Connection *connection);
@@ -400,8 +400,9 @@ void http_on_completed(void *server, struct MHD_Connection *connection, void **c
                        enum MHD_RequestTerminationCode why);
 void http_on_connection(void *server, struct MHD_Connection *connection, void **context,
                         enum MHD_ConnectionNotificationCode what);
+int64_t http_now_ns(void);
 
-/* ---- listen.c ---- */
+/* ---- listen.c */
 /* A bound, listening socket: the given one with this address, else a new one. Errors: ERR_CONFIG
  * naming the address. */
 MUST_CHECK bool http_listen(struct http_sockets *given, struct str address, int *fd,
@@ -410,7 +411,7 @@ unsigned http_listen_port(int fd);
 bool http_sockets_has(const struct http_sockets *given, int fd);
 MUST_CHECK bool http_sockets_all_taken(const struct http_sockets *given, struct error *err);
 
-/* ---- accept.c ---- */
+/* ---- accept.c */
 /* Takes who connects to the listening sockets, its own from now on, while there are fewer than
  * h->connections; the others wait. */
 struct http_accept;
@@ -418,7 +419,7 @@ void http_accept_start(struct http_server *h, const int *listeners, size_t count
 /* Who has connected is still taken, but from a socket of systemd's. NULL is fine. */
 void http_accept_stop(struct http_accept *a);
 
-/* ---- tls.c ---- */
+/* ---- tls.c */
 /* 1.2 and 1.3, forward secrecy, no cipher without authentication; what nginx.conf.example takes. */
 #define HTTP_TLS_PRIORITIES                                                                        \
     "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-KX-ALL:+ECDHE-ECDSA:+ECDHE-RSA:-CIPHER-ALL:"      \
@@ -439,7 +440,7 @@ gnutls_certificate_retrieve_function2 http_tls_choose;
  */
 void http_say_past(struct MHD_Connection *connection, struct str text);
 
-/* ---- server.c ---- */
+/* ---- server.c */
 struct http_server {
     const struct config *config;
     struct service *service;
@@ -473,5 +474,4 @@ struct http_server {
     pthread_cond_t idle_wake;  /* while stopping: a request has ended */
 };
 
-int64_t http_now_ns(void);
 unsigned http_server_port(const struct http_server *h); /* of the first address: tests use port 0 */

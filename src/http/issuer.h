@@ -8,7 +8,7 @@
 
 #include "http/internal.h"
 
-/* ---- keys.c: the keys of the OIDC issuer ---- */
+/* ---- keys.c: the keys of the OIDC issuer */
 struct http_keys;
 struct http_keys *http_keys_new(const struct config_oidc *config);
 void http_keys_free(struct http_keys *k);
@@ -25,7 +25,7 @@ enum service_status http_keys_find(struct http_keys *k, const struct http_key_wa
 MUST_CHECK bool http_fetch_object(struct str url, int64_t deadline, json_t **out,
                                   struct error *err);
 
-/* ---- oidc.c: people by a token of the issuer ---- */
+/* ---- oidc.c: people by a token of the issuer */
 bool http_is_jwt(struct str token); /* two dots: none of ours has one */
 /* As http_basic_authenticate(). */
 enum service_status http_oidc_authenticate(struct http_request *r, struct str token,

@@ -56,7 +56,7 @@ void http_keys_free(struct http_keys *k)
     free(k);
 }
 
-/* ---- which key ---- */
+/* ---- which key */
 
 struct algorithm {
     struct str name, kty, crv;
@@ -129,7 +129,7 @@ static json_t *pick(const json_t *keys, const struct http_key_wanted *w)
     return found ? public_part(found) : NULL;
 }
 
-/* ---- fetching ---- */
+/* ---- fetching */
 
 bool http_fetch_object(struct str url, int64_t deadline, json_t **out, struct error *err)
 {
@@ -184,7 +184,7 @@ static json_t *fetch_keys(const struct config_oidc *c, struct error *err)
     return NULL;
 }
 
-/* ---- the cache; k->lock is held ---- */
+/* ---- the cache; k->lock is held */
 
 static bool within(int64_t since, int64_t ms, int64_t now)
 {

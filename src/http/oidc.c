@@ -59,7 +59,7 @@ static bool read_part(struct arena *a, struct str part, const json_t **out, stru
     return json_is_object(object) || refuse(err, "is malformed");
 }
 
-/* ---- header and signature ---- */
+/* ---- header and signature */
 
 static bool is_allowed(const struct config_oidc *c, struct str algorithm)
 {
@@ -98,7 +98,7 @@ static bool is_signed(const struct jwt *t, const json_t *key)
     return jose_jws_ver(NULL, jws, NULL, key, false);
 }
 
-/* ---- claims ---- */
+/* ---- claims */
 
 static bool is_for(const json_t *audience, struct str us)
 {

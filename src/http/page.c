@@ -14,7 +14,7 @@ enum http_next http_page_root(struct http_request *r, struct directory_conn *con
     return HTTP_ANSWERED;
 }
 
-/* ---- HTML ---- */
+/* ---- HTML */
 
 /* Who looks at it: OK, or nobody (FAILED, without an error), or NEEDS_DIRECTORY. */
 static enum service_status find_viewer(struct http_request *r, struct directory_conn *conn)
@@ -74,7 +74,7 @@ enum http_next http_page_shell(struct http_request *r, struct directory_conn *co
     return HTTP_ANSWERED;
 }
 
-/* ---- files ---- */
+/* ---- files */
 
 enum http_next http_page_file(struct http_request *r, struct directory_conn *conn)
 {
@@ -100,7 +100,7 @@ enum http_next http_page_file(struct http_request *r, struct directory_conn *con
     return HTTP_ANSWERED;
 }
 
-/* ---- the record of an organization ---- */
+/* ---- the record of an organization */
 
 enum http_next http_page_record(struct http_request *r, struct directory_conn *conn)
 {

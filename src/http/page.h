@@ -19,7 +19,7 @@
 const struct http_route *http_route_of_page(const struct http_target *t, enum http_method m,
                                             struct str *item);
 
-/* ---- session.c ---- */
+/* ---- session.c */
 /* The page's cookies into r->head. One that is there twice is none. */
 void http_session_take(struct http_request *r);
 /* As http_basic_authenticate(). */
@@ -34,7 +34,7 @@ void http_session_end(struct http_request *r);
 /* A sign-in at the identity provider that is under way; `sealed` empty: over. */
 void http_session_try(struct http_request *r, struct str sealed);
 
-/* ---- provider.c: the issuer as a place to sign in ---- */
+/* ---- provider.c: the issuer as a place to sign in */
 struct http_provider;
 #define HTTP_ENDPOINT_MAX 1024
 struct http_endpoints {
@@ -57,11 +57,11 @@ MUST_CHECK bool http_provider_redeem(struct http_provider *p, const struct http_
                                      struct arena *a, struct str *id_token, struct error *err);
 void http_put_escaped(struct buf *out, struct str text); /* RFC 3986 2.1 */
 
-/* ---- sign_in.c: there and back ---- */
+/* ---- sign_in.c: there and back */
 /* Is this GET of /login one of the two steps? */
 bool http_sign_in_is(const struct http_request *r);
 http_endpoint http_sign_in;
 
-/* ---- page.c, login.c ---- */
+/* ---- page.c, login.c */
 http_endpoint http_page_root, http_page_shell, http_page_file, http_page_login, http_page_logout,
     http_page_record;

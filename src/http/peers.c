@@ -37,7 +37,7 @@ struct http_peers {
     _Atomic int64_t now_ms;
 };
 
-/* ---- addresses ---- */
+/* ---- addresses */
 
 static void map_v4(const struct in_addr *in, unsigned char out[16])
 {
@@ -132,7 +132,7 @@ struct str http_peer_network(const struct http_peer *peer, struct arena *a,
     return arena_str(a, (struct str){(const char *)address, len});
 }
 
-/* ---- the watcher ---- */
+/* ---- the watcher */
 
 /* What waits unread is not the client's slowness but ours. */
 static bool waits_for_us(const struct http_peer *peer)
@@ -273,7 +273,7 @@ bool http_peers_expect(struct http_peers *p)
     return any;
 }
 
-/* ---- come and go ---- */
+/* ---- come and go */
 
 static bool count_address(struct http_peers *p, const unsigned char address[16])
 {

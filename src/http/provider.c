@@ -68,7 +68,7 @@ void http_put_escaped(struct buf *out, struct str text)
     }
 }
 
-/* ---- endpoints ---- */
+/* ---- endpoints */
 
 static bool take_endpoint(const json_t *about, const char *name, char out[HTTP_ENDPOINT_MAX])
 {
@@ -129,7 +129,7 @@ enum service_status http_provider_endpoints(struct http_provider *p, bool may_wa
     return fetched ? SERVICE_OK : SERVICE_FAILED;
 }
 
-/* ---- the code ---- */
+/* ---- the code */
 
 static bool begin_asking(struct http_provider *p, struct error *err)
 {

@@ -20,7 +20,7 @@ int64_t http_now_ns(void)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-/* ---- begin ---- */
+/* ---- begin */
 
 static void draw_id(struct http_server *h, char id[17])
 {
@@ -128,7 +128,7 @@ static void enter(struct http_request *r, enum http_stage stage)
     atomic_store_explicit(&r->peer->stage, stage, memory_order_relaxed);
 }
 
-/* ---- answer ---- */
+/* ---- answer */
 
 /* Clients that ask for much and do not read it must not fill the memory. */
 static void take_answer_budget(struct http_request *r)
@@ -193,7 +193,7 @@ static void settle(struct http_request *r)
     r->phase = HTTP_PHASE_READY;
 }
 
-/* ---- away: on a reader or writer thread ---- */
+/* ---- away: on a reader or writer thread */
 
 static void on_worker(void *arg, struct directory_conn *conn);
 static void on_bulk_done(void *arg);
@@ -263,7 +263,7 @@ static enum MHD_Result go_away(struct http_request *r, enum http_next next)
     return MHD_YES;
 }
 
-/* ---- the body ---- */
+/* ---- the body */
 
 /* A failure is in r->err; the rest of the body is then dropped. */
 static void hold(struct http_request *r, const char *data, size_t size)
@@ -327,7 +327,7 @@ static enum MHD_Result end_body(struct http_request *r)
     return send_answer(r);
 }
 
-/* ---- the header ---- */
+/* ---- the header */
 
 static void judge(struct http_request *r)
 {
@@ -404,7 +404,7 @@ enum MHD_Result http_on_request(void *server, struct MHD_Connection *connection,
     return MHD_YES;
 }
 
-/* ---- end ---- */
+/* ---- end */
 
 /* Reads that were answered (also: there is none) are a debug line: at tens of thousands a second
  * the log would be the cost. */

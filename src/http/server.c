@@ -24,7 +24,7 @@ unsigned http_server_port(const struct http_server *h)
     return h->port;
 }
 
-/* ---- the library ---- */
+/* ---- the library */
 
 static void on_library_log(void *, const char *, va_list) PRINTF_LIKE(2, 0);
 
@@ -129,7 +129,7 @@ static bool start_listening(struct http_server *h, struct http_sockets *given, s
     return all;
 }
 
-/* ---- start and stop ---- */
+/* ---- start and stop */
 
 static bool load(struct http_server *h, struct http_sockets *given, struct error *err)
 {

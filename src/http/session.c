@@ -20,7 +20,7 @@ static struct str try_name(const struct http_server *h)
     return is_secure(h) ? STR("__Host-kiops-try") : STR("kiops-try");
 }
 
-/* ---- cookies that came ---- */
+/* ---- cookies that came */
 
 struct cookies {
     struct str wanted, value;
@@ -55,7 +55,7 @@ void http_session_take(struct http_request *r)
     r->head.try = cookie(r, try_name(r->server));
 }
 
-/* ---- cookies that go ---- */
+/* ---- cookies that go */
 
 static void set_cookie(struct http_request *r, struct str name, struct str value, int64_t life_s)
 {
@@ -84,7 +84,7 @@ void http_session_try(struct http_request *r, struct str sealed)
     set_cookie(r, try_name(r->server), sealed, sealed.len ? CONSOLE_TRY_S : 0);
 }
 
-/* ---- who it is ---- */
+/* ---- who it is */
 
 /* Another site's page can make a browser send the cookie along, but neither this header nor JSON,
  * unless we said that it may; and a browser says where a request comes from. */

@@ -31,7 +31,7 @@ static enum http_next give_up(struct http_request *r)
     return redirect(r, STR("/login?failed=1"));
 }
 
-/* ---- there ---- */
+/* ---- there */
 
 /* A path of the page, and nothing that a browser could take for another host. */
 static struct str safe_next(struct arena *a, struct str wanted)
@@ -86,7 +86,7 @@ static enum http_next go(struct http_request *r, const struct http_endpoints *en
     return redirect(r, arena_str(r->arena, buf_view(&url)));
 }
 
-/* ---- back ---- */
+/* ---- back */
 
 static bool is_ours(struct http_request *r, struct console_try *t)
 {

@@ -35,7 +35,7 @@ size_t http_signup_body_max(void)
     return BODY_MAX;
 }
 
-/* ---- how often ---- */
+/* ---- how often */
 
 struct http_signups {
     struct http_rate *tries, *searches; /* by network */
@@ -71,7 +71,7 @@ static bool take(struct http_request *r, struct http_rate *rate)
     return false;
 }
 
-/* ---- what was sent ---- */
+/* ---- what was sent */
 
 static bool is_text(struct str s)
 {
@@ -141,7 +141,7 @@ static bool read_applicant(struct http_request *r, struct service_applicant *who
                      "be sent");
 }
 
-/* ---- the doors ---- */
+/* ---- the doors */
 
 static struct service_call call_of(struct http_request *r, struct directory_conn *conn)
 {

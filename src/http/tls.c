@@ -63,7 +63,7 @@ static bool refuse(const struct http_tls *t, int file, const char *why, struct e
                      STR_ARG(config_place(t->config, KEYS[file])), KEYS[file], why);
 }
 
-/* ---- reading ---- */
+/* ---- reading */
 
 static bool read_all(int fd, struct buf *out)
 {
@@ -217,7 +217,7 @@ static bool load(const struct http_tls *t, struct identity **out, struct error *
     return true;
 }
 
-/* ---- again ---- */
+/* ---- again */
 
 static bool is_changed(struct http_tls *t)
 {
@@ -325,7 +325,7 @@ uint64_t http_tls_failures(const struct http_tls *t)
     return atomic_load(&t->failures);
 }
 
-/* ---- a handshake ---- */
+/* ---- a handshake */
 
 static bool import_peers(gnutls_session_t session, gnutls_x509_crt_t *certs, unsigned *count)
 {

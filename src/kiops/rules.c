@@ -82,7 +82,7 @@ static struct kiops_case case_of(const struct kiops_actor *actor, const struct k
     };
 }
 
-/* ---- who the actor is: each stage refuses, or leaves the case to the next ---- */
+/* ---- who the actor is: each stage refuses, or leaves the case to the next */
 
 static bool refuse_reader(const struct kiops_case *c, struct kiops_verdict *v)
 {

@@ -55,11 +55,12 @@ bool apply_judge(struct applying *x, struct reconcile_line *l, struct kiops_verd
 bool apply_conclude(struct applying *x, struct reconcile_line *l, enum mend_outcome outcome,
                     struct error *err);
 
-/* A step: as many lines from `i` on as go together, `most` at most. `*taken`: how many. */
-/* batch.c: of lines here, each of which touches nothing that another one of them does. */
+/* ---- batch.c: a step here: lines of which none touches anything that another one does. As many
+ * from `i` on as go together, `most` at most; `*taken`: how many. */
 struct batch *apply_batch_new(struct applying *x);
 void apply_batch_free(struct batch *b); /* NULL is fine */
 MUST_CHECK bool apply_batch(struct applying *x, size_t i, size_t most, size_t *taken,
                             struct error *err);
-/* together.c: of lines at the provider, in one request. */
+
+/* ---- together.c: a step at the provider: lines that go in one request */
 MUST_CHECK bool apply_together(struct applying *x, size_t i, size_t *taken, struct error *err);

@@ -25,7 +25,7 @@
 #include "service/mend.h"
 #include "service/service.h"
 
-/* ---- plan.c: what is to be done ---- */
+/* ---- plan.c: what is to be done */
 
 struct reconcile_population { /* guards measure shares of these */
     size_t users, active;     /* that the job manages */
@@ -65,7 +65,7 @@ MUST_CHECK bool reconcile_plan_load(struct reconcile_plan *p, const struct confi
 struct str reconcile_config_digest(struct arena *a, const struct config *config,
                                    const struct config_job *job);
 
-/* ---- a run ---- */
+/* ---- a run */
 struct reconcile_run {
     const struct config_job *job;
     const struct scim_catalog *catalog;
@@ -94,14 +94,14 @@ struct remote_client *reconcile_provider(const struct config_job *job, const ato
 /* difference.c: of a run with a service, plan->members_of. */
 void reconcile_plan_know_members(struct reconcile_plan *p, const struct reconcile_run *r);
 
-/* ---- judge.c: a line before the rules ---- */
+/* ---- judge.c: a line before the rules */
 struct kiops_change reconcile_change(const struct reconcile_line *l);
 /* false: the rules refuse it (service_mend_judge()), and the line says so; texts go to `a`. */
 bool reconcile_judge(const struct kiops_actor *actor, struct arena *a, struct reconcile_line *l,
                      struct kiops_verdict *v);
 bool reconcile_refused(struct arena *a, struct reconcile_line *l, const struct kiops_verdict *v);
 
-/* ---- write.c: a line that is a SCIM request ---- */
+/* ---- write.c: a line that is a SCIM request */
 /* What the rules will say of it, as memory has the people and organizations now, and after what the
  * plan does before. */
 void reconcile_foresee(const struct reconcile_run *r, struct reconcile_line *l,
@@ -123,7 +123,7 @@ bool reconcile_half_removed(const struct reconcile_run *r, const struct reconcil
 struct str reconcile_write_key(const struct reconcile_run *r, const struct reconcile_line *l,
                                struct arena *a);
 
-/* ---- push_make.c: lines at a provider ---- */
+/* ---- push_make.c: lines at a provider */
 /* How many lines, from the first on, go in one request: those that change the members of one group
  * alike. */
 #define RECONCILE_TOGETHER 100
@@ -137,7 +137,7 @@ enum mend_outcome reconcile_push_make(const struct reconcile_run *r,
                                       const struct reconcile_lines *lines, struct arena *a,
                                       struct reconcile_outcome *out, struct error *err);
 
-/* ---- guard.c: how much at once. Pure. ---- */
+/* ---- guard.c: how much at once. Pure. */
 enum reconcile_guard {
     GUARD_DEACTIVATE,
     GUARD_DELETE,
@@ -210,7 +210,7 @@ void reconcile_history_read(struct arena *a, struct str text, struct reconcile_h
 instant_t reconcile_gone_since(const struct reconcile_history *h, struct str id);
 struct str reconcile_history_write(struct arena *a, const struct reconcile_history *h);
 
-/* ---- lease.c: one run of a job at a time, whatever the host ---- */
+/* ---- lease.c: one run of a job at a time, whatever the host */
 struct reconcile_lease {
     const struct reconcile_run *run;
     struct service_job entry; /* as it is now */
@@ -228,7 +228,7 @@ MUST_CHECK bool reconcile_lease_state(struct reconcile_lease *l, struct str stat
                                       struct error *err);
 void reconcile_lease_release(struct reconcile_lease *l);
 
-/* ---- journal.c: what a run does, on disk before it is done ---- */
+/* ---- journal.c: what a run does, on disk before it is done */
 struct reconcile_journal;
 /* journal_dir/<run>.jsonl. ERR_CONFIG: cannot be made. */
 MUST_CHECK bool reconcile_journal_open(const struct reconcile_run *r, size_t lines,
@@ -245,12 +245,6 @@ void reconcile_journal_close(struct reconcile_journal *j, const char *how); /* N
 typedef bool reconcile_take(void *arg, const json_t *line);
 MUST_CHECK bool reconcile_journal_read(struct str dir, struct str run, reconcile_take *take,
                                        void *arg, struct error *err);
-/* resume.c: should the job's last run have been broken off here, what it left half-done. */
-MUST_CHECK bool reconcile_resume(const struct reconcile_run *r, struct reconcile_plan *out,
-                                 struct error *err);
-/* Should an undo of the same run have been broken off here: whatever version it left things in, the
- * rest of it is made. */
-void reconcile_resume_undo(const struct reconcile_run *r, struct reconcile_plan *p);
 struct reconcile_past {
     struct str id, job, began, how; /* how: empty = broken off */
     size_t lines, done, begun;
@@ -261,22 +255,30 @@ MUST_CHECK bool reconcile_journal_list(struct str dir, struct arena *a, struct r
 /* The plan that takes back what a run did, last line first. Refused lines of it say why. */
 MUST_CHECK bool reconcile_journal_undo(struct str dir, struct str run, struct reconcile_plan *out,
                                        struct error *err);
-/* reverse.c: what takes back the lines of a journal, last one first. */
+/* Of whom? The job's name; ERR_NOT_FOUND. */
+MUST_CHECK bool reconcile_journal_job(struct str dir, struct str run, struct arena *a,
+                                      struct str *job, struct error *err);
+
+/* ---- resume.c */
+/* Should the job's last run have been broken off here, what it left half-done. */
+MUST_CHECK bool reconcile_resume(const struct reconcile_run *r, struct reconcile_plan *out,
+                                 struct error *err);
+/* Should an undo of the same run have been broken off here: whatever version it left things in, the
+ * rest of it is made. */
+void reconcile_resume_undo(const struct reconcile_run *r, struct reconcile_plan *p);
+
+/* ---- reverse.c, push_reverse.c: what takes back the lines of a journal, last one first */
 struct reconcile_done {
     size_t line;     /* number in the run's plan */
     bool over, done; /* its end was written; and says that it was made */
     struct reconcile_outcome outcome;
 };
-/* push_reverse.c */
 void reconcile_push_reverse(struct reconcile_plan *p, const struct reconcile_line *l,
                             const struct reconcile_done *made);
 void reconcile_reverse(struct reconcile_plan *out, const struct reconcile_plan *was,
                        const struct reconcile_done *made);
-/* Of whom? The job's name; ERR_NOT_FOUND. */
-MUST_CHECK bool reconcile_journal_job(struct str dir, struct str run, struct arena *a,
-                                      struct str *job, struct error *err);
 
-/* ---- apply.c ---- */
+/* ---- apply.c */
 /* So many lines are begun together, at most. */
 #define RECONCILE_BATCH 64
 struct reconcile_apply {
@@ -296,6 +298,6 @@ MUST_CHECK bool reconcile_apply(const struct reconcile_run *r, struct reconcile_
                                 const struct reconcile_apply *how, struct reconcile_applied *out,
                                 struct error *err);
 
-/* ---- report.c ---- */
+/* ---- report.c */
 void reconcile_line_text(const struct reconcile_line *l, struct buf *out); /* no newline */
 void reconcile_report_ldif(const struct reconcile_plan *p, struct buf *out);

@@ -59,7 +59,7 @@ MUST_CHECK bool remote_features(struct remote_client *c, struct remote_features 
 MUST_CHECK bool remote_document(struct remote_client *c, struct arena *a, struct str target,
                                 const json_t **out, struct error *err);
 
-/* ---- lists ---- */
+/* ---- lists */
 
 struct remote_query {
     struct str type;                 /* "Users" */
@@ -92,7 +92,7 @@ struct remote_found {
 MUST_CHECK bool remote_find(struct remote_client *c, struct arena *a, const struct remote_query *q,
                             struct remote_found *out, struct error *err);
 
-/* ---- one resource ---- */
+/* ---- one resource */
 
 enum remote_verb { REMOTE_GET, REMOTE_POST, REMOTE_PUT, REMOTE_PATCH, REMOTE_DELETE };
 

@@ -126,12 +126,14 @@ void candidates_add(struct search *s, struct part *p);
 void candidates_push(struct search *s, struct part *p, struct item it);
 /* So many are to come, at most: a hint. */
 void candidates_room(struct search *s, struct part *p, size_t more);
-/* memberships.c: the same for memberships, which takes the lock itself, for a slice at a time. */
+const struct record *candidate_of_id(const struct replica *r, enum replica_kind kind,
+                                     struct str id);
+
+/* ---- memberships.c */
+/* candidates_add() for memberships, which takes the lock itself, for a slice at a time. */
 void memberships_add(struct search *s, struct part *p);
 /* How many people it will look at, at most; under the read lock. */
 size_t memberships_outlook(struct search *s, struct part *p);
-const struct record *candidate_of_id(const struct replica *r, enum replica_kind kind,
-                                     struct str id);
 
 /* ---- judge.c */
 /* Turns the candidates of all parts into matches. */

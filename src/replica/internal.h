@@ -206,7 +206,7 @@ void links_name_organization(struct replica *r, struct organization *o, bool exi
 void links_requests(struct replica *r, struct user *u, const struct record *rec, bool exist);
 void links_requests_of(struct replica *r, struct organization *o, bool exists);
 
-/* ---- store.c, keep.c */
+/* ---- what the replica is made of */
 /* All records of a kind, by id. */
 struct order {
     struct record **at;
@@ -229,15 +229,6 @@ struct platform {
     uint32_t seen;
 };
 
-struct directory_token token_copy(struct arena *a, const struct directory_token *t);
-/* entryCSNs compare as text; without one, what comes later counts. */
-bool apply_is_older(const struct replica *r, struct str csn, struct str known);
-/* The same of what is held of `id`, unless that is doubted: the doubt ends here. */
-bool apply_refuses(struct replica *r, struct str id, struct str csn, struct str known);
-/* Of the token with that id, or token_count. Under a lock. */
-size_t token_place(const struct replica *r, struct str id);
-void token_drop(struct replica *r, size_t place); /* under the write lock */
-
 #define TOMBSTONES 4096
 #define TOMBSTONE_MS 300000
 #define TOMBSTONE_BLIND_MS 10000
@@ -251,6 +242,11 @@ struct pin {
     uint64_t generation;
     struct pin *older, *newer;
 };
+
+#define GROW(items, count, cap)                                                                    \
+    ((count) < (cap)                                                                               \
+         ? (items)                                                                                 \
+         : ((cap) = (cap) ? (cap)*2 : 8, must(realloc((items), (cap) * sizeof *(items)))))
 
 struct retired;
 
@@ -311,16 +307,10 @@ struct replica {
     atomic_size_t odd, bytes;
 };
 
+/* ---- store.c */
 void replica_read(struct replica *r);
 void replica_write(struct replica *r);
 void replica_unlock(struct replica *r);
-
-void keep_init(struct keep *k);
-void keep_release(struct keep *k);
-/* What is retired while a pin stands is freed after it. A pin is taken under the read lock. */
-void pin_hold(struct keep *k, struct pin *p);
-void pin_drop(struct keep *k, struct pin *p);
-void keep_retire(struct keep *k, void *thing); /* under the write lock; freed with free() */
 
 struct user *store_user(const struct replica *r, struct str id);
 struct user *store_user_of_dn(const struct replica *r, struct str key, uint32_t hash);
@@ -340,17 +330,34 @@ void order_remove(struct order *o, const struct record *rec);
 void order_sort(struct order *o);
 /* Place of the first id behind `id`, which need not be there. */
 size_t order_behind(const struct order *o, struct str id);
-void lists_expire(struct replica *r);
-void lists_release(struct replica *r);
 void tombstone_put(struct replica *r, struct str id, struct str csn);
 bool tombstone_bars(const struct replica *r, struct str id, struct str csn);
 /* Platform group, kiopsJoined `platform:...`; activity aside. */
 bool store_is_admin(const struct replica *r, const struct record *user);
 
-#define GROW(items, count, cap)                                                                    \
-    ((count) < (cap)                                                                               \
-         ? (items)                                                                                 \
-         : ((cap) = (cap) ? (cap)*2 : 8, must(realloc((items), (cap) * sizeof *(items)))))
+/* ---- keep.c */
+void keep_init(struct keep *k);
+void keep_release(struct keep *k);
+/* What is retired while a pin stands is freed after it. A pin is taken under the read lock. */
+void pin_hold(struct keep *k, struct pin *p);
+void pin_drop(struct keep *k, struct pin *p);
+void keep_retire(struct keep *k, void *thing); /* under the write lock; freed with free() */
+
+/* ---- lists.c */
+void lists_expire(struct replica *r);
+void lists_release(struct replica *r);
+
+/* ---- apply.c */
+/* entryCSNs compare as text; without one, what comes later counts. */
+bool apply_is_older(const struct replica *r, struct str csn, struct str known);
+/* The same of what is held of `id`, unless that is doubted: the doubt ends here. */
+bool apply_refuses(struct replica *r, struct str id, struct str csn, struct str known);
+
+/* ---- apply_token.c */
+struct directory_token token_copy(struct arena *a, const struct directory_token *t);
+/* Of the token with that id, or token_count. Under a lock. */
+size_t token_place(const struct replica *r, struct str id);
+void token_drop(struct replica *r, size_t place); /* under the write lock */
 
 /* ---- seat.c: a user's place in an organization */
 struct seat {
@@ -375,6 +382,16 @@ struct pen;
 
 /* As it stands in `permissions`, with a comma before; nothing without any. */
 void seat_render_permissions(struct pen *p, kiops_permission_set set);
+
+struct view;
+struct seat_text {
+    const struct view *view;
+    const struct record *user, *in;
+    struct seat seat;
+};
+
+/* A Membership. `*version`: as an ETag. */
+struct str seat_render(const struct seat_text *t, struct arena *a, struct str *version);
 
 /* ---- pen.c: text that grows in the caller's arena */
 struct pen {
@@ -425,15 +442,6 @@ bool view_may_know(const struct view *v, const struct record *user);
 bool view_user(const struct view *v, const struct user *u);
 enum sight view_organization(const struct view *v, const struct organization *o);
 bool view_seat(const struct view *v, struct str organization_id, struct str user_id);
-
-struct seat_text {
-    const struct view *view;
-    const struct record *user, *in;
-    struct seat seat;
-};
-
-/* A Membership. `*version`: as an ETag. */
-struct str seat_render(const struct seat_text *t, struct arena *a, struct str *version);
 
 /* Pieces that users and groups share; each begins with a comma but the first. */
 void view_schemas(struct pen *p, const struct scim_resource_type *type, uint16_t extensions,

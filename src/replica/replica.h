@@ -2,10 +2,12 @@
  * The replica: the bridge's in-memory copy of what it serves. Reads come from here.
  *
  * Owns:    packed records (rendered JSON of the shared part plus a few fields), indexes on id, DN,
- * userName, externalId, email, members per organization by user. What is handed out is copied into
- * the caller's arena. Threads: any; a writer-preferring rwlock, never held while a socket or the
- * directory is used, and by scans for at most 1,000 records at a time. Errors:  "absent" is false
- * without an error; it says nothing about the directory (the service confirms it there).
+ *          userName, externalId, email, members per organization by user. What is handed out is
+ *          copied into the caller's arena.
+ * Threads: any; a writer-preferring rwlock, never held while a socket or the directory is used, and
+ *          by scans for at most 1,000 records at a time.
+ * Errors:  "absent" is false without an error; it says nothing about the directory (the service
+ *          confirms it there).
  */
 #pragma once
 
@@ -29,16 +31,15 @@ struct replica *replica_new(const struct replica_settings *s);
 void replica_free(struct replica *r);
 
 /* ---- apply.c: feed and own writes */
-/* An event overwrites when its CSN is newer or equal (or there is none); deleted ids stay as
- * tombstones until the feed passed them. Those with a result: false = what is held here has the
- * newer CSN and stays (or another user its DN). */
+/* An event overwrites when its CSN is newer or equal (or there is none); a deleted id bars what is
+ * older than its deletion for 5 minutes (store.c, TOMBSTONE_MS). Those with a result: false = what
+ * is held here has the newer CSN and stays (or another user its DN). */
 bool replica_apply_user(struct replica *r, const struct directory_user *u);
 /* Own attributes always; members and owners only when `with_sets`. */
 void replica_apply_organization(struct replica *r, const struct directory_organization *o,
                                 bool with_sets);
 bool replica_apply_platform(struct replica *r, struct str csn,
                             const struct directory_values *members);
-bool replica_apply_token(struct replica *r, const struct directory_token *t);
 /* The server's clock has stepped back: what is applied next of this id (REPLICA_PLATFORM: of the
  * platform group) counts, whatever its CSN. For who knows that it was read later. */
 #define REPLICA_PLATFORM STR("platform")
@@ -70,10 +71,6 @@ struct replica_sets_change {
     instant_t modified;
 };
 MUST_CHECK bool replica_apply_sets(struct replica *r, const struct replica_sets_change *c);
-/* Ids of the organizations that hold this user now: to be re-read when a user is renamed or deleted
- * by anyone. */
-size_t replica_organizations_of(struct replica *r, struct arena *a, struct str user_id,
-                                struct str **ids);
 
 /* Users and organizations that entered after the first refresh and since the last call, by
  * whomever; for one caller. Nothing is noted before its first call. */
@@ -83,7 +80,10 @@ struct replica_arrival {
 };
 size_t replica_arrivals(struct replica *r, struct arena *a, const struct replica_arrival **out);
 
-/* Freshness, as the feed thread tells it. */
+/* ---- apply_token.c */
+bool replica_apply_token(struct replica *r, const struct directory_token *t);
+
+/* ---- facts.c: freshness, as the feed thread tells it */
 void replica_set_live(struct replica *r,
                       bool live); /* live: the feed delivers; false: since now it does not */
 void replica_set_lost(struct replica *r, int64_t since); /* monotonic ms: not live, since then */
@@ -94,7 +94,7 @@ bool replica_ready(const struct replica *r); /* a first refresh is complete */
 bool replica_live(const struct replica *r);
 int64_t replica_staleness_ms(const struct replica *r); /* 0 while live */
 
-/* ---- facts for decisions (record.c, store.c) */
+/* ---- facts.c: for decisions */
 bool replica_person(struct replica *r, struct arena *a, struct str id,
                     struct directory_person *out);
 /* Who signed up and is not approved: found by nothing but this, by replica_show() and among
@@ -135,15 +135,17 @@ struct replica_organization {
 };
 bool replica_organization(struct replica *r, struct arena *a, struct str id,
                           struct replica_organization *out);
-/* The id of a Membership, `<id of the organization>.<id of the user>`; false: it is no such id. */
-bool replica_membership_split(struct str id, struct str *organization_id, struct str *user_id);
 struct replica_membership {
     bool member, owner, counts_as_manager, pending, joined;
     kiops_permission_set permissions; /* that count */
 };
 struct replica_membership replica_membership(struct replica *r, struct str organization_id,
                                              struct str user_id);
-/* Member ids (users with an entry), in id order. For replace deltas and value filters. */
+/* Ids of the organizations that hold this user now: to be re-read when a user is renamed or deleted
+ * by anyone. */
+size_t replica_organizations_of(struct replica *r, struct arena *a, struct str user_id,
+                                struct str **ids);
+/* Member ids (users with an entry), in id order. */
 size_t replica_members(struct replica *r, struct arena *a, struct str organization_id,
                        struct str **ids);
 /* Ids of active PlatformAdmins that count. */
@@ -164,6 +166,23 @@ struct replica_token_use {
 size_t replica_tokens(struct replica *r, struct arena *a, struct replica_token_use **out);
 /* Actor facts of a person: role, organizations, member_of; an inactive one has none of them. */
 bool replica_actor(struct replica *r, struct arena *a, struct str user_id, struct kiops_actor *out);
+
+/* ---- facts.c: figures */
+/* bytes: of the packed records. dangling_members: values of `member` that name nobody known here.
+ * vacant_seats: organizations that have had a Manager and have no active one that counts. pending:
+ * requests that wait; oldest_request: since when the first of them, INSTANT_NONE = there is none.
+ */
+struct replica_counts {
+    size_t users, applicants, organizations, tokens, bytes, dangling_members, odd_entries,
+        vacant_seats, pending;
+    instant_t oldest_request;
+};
+void replica_count(const struct replica *r, struct replica_counts *out);
+void replica_note_odd(struct replica *r); /* an entry that could not be mapped */
+
+/* ---- seat.c */
+/* The id of a Membership, `<id of the organization>.<id of the user>`; false: it is no such id. */
+bool replica_membership_split(struct str id, struct str *organization_id, struct str *user_id);
 
 /* ---- find.c, view.c: representations on the actor's view */
 enum replica_kind { REPLICA_USER, REPLICA_GROUP, REPLICA_MEMBERSHIP, REPLICA_KINDS };
@@ -236,15 +255,3 @@ struct replica_page {
  * Errors: ERR_TOO_MANY. */
 MUST_CHECK bool replica_find(struct replica *r, struct arena *a, const struct replica_query *q,
                              struct replica_page *out, struct error *err);
-
-/* bytes: of the packed records. dangling_members: values of `member` that name nobody known here.
- * vacant_seats: organizations that have had a Manager and have no active one that counts. pending:
- * requests that wait; oldest_request: since when the first of them, INSTANT_NONE = there is none.
- */
-struct replica_counts {
-    size_t users, applicants, organizations, tokens, bytes, dangling_members, odd_entries,
-        vacant_seats, pending;
-    instant_t oldest_request;
-};
-void replica_count(const struct replica *r, struct replica_counts *out);
-void replica_note_odd(struct replica *r); /* an entry that could not be mapped */

@@ -1,4 +1,4 @@
-/* Store: where everything stands, found by its keys, in order of id; and how fresh it is. */
+/* Store: where everything stands, found by its keys, in order of id. */
 #include "replica/internal.h"
 
 #include <stdlib.h>

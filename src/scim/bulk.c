@@ -15,7 +15,7 @@ static const struct str VERBS[] = {
     [SCIM_DELETE] = STR_INIT("DELETE"),
 };
 
-/* ---- one operation ---- */
+/* ---- one operation */
 
 struct reading {
     const struct scim_bulk_reading *in;
@@ -141,7 +141,7 @@ static void read_path_target(struct reading *r, struct scim_bulk_operation *op)
     }
 }
 
-/* ---- the whole ---- */
+/* ---- the whole */
 
 static bool check_schemas(const struct scim_dialect *d, const json_t *body, struct error *err)
 {
@@ -210,7 +210,7 @@ bool scim_bulk_read(const struct scim_bulk_reading *in, const json_t *document,
     return true;
 }
 
-/* ---- the answer ---- */
+/* ---- the answer */
 
 static void add_member(struct buf *out, const char *name, struct str value)
 {

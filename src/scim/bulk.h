@@ -88,7 +88,7 @@ struct scim_bulk_outcome {
 void scim_bulk_reply(const struct scim_bulk *b, const struct scim_bulk_outcome *outcomes,
                      struct buf *out);
 
-/* ---- bulk_references.c: where data refers to other operations; for bulk.c ---- */
+/* ---- bulk_references.c: where data refers to other operations; for bulk.c */
 
 /* Fills targets, target_count and, for a bulkId that no POST of the request has, fault. */
 void bulk_references_find(struct arena *a, const struct scim_bulk *b,
@@ -98,7 +98,7 @@ bool bulk_reference_name(struct str text, struct str *name);
 /* ERR_INVALID_VALUE that says which bulkId is not there. */
 const struct error *bulk_reference_unknown(struct arena *a, struct str name);
 
-/* ---- bulk_order.c: circles and steps; for bulk.c ---- */
+/* ---- bulk_order.c: circles and steps; for bulk.c */
 void bulk_order_circles(const struct scim_bulk_reading *in, struct scim_bulk_operation *at,
                         size_t count);
 void bulk_order_steps(struct arena *a, struct scim_bulk *b);

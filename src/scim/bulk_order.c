@@ -2,7 +2,7 @@
  * recursion: a chain may be as long as the request. */
 #include "scim/bulk.h"
 
-/* ---- circles: Tarjan's strongly connected components ---- */
+/* ---- circles: Tarjan's strongly connected components */
 
 struct node {
     size_t number, low; /* number 0: not visited */
@@ -120,7 +120,7 @@ bool scim_bulk_postpones(const struct scim_bulk *b, size_t operation, size_t tar
     return circle && target < b->count && b->at[target].circle == circle && target >= operation;
 }
 
-/* ---- steps ---- */
+/* ---- steps */
 
 /* Nodes: operation i is i, its finishing step count + i. */
 struct plan {

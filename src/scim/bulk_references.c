@@ -46,7 +46,7 @@ static bool split_reference(struct str text, struct str *lead, struct str *name)
     return below && bulk_reference_name(str_sub(text, from, text.len), name);
 }
 
-/* ---- one way through the data, for finding and for replacing ---- */
+/* ---- one way through the data, for finding and for replacing */
 
 struct place { /* a string: member `name` of an object, or item `index` of an array */
     json_t *holder;
@@ -201,7 +201,7 @@ static bool next_in_path(struct str *rest, struct str *lead, struct str *name)
     return false;
 }
 
-/* ---- finding ---- */
+/* ---- finding */
 
 static void find_name(struct walk *w, struct str name)
 {
@@ -244,7 +244,7 @@ void bulk_references_find(struct arena *a, const struct scim_bulk *b,
     op->target_count = w.fault ? 0 : w.target_count; /* what is refused waits for nobody */
 }
 
-/* ---- replacing ---- */
+/* ---- replacing */
 
 static struct str id_of(const struct walk *w, struct str name)
 {

@@ -266,7 +266,9 @@ struct scim_patch; /* operations in order, path-less ones already spread into on
  * TOO_LARGE. */
 MUST_CHECK bool scim_patch_parse(const struct scim_context *in, const json_t *body,
                                  const struct scim_patch **out, struct error *err);
+size_t scim_patch_count(const struct scim_patch *patch);
 
+/* ---- patch_delta.c */
 /*
  * A large set (members, managers) is not loaded to be patched: these operations are taken out as
  * deltas, in order, and the service folds them. Only an attribute with a `value` sub-attribute.
@@ -303,7 +305,6 @@ struct scim_attr_name {
 MUST_CHECK bool scim_patch_take(struct arena *a, const struct scim_patch **patch,
                                 const struct scim_attr_name *attr, struct scim_deltas *deltas,
                                 struct error *err);
-size_t scim_patch_count(const struct scim_patch *patch);
 bool scim_patch_touches(const struct scim_patch *patch, const struct scim_attr_name *attr);
 /* Every operation is an `add`, and none names an item that is there. */
 bool scim_patch_adds_only(const struct scim_patch *patch);
@@ -314,6 +315,7 @@ bool scim_patch_gives(const struct scim_patch *patch, const struct scim_attr_nam
 const struct scim_patch *scim_patch_removals(struct arena *a, const struct scim_patch *patch,
                                              const struct scim_attr_name *attr);
 
+/* ---- patch_apply.c */
 /* New resource; `before` is not changed. Operations see each other's results; one primary at most
  * afterwards. */
 MUST_CHECK bool scim_patch_apply(const struct scim_context *in, const struct scim_patch *patch,

@@ -49,7 +49,7 @@ static const struct service_resource *resource_of(const struct scim_bulk_operati
     return service_resource_of(op->type);
 }
 
-/* ---- outcomes; under the lock ---- */
+/* ---- outcomes; under the lock */
 
 static struct str location_of(const struct runner *r, size_t i)
 {
@@ -119,7 +119,7 @@ static void succeed(struct runner *r, const struct scim_bulk_step *step,
     log_outcome(r, i, &none);
 }
 
-/* ---- one operation, on a writer thread; not under the lock ---- */
+/* ---- one operation, on a writer thread; not under the lock */
 
 static struct service_call call_of(const struct job *job, struct arena *a,
                                    struct directory_conn *conn)
@@ -240,7 +240,7 @@ static void run_job(void *arg, struct directory_conn *conn)
     log_request_id(NULL);
 }
 
-/* ---- which one is next; under the lock ---- */
+/* ---- which one is next; under the lock */
 
 /* What it refers to was not made: it cannot be made either. */
 static bool check_targets(const struct runner *r, const struct scim_bulk_step *step,

@@ -176,7 +176,7 @@ static bool sees_subject(struct explaining *x, struct error *err)
             return true;
     }
     x->verdict = (struct kiops_verdict){
-        .status = KIOPS_REFUSED, .kind = ERR_NOT_FOUND, .rule = "KB-R05", .text = "no such user"};
+        .status = KIOPS_REFUSED, .kind = ERR_NOT_FOUND, .rule = "KB-R05", .text = KIOPS_NO_USER};
     return false;
 }
 

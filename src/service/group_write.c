@@ -84,7 +84,7 @@ bool group_write_read(struct group_write *w, struct error *err)
     if (!directory_find(c->conn, c->arena, &s, &found, err))
         return false;
     if (found.count != 1 || directory_is_protected(c->service->directory, found.at[0].dn))
-        return error_set(err, ERR_NOT_FOUND, "no such group");
+        return error_set(err, ERR_NOT_FOUND, KIOPS_NO_ORGANIZATION);
     w->entry = found.at[0];
     return directory_map_organization(c->service->directory, c->arena, &w->entry, &w->before, err);
 }

@@ -1,10 +1,11 @@
 /*
  * What the bridge would show, hide and write of a directory as it is: read, never written.
  *
- * Owns:    everything lies in the arena given: some 50 bytes a user, 16 an organization
- * and 150 a DN in a group that is no user's, whatever the size of the entries, and a few examples
- * of each row. Threads: one caller; the connection is its own. Errors:  ERR_UNAVAILABLE: half a
- * directory is no answer.
+ * Owns:    everything lies in the arena given: some 50 bytes a user, 16 an organization and 150
+ *          a DN in a group that is no user's, whatever the size of the entries, and a few examples
+ *          of each row.
+ * Threads: one caller; the connection is its own.
+ * Errors:  ERR_UNAVAILABLE: half a directory is no answer.
  */
 #pragma once
 

@@ -117,18 +117,17 @@ MUST_CHECK bool list_confirm(const struct service_call *c, const struct replica_
 struct signins *signins_new(void);
 void signins_free(struct signins *s);
 
-/* ---- outcome of one request's step */
+/* ---- one change of one membership, role or permission */
 enum step {
     STEP_DONE,
     STEP_AGAIN,  /* a precondition did not hold: look again, decide again */
     STEP_FAILED, /* err holds why */
 };
 
-/* Tries before the first write that took effect, and after it (DESIGN 3.3). */
+/* Further tries while nothing took effect yet, and after the first write that did. */
 #define TRIES_BEFORE 3
 #define TRIES_AFTER 10
 
-/* ---- change.c: one change of one membership, role or permission */
 struct sight { /* what was seen, from the replica or fresh from the directory */
     bool fresh;
     bool has_user, has_organization;
@@ -158,7 +157,16 @@ struct sight { /* what was seen, from the replica or fresh from the directory */
 /* What the same request makes of the person's `active` before the change is made. */
 enum change_activity { ACTIVITY_AS_SEEN, ACTIVITY_ON, ACTIVITY_OFF };
 
-enum change_carry { CARRY_NOTHING, CARRY_CLAIMED, CARRY_USER, CARRY_OUT, CARRY_DONE };
+/* What the tries before have settled. All but the first: it only goes forward, nothing is judged
+ * again. */
+enum change_carry {
+    CARRY_NOTHING,
+    CARRY_CLAIMED, /* join: the person's side is written, by us */
+    CARRY_SENT, /* request, reject, withdraw: the answer was lost, it may still come into effect */
+    CARRY_USER, /* remove: the person's side is taken, the organization's has to follow */
+    CARRY_OUT,  /* remove, PlatformAdmin: the group's side is taken, the person's has to follow */
+    CARRY_LEFT, /* demote: out of `owner`, and the person's side was tried */
+};
 
 struct change {
     const struct service_call *call;
@@ -178,11 +186,12 @@ struct change {
     uint64_t intent;                 /* audit */
     bool finished;                   /* its outcome is written */
     bool done;                       /* and says that it was made */
-    struct str new_joined;           /* the value this join wrote */
+    struct str own_stamp;            /* what it wrote: a kiopsJoined, or its kiopsRequest */
     struct directory_values claimed; /* the requests that it took */
 };
 
-/* sight.c: from the replica, or from the directory when `fresh`. */
+/* ---- sight.c */
+/* From the replica, or from the directory when `fresh`. */
 MUST_CHECK bool change_look(struct change *ch, bool fresh, struct error *err);
 /* Looks and judges. A refusal or "nothing to do" is final only on a fresh look, which this makes.
  */
@@ -193,15 +202,22 @@ bool change_counts_as_manager(const struct change *ch);
 struct kiops_verdict change_judge(struct change *ch);
 /* An owner value goes with it: judged on the directory alone. */
 bool change_takes_owner(const struct change *ch);
-/* Runs the operations of DESIGN 3.3 until done. The intent must be on disk. Writes the outcome to
+/* Fills the organization's values from sight.person. */
+void change_spread_person(struct change *ch);
+/* Values of `all` that belong to the organization. */
+struct directory_values operation_values_of(struct arena *a, const struct directory_values *all,
+                                            struct str organization);
+
+/* ---- change.c */
+/* Runs its operation until done. The intent must be on disk. Writes the outcome to
  * the audit. */
 MUST_CHECK bool change_run(struct change *ch, struct error *err);
 /* The same for a change whose first try lost a race: looks, and decides, before it goes on. */
 MUST_CHECK bool change_run_again(struct change *ch, struct error *err);
 struct kiops_record change_record(const struct change *ch);
 
-/* The operations; each is one row of DESIGN 3.3, called again after STEP_AGAIN with a fresh sight.
- */
+/* ---- join.c, applicant.c, request.c, leave.c, role.c, platform.c: the operations. Each is called
+ * again after STEP_AGAIN, with a fresh sight. */
 enum step operation_join(struct change *ch, struct error *err); /* join.c: add, approve */
 /* applicant.c: of a join, once the request is claimed: the entry of who signed up moves to the
  * users under the name asked for. `joined`: what the claim left there. */
@@ -276,12 +292,7 @@ struct str operation_organization_of(struct str value);
 bool operation_stamp_time(struct str stamp, instant_t *out);
 instant_t operation_latest(const struct directory_values *stamps); /* INSTANT_NONE: of none */
 kiops_permission_set operation_permissions(const struct directory_values *values);
-bool operation_is_young(struct str stamp, instant_t now); /* younger than 5 minutes */
-/* sight.c: fills the organization's values from sight.person. */
-void change_spread_person(struct change *ch);
-/* Values of `all` that belong to the organization. */
-struct directory_values operation_values_of(struct arena *a, const struct directory_values *all,
-                                            struct str organization);
+bool operation_is_young(struct str stamp, instant_t now);           /* younger than 5 minutes */
 void operation_refused(struct service *s, const struct error *err); /* counts by rule */
 /* The change's person in (+1) or out of (-1) `member` and `owner`. */
 struct replica_set_change operation_set(const struct change *ch, int member, int owner);
@@ -336,7 +347,7 @@ enum step rename_end(const struct service_call *c, const struct directory_entry 
 MUST_CHECK bool user_delete_parts(const struct service_call *c, const struct directory_person *p,
                                   struct change **out, size_t *count, struct error *err);
 
-/* ---- standing.c: one person's values everywhere, and what they amount to ---- */
+/* ---- standing.c: one person's values everywhere, and what they amount to */
 struct standing_place {
     struct str id, name; /* name empty: there is no such organization */
     struct str dn;       /* of a group that names the person; else empty */
@@ -358,7 +369,7 @@ MUST_CHECK bool standing_read(const struct service_call *c, const struct directo
 /* Who acts as that person: nobody acts through a role of an inactive account. */
 struct kiops_actor standing_actor(const struct standing *s, struct arena *a);
 
-/* ---- explain.c: shared with explain_user.c ---- */
+/* ---- explain.c: shared with explain_user.c */
 json_t *explain_permissions(const struct directory_values *values); /* new */
 void explain_put_time(json_t *o, const char *name, const struct directory_values *stamps);
 
@@ -427,7 +438,7 @@ bool version_matches(struct str header,
 MUST_CHECK bool version_check(const struct service_call *c, struct str version, struct error *err);
 struct str version_text(struct arena *a, const char *hex); /* W/"..." */
 
-/* ---- bulk_beside.c ---- */
+/* ---- bulk_beside.c */
 /* Can the operation run beside others of its bulk without either seeing a difference? `id` is that
  * of its path, resolved; `*key` picks its writer. */
 bool bulk_runs_beside(const struct service_call *c, const struct scim_bulk_operation *op,

@@ -17,12 +17,12 @@ enum step operation_join_person(struct change *ch, struct error *err)
         return STEP_AGAIN;
     directory_mods_init(&m, ch->call->arena);
     ch->claimed = g->requests;
-    ch->new_joined = operation_new_stamp(ch->call->arena, ch->what.organization, STR_NONE);
+    ch->own_stamp = operation_new_stamp(ch->call->arena, ch->what.organization, STR_NONE);
     operation_none_of(ch, &m);
     operation_delete_all(&m, "kiopsRequest", &g->requests);
     operation_delete_all(&m, "kiopsRejected", &g->rejected);
     operation_delete_all(&m, "kiopsJoined", &g->joined);
-    directory_mods_one(&m, DIRECTORY_ADD, "kiopsJoined", ch->new_joined);
+    directory_mods_one(&m, DIRECTORY_ADD, "kiopsJoined", ch->own_stamp);
     /* Two joins at once: the later one must see the earlier one's value, and take it away. */
     struct str none =
         arena_fmt(ch->call->arena, "(!(kiopsJoined=" STR_FMT ":*))",
@@ -45,8 +45,8 @@ static enum step take_back_join(struct change *ch, struct error *err)
 {
     struct directory_mods m;
     directory_mods_init(&m, ch->call->arena);
-    if (ch->new_joined.len)
-        directory_mods_one(&m, DIRECTORY_DELETE, "kiopsJoined", ch->new_joined);
+    if (ch->own_stamp.len)
+        directory_mods_one(&m, DIRECTORY_DELETE, "kiopsJoined", ch->own_stamp);
     if (operation_take_back(ch, &m, err) == SENT_FAILED)
         return STEP_FAILED;
     error_set(err, ERR_NOT_FOUND, "the organization was deleted meanwhile");
@@ -141,7 +141,7 @@ enum step operation_join(struct change *ch, struct error *err)
             return person;
     }
     if (ch->sight.person.applicant) {
-        const struct directory_values own = {&ch->new_joined, 1};
+        const struct directory_values own = {&ch->own_stamp, 1};
         enum step moved = applicant_move_in(ch, claimed ? &ch->sight.joined : &own, err);
         if (moved != STEP_DONE)
             return moved;

@@ -64,6 +64,14 @@ enum mend_outcome service_mend(const struct mend_ground *g, const struct service
 /* The outcome of an intent that nothing was done for. */
 void service_mend_leave(const struct mend_ground *g, uint64_t intent);
 
+/* Stands in the audit: who let a guard pass, how much, and why. */
+struct mend_release {
+    struct str operator_name, guard, reason;
+    int64_t allowed;
+};
+MUST_CHECK bool service_mend_release(const struct mend_ground *g, const struct mend_release *r,
+                                     struct error *err);
+
 /* ---- hands.c: several changes at once, each on a thread with a connection of its own, to the
  * server that is written to; as many as server.writers. */
 struct mend_hands;
@@ -78,15 +86,7 @@ void service_mend_hands_free(struct mend_hands *h); /* NULL is fine */
 /* Returns when the last is over. */
 void service_mend_together(struct mend_hands *h, struct mend_tasks tasks);
 
-/* Stands in the audit: who let a guard pass, how much, and why. */
-struct mend_release {
-    struct str operator_name, guard, reason;
-    int64_t allowed;
-};
-MUST_CHECK bool service_mend_release(const struct mend_ground *g, const struct mend_release *r,
-                                     struct error *err);
-
-/* ---- job_entry.c: cn=NAME below jobs_base ---- */
+/* ---- job_entry.c: cn=NAME below jobs_base */
 struct service_job {
     struct str name;
     struct str dn, id, csn; /* id empty: there is no such entry */

@@ -88,11 +88,11 @@ static bool find_organization(const struct service_call *c, struct str id,
                               struct replica_organization *o, struct error *err)
 {
     if (!directory_is_uuid(id))
-        return error_set(err, ERR_NOT_FOUND, "no such group");
+        return error_set(err, ERR_NOT_FOUND, KIOPS_NO_ORGANIZATION);
     if (!service_refresh_organization(c->service, c->conn, c->arena, id, err))
         return false;
     return replica_organization(c->service->replica, c->arena, id, o) ||
-           error_set(err, ERR_NOT_FOUND, "no such group");
+           error_set(err, ERR_NOT_FOUND, KIOPS_NO_ORGANIZATION);
 }
 
 static bool check_version(const struct service_call *c, struct str id, struct error *err)

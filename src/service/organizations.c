@@ -29,7 +29,7 @@ enum service_status service_group_get(const struct service_call *c, struct str i
     }
     /* What is known and still not shown is hidden, at no cost to the directory. */
     if (!found && !replica_show(s->replica, c->arena, &ask, &text)) {
-        error_set(err, ERR_NOT_FOUND, "no such group");
+        error_set(err, ERR_NOT_FOUND, KIOPS_NO_ORGANIZATION);
         return SERVICE_FAILED;
     }
     out->version = text.version;
@@ -89,7 +89,7 @@ static bool check_version(struct group_write *w, struct replica_organization *o,
     if (!replica_organization(r, c->arena, w->id, o) ||
         !replica_show(r, c->arena, &(struct replica_ask){REPLICA_GROUP, w->id, &c->actor, want},
                       &text))
-        return error_set(err, ERR_NOT_FOUND, "no such group");
+        return error_set(err, ERR_NOT_FOUND, KIOPS_NO_ORGANIZATION);
     return version_check(c, text.version, err);
 }
 
@@ -104,7 +104,7 @@ static bool find_organization(const struct group_write *w, struct replica_organi
         !service_refresh_organization(c->service, c->conn, c->arena, w->id, err))
         return false;
     return replica_organization(r, c->arena, w->id, o) ||
-           error_set(err, ERR_NOT_FOUND, "no such group");
+           error_set(err, ERR_NOT_FOUND, KIOPS_NO_ORGANIZATION);
 }
 
 static bool decide_own(struct group_write *w, struct error *err)

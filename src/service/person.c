@@ -50,7 +50,7 @@ struct str service_password_changed(const struct service_call *c, struct str id)
                                                                       : STR_NONE;
 }
 
-/* ---- by what an identity provider says of somebody ---- */
+/* ---- by what an identity provider says of somebody */
 
 #define FILTER_MAX 4096
 #define TYPED_MAX 512
@@ -104,7 +104,7 @@ enum service_status service_claim_authenticate(const struct service_call *c,
     return service_person_authenticate(c, page.at[0].id, actor, err);
 }
 
-/* ---- by what somebody typed ---- */
+/* ---- by what somebody typed */
 
 /* From memory, so that an address costs no more than a name, whether there is one or not. */
 struct str service_sign_in_name(const struct service_call *c, struct str typed)

@@ -36,9 +36,9 @@ enum step operation_make_admin(struct change *ch, struct error *err)
     struct directory_mods m;
     directory_mods_init(&m, a);
     operation_delete_all(&m, "kiopsJoined", &g->platform);
-    if (!ch->new_joined.len) /* sent again it is the same: the first may come late */
-        ch->new_joined = operation_new_stamp(a, STR("platform"), STR_NONE);
-    directory_mods_one(&m, DIRECTORY_ADD, "kiopsJoined", ch->new_joined);
+    if (!ch->own_stamp.len) /* sent again it is the same: the first may come late */
+        ch->own_stamp = operation_new_stamp(a, STR("platform"), STR_NONE);
+    directory_mods_one(&m, DIRECTORY_ADD, "kiopsJoined", ch->own_stamp);
     /* KB-R16: who is inactive is made none. */
     enum step person = to_step(operation_modify_person(ch, &m, "(!(kiopsActive=FALSE))", err));
     if (person != STEP_DONE)

@@ -6,7 +6,7 @@
 static enum step sent_to_step(struct change *ch, enum sent sent)
 {
     if (sent == SENT_UNKNOWN)
-        ch->carry = CARRY_CLAIMED;
+        ch->carry = CARRY_SENT;
     return sent == SENT_DONE ? STEP_DONE : sent == SENT_FAILED ? STEP_FAILED : STEP_AGAIN;
 }
 
@@ -17,8 +17,7 @@ static bool is_decided_anew(const struct change *ch)
     const struct sight *g = &ch->sight;
     instant_t asked;
     return !g->has_user || !g->has_organization || g->in || g->requests.count ||
-           (operation_stamp_time(ch->new_joined, &asked) &&
-            operation_latest(&g->rejected) >= asked);
+           (operation_stamp_time(ch->own_stamp, &asked) && operation_latest(&g->rejected) >= asked);
 }
 
 enum step operation_request(struct change *ch, struct error *err)
@@ -26,9 +25,9 @@ enum step operation_request(struct change *ch, struct error *err)
     const struct sight *g = &ch->sight;
     struct arena *a = ch->call->arena;
     for (size_t i = 0; i < g->requests.count; i++)
-        if (str_eq(g->requests.at[i], ch->new_joined))
+        if (str_eq(g->requests.at[i], ch->own_stamp))
             return STEP_DONE; /* ours: its answer was lost */
-    if (ch->carry == CARRY_CLAIMED && is_decided_anew(ch)) {
+    if (ch->carry == CARRY_SENT && is_decided_anew(ch)) {
         ch->carry = CARRY_NOTHING; /* as if it came now */
         return STEP_AGAIN;
     }
@@ -44,9 +43,9 @@ enum step operation_request(struct change *ch, struct error *err)
     struct directory_mods m;
     directory_mods_init(&m, a);
     operation_delete_all(&m, "kiopsJoined", &g->joined);
-    if (ch->carry != CARRY_CLAIMED) /* else it may still come: the same again */
-        ch->new_joined = operation_new_stamp(a, ch->what.organization, STR_NONE);
-    directory_mods_one(&m, DIRECTORY_ADD, "kiopsRequest", ch->new_joined);
+    if (ch->carry != CARRY_SENT) /* else it may still come: the same again */
+        ch->own_stamp = operation_new_stamp(a, ch->what.organization, STR_NONE);
+    directory_mods_one(&m, DIRECTORY_ADD, "kiopsRequest", ch->own_stamp);
     struct str id = directory_filter_value(a, ch->what.organization);
     struct str none =
         g->joined.count
@@ -70,7 +69,7 @@ enum step operation_reject(struct change *ch, struct error *err)
     const struct sight *g = &ch->sight;
     struct arena *a = ch->call->arena;
     struct directory_mods m;
-    if (ch->carry == CARRY_CLAIMED && !is_left_of(&ch->claimed, &g->requests)) {
+    if (ch->carry == CARRY_SENT && !is_left_of(&ch->claimed, &g->requests)) {
         /* No join, and not that request: it was taken away as we asked. */
         if (g->has_user && !g->joined.count && !g->in)
             return STEP_DONE;

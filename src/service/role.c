@@ -9,9 +9,9 @@ static enum sent promote_person(struct change *ch, struct error *err)
     struct arena *a = ch->call->arena;
     struct directory_mods m;
     directory_mods_init(&m, a);
-    ch->new_joined = operation_new_stamp(a, ch->what.organization, g->joined.at[0]);
+    ch->own_stamp = operation_new_stamp(a, ch->what.organization, g->joined.at[0]);
     operation_delete_all(&m, "kiopsJoined", &g->joined);
-    directory_mods_one(&m, DIRECTORY_ADD, "kiopsJoined", ch->new_joined);
+    directory_mods_one(&m, DIRECTORY_ADD, "kiopsJoined", ch->own_stamp);
     if (g->manager)
         directory_mods_one(&m, DIRECTORY_DELETE, "kiopsManager", ch->what.organization);
     directory_mods_one(&m, DIRECTORY_ADD, "kiopsManager", ch->what.organization);
@@ -79,10 +79,10 @@ void operation_undo_promote(struct change *ch)
 {
     struct error ignored = ERROR_INIT;
     struct directory_mods m;
-    if (!ch->new_joined.len)
+    if (!ch->own_stamp.len)
         return;
     directory_mods_init(&m, ch->call->arena);
-    directory_mods_prove_there(&m, "kiopsJoined", ch->new_joined);
+    directory_mods_prove_there(&m, "kiopsJoined", ch->own_stamp);
     directory_mods_one(&m, DIRECTORY_DELETE, "kiopsManager", ch->what.organization);
     if (operation_take_back(ch, &m, &ignored) == SENT_FAILED)
         LOG_WARN("promotion_left_over", LOG_S("user", ch->what.subject),
@@ -100,7 +100,7 @@ static enum step demote_person(struct change *ch, struct error *err)
     if (g->joined.count)
         directory_mods_prove_there(&m, "kiopsJoined", g->joined.at[0]);
     directory_mods_one(&m, DIRECTORY_DELETE, "kiopsManager", ch->what.organization);
-    ch->carry = CARRY_DONE;
+    ch->carry = CARRY_LEFT;
     enum sent sent = operation_modify_person(ch, &m, NULL, err);
     if (sent == SENT_UNKNOWN || sent == SENT_ABSENT) /* deleted, or renamed: the next look tells */
         return STEP_AGAIN;
@@ -111,7 +111,7 @@ enum step operation_demote(struct change *ch, struct error *err)
 {
     const struct sight *g = &ch->sight;
     struct directory_mods m;
-    if (ch->carry == CARRY_DONE && g->owner)
+    if (ch->carry == CARRY_LEFT && g->owner)
         return STEP_DONE; /* promoted again since */
     if (!g->owner)        /* decided by us, and the answer was lost; or there is nothing to do */
         return ch->wrote ? demote_person(ch, err) : STEP_DONE;

@@ -1,13 +1,14 @@
 /*
- * The use cases: HTTP, and later reconciliation and console, all come through here. One function
- * per request; it tells the story: read -> patch -> check -> judge -> audit intent -> directory
- * change -> replica -> audit outcome -> answer.
+ * The use cases: HTTP and reconciliation come through here. One function per request; it tells the
+ * story: read -> patch -> check -> judge -> audit intent -> directory change -> replica -> audit
+ * outcome -> answer.
  *
  * Owns:    struct service holds what the process shares; results live in the call's arena.
  * Threads: any. A function with a connection in its call may talk to the directory; with conn NULL
- * (HTTP pool threads) it answers from memory, or says SERVICE_NEEDS_DIRECTORY and is called again
- * by a reader or writer thread. Errors:  every refusal is decided before the first write;
- * afterwards an operation only goes forward.
+ *          (HTTP pool threads) it answers from memory, or says SERVICE_NEEDS_DIRECTORY and is
+ *          called again by a reader or writer thread.
+ * Errors:  every refusal is decided before the first write; afterwards an operation only goes
+ *          forward.
  */
 #pragma once
 
@@ -258,7 +259,8 @@ struct service_query {
 enum service_status service_list(const struct service_call *c, const struct service_query *q,
                                  struct service_result *out, struct error *err);
 
-/* writer.c, reader.c. `run(arg, conn)` runs once on a thread of its own connection; requests with
+/* ---- service.c: threads with a connection each */
+/* `run(arg, conn)` runs once on a thread of its own connection; requests with
  * one key run one after another. false when the queue is full: ERR_UNAVAILABLE. */
 typedef void service_run(void *arg, struct directory_conn *conn);
 MUST_CHECK bool service_writer_submit(struct service *s, struct str key, service_run *run,
@@ -294,7 +296,7 @@ struct service_figures {
 };
 void service_figures(const struct service *s, struct service_figures *out);
 
-/* tokens.c: used by the CLI with the operator's account. */
+/* ---- tokens.c: used by the CLI with the operator's account. */
 struct service_token_request {
     struct str name, role, client, access, profile, push_mode;
     const struct str *organizations;

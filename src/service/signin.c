@@ -48,7 +48,7 @@ void signins_free(struct signins *s)
     free(s);
 }
 
-/* ---- what was right ---- */
+/* ---- what was right */
 
 static void add_part(crypto_generichash_state *state, struct str part)
 {
@@ -101,7 +101,7 @@ static void remember(struct signins *s, const struct directory_person *person, s
     pthread_mutex_unlock(&s->lock);
 }
 
-/* ---- who it is ---- */
+/* ---- who it is */
 
 static bool refuse(struct error *err)
 {

@@ -11,11 +11,11 @@ bool user_change_read(struct user_write *w, struct error *err)
     if (!directory_find(c->conn, c->arena, &search, &found, err))
         return false;
     if (found.count != 1 || directory_is_protected(c->service->directory, found.at[0].dn))
-        return error_set(err, ERR_NOT_FOUND, "no such user");
+        return error_set(err, ERR_NOT_FOUND, KIOPS_NO_USER);
     w->entry = found.at[0];
     struct error odd = ERROR_INIT;
     return directory_map_user(c->service->directory, c->arena, &w->entry, &w->before, &odd) ||
-           error_set(err, ERR_NOT_FOUND, "no such user"); /* as reads have it */
+           error_set(err, ERR_NOT_FOUND, KIOPS_NO_USER); /* as reads have it */
 }
 
 /* The resource as this client knows it: the shared part and its own externalId, and the roles that

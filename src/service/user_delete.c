@@ -52,13 +52,13 @@ static bool read_all(struct deletion *d, struct error *err)
     if (!service_find_user(c->conn, c->arena, d->id, &found, err))
         return false;
     if (found.count != 1 || directory_is_protected(c->service->directory, found.at[0].dn))
-        return error_set(err, ERR_NOT_FOUND, "no such user");
+        return error_set(err, ERR_NOT_FOUND, KIOPS_NO_USER);
     d->entry = found.at[0];
     struct error odd = ERROR_INIT;
     if (!directory_map_user(c->service->directory, c->arena, &d->entry, &d->user, &odd))
         return d->wrote
                    ? error_set(err, ERR_CONFLICT, "the user is no user any more: %s", odd.detail)
-                   : error_set(err, ERR_NOT_FOUND, "no such user"); /* as reads have it */
+                   : error_set(err, ERR_NOT_FOUND, KIOPS_NO_USER); /* as reads have it */
     return user_delete_parts(c, &d->user.person, &d->organizations, &d->count, err);
 }
 

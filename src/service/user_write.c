@@ -60,7 +60,7 @@ bool user_write_may_know(const struct service_call *c, enum kiops_change_kind ki
         return true;
     if (c->actor.role == KIOPS_MANAGER)
         return replica_show(c->service->replica, c->arena, &ask, &seen) ||
-               error_set(err, ERR_NOT_FOUND, "no such user");
+               error_set(err, ERR_NOT_FOUND, KIOPS_NO_USER);
     const struct kiops_state anybody = {
         .subject_exists = true, .subject_active = true, .now = clock_now()};
     struct kiops_change what = {.kind = kind, .subject = id, .operation = -1};

@@ -24,7 +24,7 @@ enum service_status service_user_get(const struct service_call *c, struct str id
     }
     /* Who is known and still not shown is hidden, at no cost to the directory. */
     if (!found && !replica_show(s->replica, c->arena, &ask, &text)) {
-        error_set(err, ERR_NOT_FOUND, "no such user");
+        error_set(err, ERR_NOT_FOUND, KIOPS_NO_USER);
         return SERVICE_FAILED;
     }
     out->version = text.version;

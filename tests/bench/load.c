@@ -81,7 +81,7 @@ static void usage(void)
     exit(64);
 }
 
-/* ---- what is sent ---- */
+/* ---- what is sent */
 
 static char *read_whole(const char *path)
 {
@@ -169,7 +169,7 @@ static void compose(const struct plan *p, struct connection *c, uint64_t n)
     c->out_sent = 0;
 }
 
-/* ---- what comes back ---- */
+/* ---- what comes back */
 
 /* Length of the whole answer once its head is complete; 0 = not yet. */
 static size_t answer_length(struct connection *c, int *status)
@@ -247,7 +247,7 @@ static bool receive(struct tally *t, struct connection *c)
     return true;
 }
 
-/* ---- the loop ---- */
+/* ---- the loop */
 
 static int connect_to(unsigned port)
 {

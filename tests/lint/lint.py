@@ -1,6 +1,7 @@
 #!/usr/bin/python3
-"""Layers, banned symbols, sizes and headers of src/ (STYLE 2 and 9), pages and stories of the profiles, the manual.
-usage: lint.py OBJECT_DIR [layers|symbols|sizes|nesting|headers|profiles|pages]..."""
+"""Layers, banned symbols, sizes, headers and their sections of src/, pages and stories of the profiles, the manual.
+usage: lint.py OBJECT_DIR [layers|symbols|sizes|nesting|headers|sections|profiles|pages]..."""
+import fnmatch
 import pathlib
 import re
 import subprocess
@@ -85,10 +86,33 @@ def check_headers():
         head = text[: text.find("#pragma once")]
         if "Threads:" not in head:
             yield f"{path}: its head comment does not say which threads may use it"
+        if re.search(r"^ \* (?!Owns:|Threads:|Errors:).*\b(Owns|Threads|Errors): ", head, re.M):
+            yield f"{path}: Owns, Threads and Errors begin lines of their own in its head comment"
         done = subprocess.run(["gcc", "-std=gnu17", "-D_GNU_SOURCE", "-Isrc", "-fsyntax-only", "-include", path, "-x", "c",
                                "/dev/null"], cwd=ROOT, capture_output=True, text=True)
         if done.returncode:
             yield f"{path}: does not compile alone\n{done.stderr}"
+
+
+DEFINED = re.compile(r"^(?!static\b|typedef\b|extern\b)\w[\w *]*?\b(\w+)\([^;{}]*\)\n\{", re.M)
+INLINE = re.compile(r"^static inline[^{;]*\{.*?^\}", re.M | re.S)
+RULE_OR_PROTOTYPE = re.compile(r"/\*.*?\*/|^(?!typedef\b)\w[\w *]*?\b(\w+)\([^;{}]*\)[^;{}]*;", re.M | re.S)
+
+
+def check_sections():
+    """`/* ---- a.c, b*.c: ... */` in a header: what stands below it is defined there."""
+    defined = {(p.parent, m[1]): p.name for p in sources(".c") for m in DEFINED.finditer(p.read_text())}
+    for path in sources(".h"):
+        text, files = INLINE.sub(lambda m: "\n" * m[0].count("\n"), path.read_text()), []
+        for m in RULE_OR_PROTOTYPE.finditer(text):
+            line = text.count("\n", 0, m.start()) + 1
+            if m[0].startswith("/* ----"):
+                files = re.findall(r"[\w*]+\.c\b", m[0])
+                yield from (f"{path}:{line}: there is no {f}" for f in files if not list(path.parent.glob(f)))
+            elif m[1] and files:
+                home = defined.get((path.parent, m[1]), "no file")
+                if not any(fnmatch.fnmatch(home, f) for f in files):
+                    yield f"{path}:{line}: {m[1]} is defined in {home}, not in {' or '.join(files)}"
 
 
 def check_profiles():
@@ -145,9 +169,10 @@ def check_pages():
 
 
 def main():
-    objects, wanted = sys.argv[1], sys.argv[2:] or ["layers", "symbols", "sizes", "nesting", "headers", "profiles", "pages"]
+    objects, wanted = sys.argv[1], sys.argv[2:] or ["layers", "symbols", "sizes", "nesting", "headers", "sections", "profiles",
+                                                "pages"]
     checks = {"layers": check_layers, "symbols": lambda: check_symbols(objects), "sizes": check_sizes,
-              "nesting": check_nesting, "headers": check_headers, "profiles": check_profiles, "pages": check_pages}
+              "nesting": check_nesting, "headers": check_headers, "sections": check_sections, "profiles": check_profiles, "pages": check_pages}
     findings = [finding for name in wanted for finding in checks[name]()]
     print("\n".join(findings) if findings else f"lint: {' '.join(wanted)} clean")
     return 1 if findings else 0

@@ -235,7 +235,7 @@ static void only_one_process_writes_a_chain(void **state)
     audit_close(open_in(g));
 }
 
-/* ---- tampering ---- */
+/* ---- tampering */
 
 /* Whoever can write the file can also compute a hash: a record that is sound in itself, put into
  * the place of another one. */

@@ -52,7 +52,7 @@ static int ground_of_a_good_disk(void **state)
     return ground_open(state);
 }
 
-/* ---- threads ---- */
+/* ---- threads */
 
 #define THREADS 8
 
@@ -168,7 +168,7 @@ static void failing_syncs_under_threads_lose_nothing_acknowledged(void **state)
     assert_true(c.refused > 0);
 }
 
-/* ---- disks that fail ---- */
+/* ---- disks that fail */
 
 static void a_failed_sync_refuses_and_the_next_append_recovers(void **state)
 {
@@ -242,7 +242,7 @@ static void asking_for_health_finds_the_disk_back(void **state)
     assert_int_equal(verify(g->file).records, 2);
 }
 
-/* ---- kill -9 ---- */
+/* ---- kill -9 */
 
 /* Tells each acknowledged intent through the pipe until it is killed. */
 static void append_until_killed(const struct ground *g, int tell)

@@ -237,7 +237,7 @@ static void what_is_no_file_is_reported(void **state)
     }
 }
 
-/* ---- secrets ---- */
+/* ---- secrets */
 
 static void write_secret(const char *path, const char *bytes, size_t len, mode_t mode)
 {

@@ -129,7 +129,7 @@ static void discovery_is_public_and_tells_what_is_served(void **state)
     CHECK((const struct ground *)*state, cases);
 }
 
-/* ---- bulk ---- */
+/* ---- bulk */
 
 #define BULK_OF(operations) "{\"Operations\":[" operations "]}"
 #define DELETE_ONE "{\"method\":\"DELETE\",\"path\":\"/Users/known\"}"
@@ -169,7 +169,7 @@ static void a_long_bulk_is_refused_by_its_own_limit(void **state)
     assert_int_equal(ask(g, with_body("POST /scim/v2/Users", GOOD, body), reply), 400);
 }
 
-/* ---- writes ---- */
+/* ---- writes */
 
 static void writes_are_answered_by_their_writer(void **state)
 {

@@ -16,7 +16,7 @@
 #include "replica_fixture.h"
 #include "service/notice.h"
 
-/* ---- the signature ---- */
+/* ---- the signature */
 
 static struct str repeated(struct arena *a, char c, size_t n)
 {
@@ -52,7 +52,7 @@ static void the_signature_is_hmac_sha256_of_the_body(void **state)
     }
 }
 
-/* ---- the body ---- */
+/* ---- the body */
 
 static void the_body_names_who_and_where_as_scim_does(void **state)
 {
@@ -84,7 +84,7 @@ static void the_body_names_who_and_where_as_scim_does(void **state)
                         "\"user\":{\"value\":\"u\",\"$ref\":\"" BASE "/Users/u\"}}");
 }
 
-/* ---- again, and when ---- */
+/* ---- again, and when */
 
 static void two_hundreds_are_taken_and_what_cannot_get_better_is_given_up(void **state)
 {
@@ -124,7 +124,7 @@ static void pauses_double_up_to_five_minutes_and_half_of_each_is_chance(void **s
     assert_int_equal(notice_pause_ms(UINT32_MAX, 0, 0), 150000);
 }
 
-/* ---- the thread ---- */
+/* ---- the thread */
 
 struct receiver {
     int listener;
