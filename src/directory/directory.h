@@ -191,7 +191,7 @@ struct str directory_dn_value(struct arena *a, struct str raw);
 struct str directory_dn_key(struct arena *a, struct str dn);
 void directory_dn_key_to(struct buf *out, struct str dn);
 struct str directory_dn_parent(struct str dn); /* empty: one RDN alone */
-bool directory_is_uuid(struct str id);
+bool directory_is_uuid(struct str id);         /* in small letters, as every id here */
 bool directory_is_protected(const struct directory *d, struct str dn);
 /* Stands in signup.container: signed up, and nobody's user until the first approval moves it. */
 bool directory_is_applicant(const struct directory *d, struct str dn);

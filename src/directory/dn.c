@@ -84,13 +84,20 @@ struct str directory_dn_value(struct arena *a, struct str raw)
     return (struct str){e.at, e.len};
 }
 
+static bool is_small_hex(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+}
+
+/* The directory would compare without case; whoever is named in capitals must not count as somebody
+ * else to the rules. */
 bool directory_is_uuid(struct str id)
 {
     if (id.len != 36)
         return false;
     for (size_t i = 0; i < id.len; i++) {
         bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-        if (dash ? id.at[i] != '-' : hex_value(id.at[i]) < 0)
+        if (dash ? id.at[i] != '-' : !is_small_hex(id.at[i]))
             return false;
     }
     return true;

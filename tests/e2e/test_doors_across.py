@@ -175,6 +175,42 @@ def test_an_id_in_other_letters_is_no_way_around(stage):
         assert stage.everything() == before
 
 
+IN_CAPITALS = {  # what these do to who is named in small letters
+    "delete-last-admin": (delete("/Users/{ada}"), 404), "delete": (delete("/Users/{kim}"), 404),
+    "attribute": (patch("/Users/{lee}", ("replace", "title", "Chief")), 404), "deactivate": (patch("/Users/{jun}", ("replace", "active", False)), 404),
+    "unmake-last-admin": (patch("/Users/{ada}", ("remove", 'roles[value eq "PlatformAdmin"]')), 404),
+    "demote-last-manager": (patch("/Groups/{B}", one(MANAGERS, "jun")), 404), "delete-group": (delete("/Groups/{B}"), 404),
+    "promote": (patch(at("A", "lee"), ("replace", "role", "Manager")), 404), "remove": (delete(at("B", "sora")), 404),
+}
+OF_MEMBERS_IN_CAPITALS = {"demote": one(MANAGERS, "jun"), "remove": one("members", "jun"), "remove-listed": ("remove", "members", people("jun", "sora")),
+                          "remove-member": one("members", "sora")}
+
+
+def in_capitals(stage, sent):
+    return re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", lambda m: m[0].upper(), json.dumps(stage.fill(sent)))
+
+
+@pytest.mark.line(83)
+@pytest.mark.parametrize("name", IN_CAPITALS)
+def test_an_id_in_capitals_is_nobodys(stage, name):
+    """The directory compares entryUUIDs without case; here whoever is named so would count as somebody else."""
+    (method, path, body), status = IN_CAPITALS[name]
+    before = stage.everything()
+    for actor in ("admin", "roles"):
+        stage.ask(actor, Request(method, json.loads(in_capitals(stage, path)), json.loads(in_capitals(stage, body)))).expect(status)
+    assert stage.everything() == before
+
+
+@pytest.mark.line(83)
+@pytest.mark.parametrize("name", OF_MEMBERS_IN_CAPITALS)
+def test_no_member_has_an_id_in_capitals(stage, name):
+    body = json.loads(in_capitals(stage, patch("/Groups/{B}", OF_MEMBERS_IN_CAPITALS[name]).body))
+    before = stage.everything()
+    for actor in ("admin", "manager-b"):
+        assert stage.ask(actor, patch("/Groups/{B}")._replace(body=body)).status in (200, 204)
+    assert stage.everything() == before
+
+
 @pytest.mark.parametrize("number", through("duplicate-keys"))
 def test_with_a_key_said_twice(stage, number):
     """Neither the first nor the last of them counts; what is not seen is not there, whatever the body."""

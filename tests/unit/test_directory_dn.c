@@ -126,7 +126,7 @@ static void only_a_uuid_looks_like_one(void **state)
 {
     (void)state;
     assert_true(directory_is_uuid(STR("0b6c7f21-9d1e-103f-8a2b-000000000001")));
-    assert_true(directory_is_uuid(STR("0B6C7F21-9D1E-103F-8A2B-00000000000F")));
+    assert_false(directory_is_uuid(STR("0B6C7F21-9D1E-103F-8A2B-00000000000F")));
     assert_false(directory_is_uuid(STR("0b6c7f21-9d1e-103f-8a2b-00000000000")));
     assert_false(directory_is_uuid(STR("0b6c7f21-9d1e-103f-8a2b-00000000000g")));
     assert_false(directory_is_uuid(STR("0b6c7f2109d1e-103f-8a2b-000000000001")));
