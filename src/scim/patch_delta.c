@@ -97,8 +97,10 @@ static struct scim_delta removal(struct arena *a, const struct patch_operation *
     if (read_terms(op->path.filter, values, &delta.count))
         delta.values = values;
     else
-        delta = (struct scim_delta){
-            .kind = SCIM_DELTA_REMOVE_MATCHING, .filter = op->path.filter, .operation = op->index};
+        delta = (struct scim_delta){.kind = SCIM_DELTA_REMOVE_MATCHING,
+                                    .filter = op->path.filter,
+                                    .filter_nodes = op->filter_nodes,
+                                    .operation = op->index};
     return delta;
 }
 
@@ -112,6 +114,7 @@ static void write_selected(struct deltas *out, const struct patch_operation *op)
         *id = old.values[0];
     if (id->len == 0)
         return;
+    old.by = *id;
     if (op->op == SCIM_PATCH_REPLACE)
         append(out, &old);
     append(out, &(struct scim_delta){

@@ -286,6 +286,10 @@ struct scim_delta {
     const struct str *values;
     size_t count;
     const struct scim_filter *filter;
+    size_t filter_nodes;
+    struct str by; /* REMOVE, REMOVE_MATCHING of a replace: the value that the ADD behind it puts in
+                      their place, and which stays if it is one of them. There must be one, unless
+                      the dialect creates on replace. Else empty */
     int operation; /* index in the request */
 };
 

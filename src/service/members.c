@@ -21,11 +21,16 @@ struct wish {
     UT_hash_handle hh;
 };
 
+/* Looks at a member, of all operations: a client chooses how many there are, and what is asked of
+ * each. One operation may look at everybody. */
+#define LOOKS_MAX ((size_t)4000000)
+
 struct wishes {
     const struct service_call *call;
     const struct replica_organization *organization;
     struct wish *at;
     bool loaded;
+    size_t looks;
     size_t members; /* now, once loaded; else the replica's count */
 };
 
@@ -121,25 +126,18 @@ static bool load_now(struct wishes *w, struct error *err)
     return true;
 }
 
-static json_t *member_item(const struct wishes *w, const struct wish *x)
+static json_t *member_item(const struct wishes *w, struct arena *a, const struct wish *x)
 {
     json_t *item = json_object();
     struct str name, display;
     json_put_str(item, "value", x->id);
     json_put_str(item, "type", STR("User"));
-    json_put_str(item, "$ref",
-                 arena_fmt(w->call->arena, STR_FMT "/Users/" STR_FMT,
-                           STR_ARG(w->call->service->base), STR_ARG(x->id)));
-    if (replica_user_name(w->call->service->replica, w->call->arena, x->id, &name, &display))
+    json_put_str(
+        item, "$ref",
+        arena_fmt(a, STR_FMT "/Users/" STR_FMT, STR_ARG(w->call->service->base), STR_ARG(x->id)));
+    if (replica_user_name(w->call->service->replica, a, x->id, &name, &display))
         json_put_str(item, "display", display);
     return item;
-}
-
-static bool is_matched(const struct wishes *w, const struct wish *x,
-                       const struct scim_filter *filter)
-{
-    OWNED_JSON json_t *item = member_item(w, x);
-    return scim_match_item(filter, item);
 }
 
 /* Takes `x` out of members, or out of managers. A token with keep_managers never drops a Manager by
@@ -166,30 +164,93 @@ static bool is_read_back(const struct wishes *w, const struct wish *x, bool mana
            (self || actor->role == KIOPS_MANAGER);
 }
 
-static bool fold(struct wishes *w, const struct scim_delta *d, bool managers, struct error *err)
+/* ---- one operation */
+
+static bool is_in(const struct wish *x, bool managers)
 {
-    bool whole = d->kind == SCIM_DELTA_REPLACE || d->kind == SCIM_DELTA_CLEAR ||
-                 d->kind == SCIM_DELTA_REMOVE_MATCHING;
-    if (whole && !load_now(w, err))
-        return false;
-    for (size_t i = 0; d->kind == SCIM_DELTA_REPLACE && i < d->count; i++)
-        wish_of(w, d->values[i], d->operation)->listed = d;
-    for (struct wish *x = w->at; whole && x; x = x->hh.next) {
-        bool now = (managers ? x->manager : x->in) && x->listed != d;
-        if (now && (d->kind != SCIM_DELTA_REMOVE_MATCHING || is_matched(w, x, d->filter)))
+    return managers ? x->manager : x->in;
+}
+
+static bool looks_at_all(const struct scim_delta *d)
+{
+    return d->kind == SCIM_DELTA_REPLACE || d->kind == SCIM_DELTA_CLEAR ||
+           d->kind == SCIM_DELTA_REMOVE_MATCHING;
+}
+
+static bool charge(struct wishes *w, const struct scim_delta *d, struct error *err)
+{
+    bool first = !w->looks;
+    w->looks += HASH_COUNT(w->at) * (1 + d->filter_nodes);
+    if (first || w->looks <= LOOKS_MAX)
+        return true;
+    err->operation = d->operation;
+    return error_set(err, ERR_TOO_LARGE,
+                     "the operations look at too many members; name whom you mean by value");
+}
+
+/* Of all who are in, whom `d` does not list, or matches. How many were meant. */
+static size_t take_from_all(struct wishes *w, const struct scim_delta *d, bool managers)
+{
+    OWNED_ARENA struct arena *scratch = arena_new();
+    size_t meant = 0;
+    for (struct wish *x = w->at; x; x = x->hh.next) {
+        if (!is_in(x, managers) || x->listed == d)
+            continue;
+        if (d->filter) {
+            arena_reset(scratch);
+            OWNED_JSON json_t *item = member_item(w, scratch, x);
+            if (!scim_match_item(d->filter, item))
+                continue;
+        }
+        meant++;
+        if (!str_eq(x->id, d->by))
             drop(w, x, managers, d);
     }
+    return meant;
+}
+
+static size_t take_named(struct wishes *w, const struct scim_delta *d, bool managers)
+{
+    size_t meant = 0;
     for (size_t i = 0; i < d->count; i++) {
         struct wish *x = wish_of(w, d->values[i], d->operation);
-        if (d->kind == SCIM_DELTA_REMOVE) {
-            drop(w, x, managers, d);
+        if (d->by.len && !is_in(x, managers))
             continue;
-        }
+        meant++;
+        if (!str_eq(x->id, d->by))
+            drop(w, x, managers, d);
+    }
+    return meant;
+}
+
+static void give(struct wishes *w, const struct scim_delta *d, bool managers)
+{
+    for (size_t i = 0; i < d->count; i++) {
+        struct wish *x = wish_of(w, d->values[i], d->operation);
         x->in = x->added = true;
         if (!is_read_back(w, x, managers, d))
             *(managers ? &x->manager_named : &x->member_named) = true;
         x->manager = x->manager || managers;
     }
+}
+
+static bool fold(struct wishes *w, const struct scim_delta *d, bool managers, struct error *err)
+{
+    bool all = looks_at_all(d), named = d->kind == SCIM_DELTA_REMOVE;
+    if ((all || d->by.len) && !load_now(w, err))
+        return false;
+    if (all && !charge(w, d, err))
+        return false;
+    for (size_t i = 0; d->kind == SCIM_DELTA_REPLACE && i < d->count; i++)
+        wish_of(w, d->values[i], d->operation)->listed = d;
+    size_t meant = named ? take_named(w, d, managers) : all ? take_from_all(w, d, managers) : 0;
+    if (d->by.len && !meant && !w->call->scim.dialect->create_on_replace) {
+        err->operation = d->operation;
+        return error_set(err, ERR_NO_TARGET, "nobody in %s is meant by the path",
+                         managers ? "managers" : "members");
+    }
+    if (d->kind == SCIM_DELTA_ADD || d->kind == SCIM_DELTA_REPLACE)
+        give(w, d, managers);
     return true;
 }
 

@@ -4,7 +4,7 @@ every shape in which it deactivates; each through HTTP in every profile, each wi
 import json
 
 import pytest
-from scim import GROUP, USER
+from scim import GROUP, KIOPS_ORGANIZATION, USER
 from story import PROFILES
 from tenant import Tenant
 
@@ -93,6 +93,34 @@ def test_members_absent_in_a_put_stay_but_in_the_strict_profile(tenant):
     body = {"schemas": [GROUP], "displayName": tenant.name("Pier ")}
     tenant.scim.put(f"/Groups/{group}", body).expect(200)
     assert tenant.members(group) == (set() if tenant.client.startswith("strict") else {user})
+
+
+# A and B are members and Managers before, C is neither: who is in afterwards; None: 400 noTarget, unless the profile makes
+# what is not there, and then these.
+SELECTED = [('value eq "A"', "C", "BC", None), ('value eq "A"', "A", "AB", None), ('value eq "A" or value eq "B"', "B", "B", None),
+            ('value eq "C"', "C", None, "ABC"), ('value eq "C"', "A", None, "AB"), ('value eq "nobody"', "C", None, "ABC"),
+            ('value eq "A" and type eq "User"', "C", "BC", None), ('display eq "nobody"', "C", None, "ABC")]
+MANAGERS = f"{KIOPS_ORGANIZATION}:managers"
+
+
+@pytest.mark.parametrize("path", ["members", MANAGERS], ids=["members", "managers"])
+@pytest.mark.parametrize("which, by, meant, made", SELECTED, ids=[f"{which} by {by}" for which, by, _, _ in SELECTED])
+@pytest.mark.line(159, 160, 182)
+def test_who_is_selected_makes_way_for_another_and_nobody_for_nobody(tenant, path, which, by, meant, made):
+    users = {letter: tenant.hire() for letter in "ABC"}
+    both = [users["A"], users["B"]]
+    group = tenant.group(both, **{KIOPS_ORGANIZATION: {"managers": [{"value": user} for user in both]}})
+    sent = filled({"op": "replace", "path": f"{path}[{which}]", "value": {"value": by}}, users)
+    answer = tenant.scim.patch(f"/Groups/{group}", sent)
+    if meant or tenant.profile.startswith("entra"):
+        answer.expect(200, 204)
+    else:
+        assert answer.expect(400)["scimType"] == "noTarget"
+    named = {users[letter] for letter in meant or (made if tenant.profile.startswith("entra") else "AB")}
+    if path == MANAGERS:
+        assert tenant.members(group, "owner") == named and tenant.members(group) == set(both) | named
+    else:
+        assert tenant.members(group) == named and tenant.members(group, "owner") == named & set(both)
 
 
 FAULTS = [

@@ -158,6 +158,19 @@ def test_one_bad_member_at_the_end_of_fifty_thousand_changes_nothing(ground):
     assert ground.members(group) == set(users)
 
 
+@pytest.mark.line("A21")
+def test_operations_on_members_do_not_compare_for_ever(ground):
+    """Each looks at every member; what all of them compare has a ceiling, and nothing is kept of a comparison."""
+    users = [ground.hire() for _ in range(50)]
+    group = ground.group(users)
+    one = ("remove", "members[" + " and ".join(['display eq "nobody"'] * 90) + "]")
+    ground.scim.patch(f"/Groups/{group}", *[one] * 10).expect(200)
+    before = resident_mb(ground.lab.bridge)
+    answer = is_error(ground.scim.patch(f"/Groups/{group}", *[one] * 600), 413)
+    assert "too many members" in answer["detail"]
+    assert ground.members(group) == set(users) and resident_mb(ground.lab.bridge) < before + 100
+
+
 @pytest.mark.line("A13")
 def test_a_password_answers_no_question(ground):
     """Hit and miss, in every place where an attribute may be named."""

@@ -81,6 +81,8 @@ static json_t *delta_json(const struct scim_delta *d)
         json_push(values, json_string_safe(d->values[i]));
     json_put(out, "values", values);
     json_put(out, "operation", json_integer(d->operation));
+    if (d->by.len)
+        json_put_str(out, "by", d->by);
     if (d->filter) {
         OWNED_BUF struct buf text;
         buf_init(&text, 4096);
