@@ -1,6 +1,6 @@
 /*
  * The LDAP directory: connections with deadlines, reads, changes that carry their preconditions,
- * the feed of what changed, and the mapping between entries and SCIM resources. The only folder
+ * and the mapping between entries and SCIM resources; what changed is in feed.h. The only folder
  * that includes <ldap.h>.
  *
  * Owns:    results live in the caller's arena.
@@ -159,6 +159,9 @@ struct directory_search directory_search_user(const struct directory *d, struct 
                                               struct str id);
 struct directory_search directory_search_user_named(const struct directory *d, struct arena *a,
                                                     struct str user_name);
+/* Who stands there; an entry that is no user here, for its place or its kind, is nobody. */
+struct directory_search directory_search_user_at(const struct directory *d, struct arena *a,
+                                                 struct str dn);
 /* The same among those who signed up. */
 struct directory_search directory_search_applicant(const struct directory *d, struct arena *a,
                                                    struct str id);
@@ -462,49 +465,3 @@ void directory_mapping_print(const struct directory *d, struct buf *out);
 const char *const *directory_user_attrs(const struct directory *d);
 const char *const *directory_organization_attrs(const struct directory *d, bool with_members,
                                                 bool with_owners);
-
-/* ---- feed.c, persist.c, poll.c */
-struct directory_feed;
-
-enum directory_feed_kind {
-    FEED_USER,         /* entry as it is now */
-    FEED_ORGANIZATION, /* entry without member and owner: whoever applies it re-reads them */
-    FEED_PLATFORM,     /* the platform group, with its members */
-    FEED_TOKEN,
-    FEED_APPLICANT,     /* as FEED_USER, of signup.container */
-    FEED_DELETED,       /* id only */
-    FEED_REFRESH_BEGIN, /* a full refresh starts: all that is not seen by FEED_LIVE of the same kind
-                           is gone */
-    FEED_LIVE,          /* everything up to now was delivered */
-    FEED_IDLE,          /* nothing within the time asked for; the feed is alive */
-    FEED_LOST, /* connection lost or answers stopped; it reconnects at the next call, with a
-                  back-off */
-};
-
-struct directory_event {
-    enum directory_feed_kind kind;
-    /* FEED_DELETED: whose search says so. A resumed one also names what changed and was never its
-     * own (slapd plays back its session log), so nothing of another kind may go by it. */
-    enum directory_feed_kind of;
-    bool resumed;
-    bool back; /* FEED_REFRESH_BEGIN: the directory is older than it was; versions say nothing */
-    int64_t as_of; /* LOST, polled IDLE: monotonic ms when all was known; 0 = until now, or never */
-    struct directory_entry
-        entry; /* id and csn filled; in the arena given to directory_feed_next() */
-};
-
-/* Does not connect yet. By directory.feed: refresh and persist (persist.c), or polling (poll.c);
- * "auto" polls a server that does not know the control of the first. Organizations come without
- * member and owner. */
-struct directory_feed *directory_feed_new(struct directory *d);
-void directory_feed_free(struct directory_feed *f);
-/* Waits at most wait_ms for the next event. */
-void directory_feed_next(struct directory_feed *f, struct arena *a, int wait_ms,
-                         struct directory_event *out);
-/* Polling finds out what is gone by what it saw; this was seen by somebody else (an own write), and
- * is to be looked for too. `kind`: of an entry, not of a phase. The thread of
- * directory_feed_next(). */
-void directory_feed_expect(struct directory_feed *f, enum directory_feed_kind kind, struct str id);
-bool directory_feed_expects(const struct directory_feed *f); /* false: nothing comes of it */
-/* Makes a waiting directory_feed_next() return FEED_IDLE soon; any thread (used to stop). */
-void directory_feed_wake(struct directory_feed *f);

@@ -353,10 +353,10 @@ struct str directory_dn_parent(struct str dn)
     return STR_NONE;
 }
 
-/* Both as keys. */
-static bool is_at_or_below(struct str dn, struct str top)
+bool directory_is_below(struct str key, struct str top)
 {
-    return str_ends(dn, top) && (dn.len == top.len || dn.at[dn.len - top.len - 1] == ',');
+    return str_ends(key, top) &&
+           (top.len == 0 || key.len == top.len || key.at[key.len - top.len - 1] == ',');
 }
 
 bool directory_is_protected(const struct directory *d, struct str dn)
@@ -369,7 +369,7 @@ bool directory_is_protected(const struct directory *d, struct str dn)
     buf_init(&key, KEY_MAX);
     directory_dn_key_to(&key, dn);
     for (size_t i = 0; i < d->protected_count; i++)
-        if (is_at_or_below(buf_view(&key), d->protected_keys[i]))
+        if (directory_is_below(buf_view(&key), d->protected_keys[i]))
             return true;
     return false;
 }
@@ -381,5 +381,5 @@ bool directory_is_applicant(const struct directory *d, struct str dn)
     OWNED_BUF struct buf key;
     buf_init(&key, KEY_MAX);
     directory_dn_key_to(&key, dn);
-    return is_at_or_below(buf_view(&key), d->signup_key);
+    return directory_is_below(buf_view(&key), d->signup_key);
 }

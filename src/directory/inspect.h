@@ -75,7 +75,6 @@ struct str inspect_new_overlay(struct inspection *in, const struct directory_ent
 /* What was read of cn=config, for the report. */
 void inspect_take_facts(struct inspection *in);
 /* Keys of directory_dn_key(). */
-bool inspect_is_below(struct str key, struct str top);
 
 /* ---- inspect_389.c */
 MUST_CHECK bool inspect_389(struct inspection *in, struct error *err);

@@ -164,7 +164,7 @@ static bool covers(struct inspection *in, const struct directory_entry *e, const
     for (size_t i = 0; trees && i < trees->count; i++) {
         struct str top = directory_dn_key(in->a, trees->values[i]);
         /* One that is off is switched on only where it asks for nothing more. */
-        if (is_on(e) ? inspect_is_below(key, top) : str_eq(key, top))
+        if (is_on(e) ? directory_is_below(key, top) : str_eq(key, top))
             return true;
     }
     return false;

@@ -14,7 +14,7 @@ static const struct directory_entry *backend_of(const struct inspection *in, str
         const struct directory_entry *e = &in->server.at[i];
         struct str suffix = directory_value(e, "nsslapd-suffix");
         struct str top = directory_dn_key(in->a, suffix);
-        if (!suffix.len || !inspect_is_below(key, top) || (best && top.len <= longest))
+        if (!suffix.len || !directory_is_below(key, top) || (best && top.len <= longest))
             continue;
         best = e;
         longest = top.len;
@@ -29,7 +29,7 @@ static const struct directory_entry *index_of(const struct inspection *in, struc
     for (size_t i = 0; i < in->server.count; i++) {
         const struct directory_entry *e = &in->server.at[i];
         if (directory_attr(e, "nsIndexType") && str_ieq(directory_value(e, "cn"), attr) &&
-            inspect_is_below(directory_dn_key(in->a, e->dn), top))
+            directory_is_below(directory_dn_key(in->a, e->dn), top))
             return e;
     }
     return NULL;

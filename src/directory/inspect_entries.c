@@ -57,7 +57,7 @@ static bool add_parents(struct inspection *in, struct str dn, struct told *told,
         struct directory_entries found;
         dn = directory_dn_parent(dn);
         struct str key = directory_dn_key(in->a, dn);
-        if (!dn.len || !suffix.len || str_eq(key, suffix) || !inspect_is_below(key, suffix))
+        if (!dn.len || !suffix.len || str_eq(key, suffix) || !directory_is_below(key, suffix))
             return true;
         if (!inspect_read(in, dn, none, &found, err))
             return false;

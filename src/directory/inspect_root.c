@@ -75,7 +75,7 @@ static void take_suffix(struct inspection *in, const struct directory_entry *roo
     struct str users = directory_dn_key(in->a, in->config->users.base);
     for (size_t i = 0; contexts && i < contexts->count; i++)
         if (contexts->values[i].len > in->suffix.len &&
-            inspect_is_below(users, directory_dn_key(in->a, contexts->values[i])))
+            directory_is_below(users, directory_dn_key(in->a, contexts->values[i])))
             in->suffix = contexts->values[i];
 }
 

@@ -116,12 +116,6 @@ bool inspect_server(struct inspection *in, struct error *err)
     return directory_ping(in->conn, err);
 }
 
-bool inspect_is_below(struct str key, struct str top)
-{
-    return str_ends(key, top) &&
-           (top.len == 0 || key.len == top.len || key.at[key.len - top.len - 1] == ',');
-}
-
 const struct directory_entry *inspect_database(const struct inspection *in, struct str dn)
 {
     const struct directory_entry *best = NULL;
@@ -131,7 +125,7 @@ const struct directory_entry *inspect_database(const struct inspection *in, stru
         const struct directory_attr *suffix = directory_attr(&in->server.at[i], "olcSuffix");
         for (size_t k = 0; suffix && k < suffix->count; k++) {
             struct str top = directory_dn_key(in->a, suffix->values[k]);
-            if (!inspect_is_below(key, top) || (best && top.len <= longest))
+            if (!directory_is_below(key, top) || (best && top.len <= longest))
                 continue;
             best = &in->server.at[i];
             longest = top.len;
@@ -149,7 +143,7 @@ const struct directory_entry *inspect_overlay(const struct inspection *in,
     for (size_t i = after ? (size_t)(after - in->server.at) + 1 : 0; i < in->server.count; i++) {
         const struct directory_entry *e = &in->server.at[i];
         if (directory_has(e, "objectClass", str_of(class)) &&
-            inspect_is_below(directory_dn_key(in->a, e->dn), top))
+            directory_is_below(directory_dn_key(in->a, e->dn), top))
             return e;
     }
     return NULL;

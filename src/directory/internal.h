@@ -14,6 +14,7 @@
 
 #include "base/own.h"
 #include "directory/directory.h"
+#include "directory/feed.h"
 
 struct directory_mapping; /* mapping*.c */
 
@@ -209,6 +210,10 @@ MUST_CHECK bool directory_entry_take(LDAP *ld, struct arena *a, LDAPMessage *mes
 /* The entry inside a control (RFC 4527): a SearchResultEntry as BER; copied into the arena. */
 MUST_CHECK bool directory_entry_decode(struct arena *a, const struct berval *value,
                                        struct directory_entry *out);
+
+/* ---- dn.c */
+/* Of keys: that entry, or one below it; everything is below "". */
+bool directory_is_below(struct str key, struct str top);
 
 /* ---- queries.c */
 struct directory_search directory_tokens(const struct directory *d); /* all of them */

@@ -73,6 +73,17 @@ struct directory_search directory_search_user(const struct directory *d, struct 
     return users_where(d, a, STR("entryUUID"), directory_is_uuid(id) ? id : STR_NONE);
 }
 
+struct directory_search directory_search_user_at(const struct directory *d, struct arena *a,
+                                                 struct str dn)
+{
+    const struct config_users *users = &d->config->directory.users;
+    const char *const *attrs = directory_user_attrs(d);
+    if (!directory_is_below(directory_dn_key(a, dn), directory_dn_key(a, users->base)))
+        return nothing(users->base, attrs);
+    return (struct directory_search){
+        .base = dn, .scope = DIRECTORY_BASE, .filter = users->filter, .attrs = attrs};
+}
+
 struct directory_search directory_search_applicant(const struct directory *d, struct arena *a,
                                                    struct str id)
 {

@@ -13,7 +13,7 @@
 
 #include "base/arena.h"
 #include "base/error.h"
-#include "directory/directory.h"
+#include "directory/feed.h"
 #include "kiops/kiops.h"
 #include "scim/scim.h"
 

@@ -37,13 +37,8 @@ static void found(struct reading *r, struct place *p, bool owner, struct str dn)
 /* Who was read too early or too late to be seen is a user all the same, and none of ours here. */
 static bool is_user_now(struct reading *r, struct str dn, bool *user, struct error *err)
 {
-    const struct config_users *users = &r->ground->config->directory.users;
-    struct directory_search s = {.base = dn, .scope = DIRECTORY_BASE, .filter = users->filter};
+    struct directory_search s = directory_search_user_at(r->ground->directory, r->arena, dn);
     struct directory_entries entries;
-    struct str key = directory_dn_key(r->arena, dn), base = directory_dn_key(r->arena, users->base);
-    *user = false;
-    if (!str_ends(key, base))
-        return true;
     if (!directory_find(r->ground->conn, r->arena, &s, &entries, err))
         return false;
     *user = entries.count > 0;

@@ -250,8 +250,7 @@ static void take_other(struct reading *r, uint64_t key, struct str dn, struct st
 
 static bool look_up_unknown(struct reading *r, struct error *err)
 {
-    const struct config_users *users = &directory_config(r->directory)->directory.users;
-    if (!impact_unknown_look_up(&r->unknown, r->conn, users, err))
+    if (!impact_unknown_look_up(&r->unknown, r->conn, err))
         return false;
     for (const struct impact_unknown *u = r->unknown.all; u; u = u->hh.next) {
         enum impact row =

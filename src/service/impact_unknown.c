@@ -19,7 +19,6 @@ void impact_unknown_note(struct impact_unknowns *u, uint64_t key, struct str dn,
 
 struct looking {
     struct directory_conn *conn;
-    const struct config_users *users;
     struct arena *arena;
 };
 
@@ -27,14 +26,9 @@ struct looking {
 static bool is_user(const struct looking *l, const struct impact_unknown *one, bool *user,
                     struct error *err)
 {
-    const struct config_users *users = l->users;
-    struct arena *a = l->arena;
-    struct directory_search s = {.base = one->dn, .scope = DIRECTORY_BASE, .filter = users->filter};
-    struct directory_entries found = {0};
-    *user = false;
-    if (!str_ends(directory_dn_key(a, one->dn), directory_dn_key(a, users->base)))
-        return true;
-    if (!directory_find(l->conn, a, &s, &found, err))
+    struct directory_search s = directory_search_user_at(directory_of(l->conn), l->arena, one->dn);
+    struct directory_entries found;
+    if (!directory_find(l->conn, l->arena, &s, &found, err))
         return false;
     *user = found.count > 0;
     return true;
@@ -63,10 +57,10 @@ static bool look_up_some(const struct looking *l, struct impact_unknown *const *
 }
 
 bool impact_unknown_look_up(struct impact_unknowns *u, struct directory_conn *conn,
-                            const struct config_users *users, struct error *err)
+                            struct error *err)
 {
     OWNED_ARENA struct arena *a = arena_new();
-    const struct looking l = {conn, users, a};
+    const struct looking l = {conn, a};
     struct impact_unknown *some[TOGETHER];
     size_t n = 0;
     for (struct impact_unknown *one = u->all; one; one = one->hh.next) {

@@ -34,5 +34,5 @@ struct impact_unknowns {
 /* `text` says where it was named first. */
 void impact_unknown_note(struct impact_unknowns *u, uint64_t key, struct str dn, struct str text);
 MUST_CHECK bool impact_unknown_look_up(struct impact_unknowns *u, struct directory_conn *conn,
-                                       const struct config_users *users, struct error *err);
+                                       struct error *err);
 void impact_unknown_free(struct impact_unknowns *u);

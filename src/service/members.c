@@ -55,7 +55,8 @@ static struct wish *wish_of(struct wishes *w, struct str id, int operation)
     return found;
 }
 
-/* The id behind a DN: from memory, else from the directory; empty when nobody has that DN. */
+/* The id behind a DN: from memory, else from the directory; empty when no user has that DN.
+ */
 static bool id_of_dn(const struct service_call *c, struct str dn, struct str *id, struct error *err)
 {
     struct directory_person p;
@@ -64,8 +65,7 @@ static bool id_of_dn(const struct service_call *c, struct str dn, struct str *id
         *id = p.id;
         return true;
     }
-    struct directory_search s = {
-        .base = dn, .scope = DIRECTORY_BASE, .attrs = directory_user_attrs(c->service->directory)};
+    struct directory_search s = directory_search_user_at(c->service->directory, c->arena, dn);
     struct directory_entries found;
     if (!directory_find(c->conn, c->arena, &s, &found, err))
         return false;

@@ -129,8 +129,7 @@ static bool look_at_owners(struct change *ch, struct error *err)
     for (size_t i = 0; i < owners; i++) {
         struct str dn = g->organization.owners[i].dn;
         s[n++] = directory_search_has_value(a, g->organization.dn, member_attr(ch->call), dn);
-        s[n++] = (struct directory_search){
-            .base = dn, .scope = DIRECTORY_BASE, .attrs = directory_user_attrs(d)};
+        s[n++] = directory_search_user_at(d, a, dn);
     }
     if (!directory_find_all(ch->call->conn, a, (struct directory_searches){s, n}, found, err))
         return false;
@@ -166,10 +165,7 @@ static bool look_at_admins(struct change *ch, const struct directory_entry *grou
     struct directory_search *s = ARENA_ARRAY(a, struct directory_search, n + 1);
     struct directory_entries *found = ARENA_ARRAY(a, struct directory_entries, n + 1);
     for (size_t i = 0; i < n; i++)
-        s[i] =
-            (struct directory_search){.base = members->values[i],
-                                      .scope = DIRECTORY_BASE,
-                                      .attrs = directory_user_attrs(ch->call->service->directory)};
+        s[i] = directory_search_user_at(ch->call->service->directory, a, members->values[i]);
     if (n && !directory_find_all(ch->call->conn, a, (struct directory_searches){s, n}, found, err))
         return false;
     for (size_t i = 0; i < n; i++) {

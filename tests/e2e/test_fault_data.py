@@ -4,13 +4,14 @@ entries, names that are taken, deleted, renamed or born again, and text that wan
 import random
 import re
 
+import ldap
 import pytest
 from checker import Picture
 from faults import audit_records, live, unavailable
 from kiopslab import site
 from kiopslab.directories import kind
 from lab import eventually
-from scim import KIOPS_ORGANIZATION, PATCH, USER
+from scim import GROUP, KIOPS_ORGANIZATION, PATCH, USER
 
 MANAGERS = f"{KIOPS_ORGANIZATION}:managers"
 
@@ -372,3 +373,20 @@ def test_52_born_again_by_hand_while_the_group_still_names_the_dn(ground, admin)
     assert [m["value"] for m in shown["managers"] if m.get("active", True)] == [other["id"]]
 
 
+@pytest.mark.parametrize("sent", ["put", "replace", "clear", "filter"])
+def test_who_is_named_by_a_group_and_is_no_user_here_does_not_become_one(ground, admin, sent):
+    """KB-C216: an entry outside users.base. A request that looks at all members meets it."""
+    dn = f"uid=backup-{sent},{site.BASE}"
+    admin.add(dn, objectClass=["inetOrgPerson"], uid=f"backup-{sent}", cn="x", sn="x")
+    user, leaver = ground.user(), ground.user()
+    group = ground.organization(members=[user, leaver])
+    admin.modify(dn_of(admin, group), (ldap.MOD_ADD, "member", dn))
+    live(ground)
+    path, value = f"/Groups/{group['id']}", [{"value": user["id"]}]
+    {"put": lambda: ground.scim.put(path, {"schemas": [GROUP], "displayName": group["displayName"], "members": value}),
+     "replace": lambda: ground.scim.patch(path, ("replace", "members", value)),
+     "clear": lambda: ground.scim.patch(path, ("remove", "members"), ("add", "members", value)),
+     "filter": lambda: ground.scim.patch(path, ("remove", f'members[not (value eq "{user["id"]}")]'))}[sent]().expect(200)
+    assert members(ground, group) == {user["id"]}
+    assert ground.scim.find("Users", f'userName eq "backup-{sent}"') == []
+    assert dn in admin.get(dn_of(admin, group))["member"], "what is not shown is not taken away"
