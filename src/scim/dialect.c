@@ -116,15 +116,18 @@ static bool check_schemas(const struct intake *in, const json_t *body, struct er
 
 /* ---- members of a body */
 
-/* Absence, null and [] are one (RFC 7643 2.5), but for a set of references: PUT with
- * `"members": []` empties the group, PUT without members leaves it alone. */
-static bool is_said(const struct scim_attr *attr, const json_t *sent, const json_t *value)
+/* Absence, null and [] are one (RFC 7643 2.5), but for a set of references and for what a
+ * Membership lists: PUT with `"members": []` empties the group, PUT without members leaves it
+ * alone. */
+static bool is_said(const struct intake *in, const struct scim_attr *attr, const json_t *sent,
+                    const json_t *value)
 {
     if (json_is_null(value))
         return false;
     if (!attr->multi || json_array_size(value) > 0)
         return true;
-    return shape_is_reference(attr) && json_is_array(sent);
+    return json_is_array(sent) &&
+           (shape_is_reference(attr) || str_eq(in->type->name, STR("Membership")));
 }
 
 static bool take_attr(const struct intake *in, const struct shape_key *key, const json_t *sent,
@@ -136,7 +139,7 @@ static bool take_attr(const struct intake *in, const struct shape_key *key, cons
     OWNED_JSON json_t *value = NULL;
     if (!shape_value(&shaping, key->attr, sent, &value, err))
         return false;
-    if (is_said(key->attr, sent, value))
+    if (is_said(in, key->attr, sent, value))
         shape_put(shape_holder(in->out, key->extension), key->attr->name, TAKE(value));
     return true;
 }
@@ -159,7 +162,7 @@ static bool take_sub(const struct intake *in, const struct scim_path *path, cons
     shape_put(whole, path->sub->name, json_incref((json_t *)(uintptr_t)sent));
     if (!shape_value(&shaping, path->attr, whole, &value, err))
         return false;
-    if (!is_said(path->attr, whole, value))
+    if (!is_said(in, path->attr, whole, value))
         return true;
     json_t *holder = shape_holder(in->out, path->extension);
     json_t *there = json_object_getn(holder, path->attr->name.at, path->attr->name.len);

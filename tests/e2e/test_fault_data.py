@@ -379,7 +379,7 @@ def test_who_is_named_by_a_group_and_is_no_user_here_does_not_become_one(ground,
     dn = f"uid=backup-{sent},{site.BASE}"
     admin.add(dn, objectClass=["inetOrgPerson"], uid=f"backup-{sent}", cn="x", sn="x")
     user, leaver = ground.user(), ground.user()
-    group = ground.organization(members=[user, leaver])
+    group = ground.organization(members=[user["id"], leaver["id"]])
     admin.modify(dn_of(admin, group), (ldap.MOD_ADD, "member", dn))
     live(ground)
     path, value = f"/Groups/{group['id']}", [{"value": user["id"]}]

@@ -136,6 +136,18 @@ def test_permissions_change(ground, hull, operations, wanted):
     assert again["meta"]["version"] == changed["meta"]["version"]
 
 
+def test_a_put_with_an_empty_list_of_permissions_leaves_none(ground, hull):
+    """Absent is unchanged; what was read, without its last permission, is no absence."""
+    shown = ground.scim.post("/Memberships", body(hull["group"], hull["outsider"], permissions=["vpn", "audit"])).expect(201).json
+    path = f"/Memberships/{hull['id']}"
+    for wanted in (["audit"], []):
+        shown = ground.scim.put(path, shown | {"permissions": wanted}).expect(200).json
+        assert shown.get("permissions", []) == wanted
+        assert held(ground, hull["outsider"], "kiopsPermission", hull["group"]) == [f"{hull['group']}:{p}" for p in wanted]
+    ground.scim.delete(path).expect(204)
+    ground.scim.post("/Memberships", body(hull["group"], hull["outsider"], permissions=[])).expect(201)
+
+
 def test_what_is_immutable_or_read_only(ground, hull):
     ground.scim.post("/Memberships", body(hull["group"], hull["outsider"])).expect(201)
     other = ground.group()
