@@ -63,13 +63,14 @@ void mapping_changes_classes(struct mapping_changes *c, const struct config_stri
         c, (struct mapping_change){.ldap = "objectClass", .add = classes, .add_count = n});
 }
 
-/* `value` behind "<client>:", STR_NONE for another client's. */
+/* `value` behind "<client>:", STR_NONE for another client's. Letter by letter, as reads and the
+ * attribute's own rule have it. */
 static struct str own_external(struct str value, struct str client)
 {
     if (str_starts(value, STR(":")))
         return str_sub(value, 1, value.len);
     if (client.len == 0 || value.len <= client.len || value.at[client.len] != ':' ||
-        !str_ieq(str_sub(value, 0, client.len), client))
+        !str_starts(value, client))
         return STR_NONE;
     return str_sub(value, client.len + 1, value.len);
 }

@@ -94,15 +94,20 @@ static void prepare(struct search *s)
     }
 }
 
+/* Each of them is looked at; under the lock. */
+static size_t members_of(const struct part *p)
+{
+    size_t members = 0;
+    for (size_t i = 0; p->q->kind == REPLICA_GROUP && p->probe.whole_members && i < p->count; i++)
+        members += ((const struct organization *)p->at[i].rec->node)->members.count;
+    return members;
+}
+
 static bool is_bearable(const struct search *s, struct error *err)
 {
     size_t members = 0;
-    for (size_t k = 0; k < s->part_count; k++) {
-        const struct part *p = &s->parts[k];
-        for (size_t i = 0; p->q->kind == REPLICA_GROUP && p->probe.whole_members && i < p->count;
-             i++)
-            members += ((const struct organization *)p->at[i].rec->node)->members.count;
-    }
+    for (size_t k = 0; k < s->part_count; k++)
+        members += members_of(&s->parts[k]);
     return members <= MEMBERS_MAX ||
            error_set(err, ERR_TOO_MANY,
                      "the filter would read every member of every group; ask for members.value eq");
@@ -153,7 +158,8 @@ static size_t outlook(struct search *s)
     size_t n = 0;
     for (size_t k = 0; k < s->part_count; k++) {
         struct part *p = &s->parts[k];
-        n += p->q->kind == REPLICA_MEMBERSHIP ? memberships_outlook(s, p) : p->count;
+        n +=
+            p->q->kind == REPLICA_MEMBERSHIP ? memberships_outlook(s, p) : p->count + members_of(p);
     }
     return n;
 }

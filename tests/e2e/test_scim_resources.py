@@ -57,6 +57,16 @@ def test_external_ids_belong_to_their_client(lab, ground):
     assert (ground.external_id(user), other.external_id(user)) == (None, "B")
 
 
+@pytest.mark.line(45)
+def test_a_client_of_the_same_name_in_other_letters_is_another(lab, ground):
+    """What is written is found: both go by the letters of the name."""
+    loud = lab.client(lab.new_token(f"loud{lab.number()}", client=ground.client.upper()))
+    user = ground.hire(externalId="A")
+    loud.patch(f"/Users/{user}", ("add", "externalId", "A")).expect(200)
+    assert [u["id"] for u in loud.find("Users", f'externalId eq "A" and id eq "{user}"')] == [user]
+    assert loud.get(f"/Users/{user}")["externalId"] == "A" == ground.scim.get(f"/Users/{user}")["externalId"]
+
+
 @pytest.mark.parametrize("sent", lines(("A12", "1"), ("A12", "0"), ("A12", "../admin"), ("A12", "a\nb:c")))
 def test_an_external_id_is_opaque_text(ground, sent):
     answer = post(ground, externalId=sent)

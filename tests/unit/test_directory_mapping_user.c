@@ -213,7 +213,8 @@ static void authority_is_read_as_it_stands(void **state)
     assert_int_equal(p.permissions.count, 2);
     assert_int_equal(p.requests.count, 1);
     assert_int_equal(p.rejected.count, 1);
-    assert_true(str_eq(directory_external_id(&p.external_ids, STR("Entra")), STR("1")));
+    assert_true(str_eq(directory_external_id(&p.external_ids, STR("entra")), STR("1")));
+    assert_null(directory_external_id(&p.external_ids, STR("Entra")).at); /* another client */
     assert_null(directory_external_id(&p.external_ids, STR("okta")).at);
     assert_null(directory_external_id(&p.external_ids, STR("")).at);
     fixture_free(f);
