@@ -34,7 +34,8 @@ struct directory_event {
     enum directory_feed_kind of;
     bool resumed;
     bool back; /* FEED_REFRESH_BEGIN: the directory is older than it was; versions say nothing */
-    int64_t as_of; /* LOST, polled IDLE: monotonic ms when all was known; 0 = until now, or never */
+    int64_t as_of; /* LOST, polled LIVE and IDLE: monotonic ms when all was known; 0 = until now,
+                      or never */
     struct directory_entry
         entry; /* id and csn filled; in the arena given to directory_feed_next() */
 };

@@ -14,6 +14,8 @@
  * is one search to do both: by then it is known that no limit is in the way. (The first is not
  * refresh only: after a crash of the server that leaves out the last change before it.)
  */
+#include <string.h>
+
 #include "base/hash.h"
 #include "base/log.h"
 #include "directory/internal.h"
@@ -146,10 +148,19 @@ static bool start_source(struct directory_persist *f, struct source *s)
     return code == LDAP_SUCCESS;
 }
 
+/* slapd gives a cookie without a CSN where its contextCSN did not move: an earlier write is under
+ * way, or its clock has stepped back. A search that began with it would hear what is there, and
+ * nothing of what has gone. */
+static bool says_nothing(struct str cookie)
+{
+    return cookie.len == 0 || (str_starts(cookie, STR("rid=")) &&
+                               !memmem(cookie.at, cookie.len, "csn=", strlen("csn=")));
+}
+
 static void keep_cookie(struct directory_persist *f, struct source *s, struct str cookie)
 {
     directory_saw(f->directory, cookie);
-    if (cookie.len == 0)
+    if (says_nothing(cookie))
         return;
     buf_clear(&s->cookie);
     buf_str(&s->cookie, cookie);
@@ -164,7 +175,8 @@ static bool connect_all(struct directory_persist *f)
     if (!directory_connect(f->directory, DIRECTORY_SERVICE, deadline, &link, &err))
         return false;
     f->ld = link.ld;
-    f->back = directory_went_back(f->directory, f->ld, deadline);
+    /* As long as that was not told to its end. */
+    f->back = directory_went_back(f->directory, f->ld, deadline) || (f->back && !f->complete);
     /* A cookie is of the server that gave it. */
     if (f->back || link.server != f->server)
         forget(f);
@@ -294,8 +306,9 @@ static enum step event_of(struct directory_persist *f, struct source *s,
         keep_cookie(f, s, sync->cookie);
     switch (sync->kind) {
     case SYNC_ENTRY:
+        /* Its entryUUID may not be read; the control brings it all the same. */
         if (sync->entry.id.len == 0)
-            return STEP_NONE;
+            return s->reads ? STEP_AGAIN : STEP_NONE;
         out->kind = s->kind;
         return protected_event(f, s, out) ? STEP_NONE : STEP_EVENT;
     case SYNC_GONE:

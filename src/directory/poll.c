@@ -173,6 +173,12 @@ static bool scan(struct directory_poll *p, struct error *err)
         else
             nameless += more;
     }
+    /* Nobody's entryUUID may be read (any more): that is no empty directory. */
+    if (nameless && !p->found.count)
+        return error_set(err, ERR_UNAVAILABLE,
+                         "%zu entries, and none shows its entryUUID: the bridge's account must be "
+                         "able to read it",
+                         nameless);
     if (!p->whole_at)
         settle_old(&p->found);
     if (nameless && !p->live)
@@ -333,6 +339,7 @@ static enum step whole(struct directory_poll *p, struct directory_event *out)
         return STEP_NONE;
     p->live = true;
     out->kind = FEED_LIVE;
+    out->as_of = p->whole_at;
     return STEP_EVENT;
 }
 

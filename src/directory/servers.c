@@ -133,6 +133,23 @@ static struct str context_of(struct directory_now *now, LDAP *ld, struct arena *
     return now->context;
 }
 
+/* Of all databases that the bridge reads: what was seen was seen in one of them. Empty = that of
+ * the users cannot be read. */
+static struct str contexts_of(struct directory *d, LDAP *ld, struct arena *a, int64_t deadline)
+{
+    const struct config_directory *config = &d->config->directory;
+    const struct str bases[] = {config->users.base, config->organizations.base, config->tokens_base,
+                                config->admins_dn};
+    struct directory_now now = {0};
+    struct str all = context_of(&now, ld, a, bases[0], deadline), users = now.suffix;
+    for (size_t i = 1; all.len && i < sizeof bases / sizeof *bases; i++) {
+        struct str one = context_of(&now, ld, a, bases[i], deadline);
+        if (!str_eq(now.suffix, users))
+            all = arena_fmt(a, STR_FMT STR_FMT, STR_ARG(all), STR_ARG(one));
+    }
+    return all;
+}
+
 /* The caller holds the lock. */
 static bool has_all(const struct directory_servers *s, struct str context)
 {
@@ -159,8 +176,7 @@ enum directory_age directory_age_of(struct directory *d, LDAP *ld, int64_t deadl
         return DIRECTORY_AGE_UNKNOWN;
     if (nothing)
         return DIRECTORY_AGE_SAME;
-    struct directory_now now = {0};
-    struct str context = context_of(&now, ld, a, d->config->directory.users.base, deadline);
+    struct str context = contexts_of(d, ld, a, deadline);
     if (!context.len)
         return DIRECTORY_AGE_UNKNOWN;
     pthread_mutex_lock(&s->lock);

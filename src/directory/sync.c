@@ -180,6 +180,10 @@ bool directory_sync_read(LDAP *ld, struct arena *a, LDAPMessage *message, struct
 bool directory_sync_read_plain(LDAP *ld, struct arena *a, LDAPMessage *message,
                                struct directory_sync *out)
 {
+    if (ldap_msgtype(message) == LDAP_RES_INTERMEDIATE) { /* which nobody asked for */
+        ldap_msgfree(message);
+        return false;
+    }
     if (ldap_msgtype(message) != LDAP_RES_SEARCH_ENTRY)
         return directory_sync_read(ld, a, message, NULL, out);
     *out = (struct directory_sync){.kind = SYNC_ENTRY};

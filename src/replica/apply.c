@@ -93,7 +93,7 @@ size_t replica_arrivals(struct replica *r, struct arena *a, const struct replica
 
 static struct user *user_insert(struct replica *r, struct record *rec)
 {
-    note_arrival(r, FEED_USER, rec);
+    note_arrival(r, rec->applicant ? FEED_APPLICANT : FEED_USER, rec);
     struct user *u = must(calloc(1, sizeof *u));
     rec->node = u;
     atomic_init(&u->rec, rec);
@@ -114,6 +114,7 @@ static void order_change(struct replica *r, const struct record *old, struct rec
         order_replace(from, old, rec);
         return;
     }
+    note_arrival(r, rec->applicant ? FEED_APPLICANT : FEED_USER, rec);
     order_remove(from, old);
     order_add(to, rec, r->bulk);
 }
@@ -240,13 +241,13 @@ static struct dn_values dn_values(struct arena *a, const struct directory_values
     return (struct dn_values){out, values->count};
 }
 
-void replica_apply_organization(struct replica *r, const struct directory_organization *source,
+bool replica_apply_organization(struct replica *r, const struct directory_organization *source,
                                 bool with_sets)
 {
     struct record *rec = record_of_organization(r, source);
     if (!rec) {
         replica_note_odd(r);
-        return;
+        return true;
     }
     OWNED_ARENA struct arena *a = arena_new();
     struct dn_values members = {0}, owners = {0};
@@ -276,6 +277,7 @@ void replica_apply_organization(struct replica *r, const struct directory_organi
     if (o)
         o->seen = r->refresh;
     replica_unlock(r);
+    return !stale;
 }
 
 static void change_set(struct replica *r, struct organization *o, const struct dn_value *dn,

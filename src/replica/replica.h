@@ -36,7 +36,7 @@ void replica_free(struct replica *r);
  * is held here has the newer CSN and stays (or another user its DN). */
 bool replica_apply_user(struct replica *r, const struct directory_user *u);
 /* Own attributes always; members and owners only when `with_sets`. */
-void replica_apply_organization(struct replica *r, const struct directory_organization *o,
+bool replica_apply_organization(struct replica *r, const struct directory_organization *o,
                                 bool with_sets);
 bool replica_apply_platform(struct replica *r, struct str csn,
                             const struct directory_values *members);
@@ -87,7 +87,8 @@ bool replica_apply_token(struct replica *r, const struct directory_token *t);
 void replica_set_live(struct replica *r,
                       bool live); /* live: the feed delivers; false: since now it does not */
 void replica_set_lost(struct replica *r, int64_t since); /* monotonic ms: not live, since then */
-void replica_set_polled(struct replica *r, int64_t at);  /* what was there then is known */
+void replica_set_polled(struct replica *r, int64_t at);  /* what was there then is known; 0: what
+                                                             is there now, for the feed tells */
 /* Is what was there then (monotonic ms) known, however late the directory is asked? */
 bool replica_has_seen(const struct replica *r, int64_t then);
 bool replica_ready(const struct replica *r); /* a first refresh is complete */

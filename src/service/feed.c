@@ -106,6 +106,39 @@ bool service_refresh_user(struct service *s, struct directory_conn *conn, struct
     return true;
 }
 
+static bool read_platform(struct feeding *f, struct error *err)
+{
+    struct directory_search search = directory_search_platform(f->s->directory, f->arena);
+    struct directory_entries found;
+    if (!directory_find(f->conn, f->arena, &search, &found, err))
+        return false;
+    const struct directory_attr *members =
+        found.count ? directory_attr(&found.at[0], "member") : NULL;
+    struct directory_values values = {members ? members->values : NULL,
+                                      members ? members->count : 0};
+    replica_apply_platform(f->s->replica, found.count ? found.at[0].csn : STR_NONE, &values);
+    return true;
+}
+
+/* Memory holds a newer version than a refresh has read: an own write has come since, or the
+ * directory was restored, and changed before this connection could see that. What it says now is
+ * so. */
+static void read_doubted(struct feeding *f, enum directory_feed_kind kind, struct str id)
+{
+    struct service *s = f->s;
+    struct error err = ERROR_INIT;
+    bool read = true;
+    replica_doubt(s->replica, kind == FEED_PLATFORM ? REPLICA_PLATFORM : id);
+    if (kind == FEED_ORGANIZATION)
+        read = service_refresh_organization(s, f->conn, f->arena, id, &err);
+    else if (kind == FEED_PLATFORM)
+        read = read_platform(f, &err);
+    else if (kind == FEED_USER || kind == FEED_APPLICANT)
+        read = service_refresh_user(s, f->conn, f->arena, id, &err);
+    if (!read)
+        LOG_WARN("feed_doubt_unread", LOG_S("id", id), LOG_C("reason", err.detail));
+}
+
 /* Every organization with its sets in one search: at the start, and after a lost connection. */
 static bool read_all_sets(struct feeding *f)
 {
@@ -127,8 +160,9 @@ static bool read_all_sets(struct feeding *f)
         struct error odd = ERROR_INIT;
         if (directory_is_protected(f->s->directory, found.at[i].dn))
             continue;
-        if (directory_map_organization(f->s->directory, a, &found.at[i], &o, &odd))
-            replica_apply_organization(f->s->replica, &o, true);
+        if (directory_map_organization(f->s->directory, a, &found.at[i], &o, &odd) &&
+            !replica_apply_organization(f->s->replica, &o, true) && f->refreshing)
+            read_doubted(f, FEED_ORGANIZATION, o.id);
     }
     return true;
 }
@@ -237,12 +271,16 @@ static bool said_again(struct feeding *f, struct str id, struct str csn, struct 
     return same;
 }
 
-/* It is read again at the next poll. More than there is room for wait for a later one. */
+/* It is read again: of a server that tells within a refresh, for else its event is late; of another
+ * one at the next poll. More than there is room for wait for a later one. */
 static void refuse(struct feeding *f, enum directory_feed_kind kind,
                    const struct directory_entry *e)
 {
-    if (!directory_feed_expects(f->s->feed))
+    if (!directory_feed_expects(f->s->feed)) {
+        if (f->refreshing)
+            read_doubted(f, kind, e->id);
         return;
+    }
     directory_feed_expect(f->s->feed, kind, e->id);
     if (f->refused_count == REFUSED_MAX)
         return;
@@ -318,8 +356,11 @@ static void apply_token(struct feeding *f, const struct directory_entry *e)
     struct error err = ERROR_INIT;
     if (directory_map_token(f->arena, e, &t, &err)) {
         (void)said_again(f, e->id, e->csn, e->id);
-        if (!replica_apply_token(f->s->replica, &t))
-            refuse(f, FEED_TOKEN, e);
+        if (replica_apply_token(f->s->replica, &t))
+            return;
+        refuse(f, FEED_TOKEN, e);
+        if (f->refreshing && !directory_feed_expects(f->s->feed))
+            (void)!replica_apply_token(f->s->replica, &t); /* nobody here writes it */
         return;
     }
     /* What it was before must not go on opening the door. */
@@ -370,6 +411,10 @@ static void apply(struct feeding *f, const struct directory_event *ev)
         break;
     case FEED_DELETED:
         (void)take_refused(f, ev->entry.id);
+        if (ev->of == FEED_PLATFORM) {
+            read_doubted(f, FEED_PLATFORM, ev->entry.id);
+            break;
+        }
         refresh_sets_of_user(f, ev->entry.id);
         if (ev->resumed)
             replica_apply_gone(f->s->replica, ev->of, ev->entry.id);
@@ -379,12 +424,14 @@ static void apply(struct feeding *f, const struct directory_event *ev)
     case FEED_REFRESH_BEGIN:
         f->refreshing = true;
         f->delivered = false;
+        replica_set_lost(f->s->replica, clock_monotonic_ms()); /* until it is over */
         replica_refresh_begin(f->s->replica);
         if (ev->back)
             replica_refresh_rewound(f->s->replica);
         break;
     case FEED_LIVE:
         f->delivered = true;
+        replica_set_polled(f->s->replica, ev->as_of);
         went_live(f);
         break;
     case FEED_IDLE:

@@ -306,3 +306,25 @@ def test_35_a_directory_that_went_back_is_followed_and_told_of(new_lab, tells):
     assert metric(lab.bridge, "kiops_ldap_went_back_total") == 1
     set_name(lab, kept, "Anew").expect(200)
     live(lab)
+
+
+def test_35_also_where_a_write_came_before_the_bridge(new_lab):
+    """Its newest change is then newer than what was seen: only the entries show that it went back."""
+    lab = new_lab(proxied=True, bridge={"directory": SHORT})
+    kept, data = lab.user(displayName="Then"), lab.slapd.home / ("db" if kind() == "389ds" else "data")
+    lab.slapd.process.stop()
+    copy(data, lab.slapd.home / "backup")
+    lab.slapd.process.start()
+    live(lab)
+    gone, group = lab.user(), lab.organization(members=[kept["id"]])
+    set_name(lab, kept, "Later").expect(200)
+    live(lab)
+    lab.proxy.refusing = True
+    lab.slapd.process.stop()
+    shutil.rmtree(data)
+    copy(lab.slapd.home / "backup", data)
+    lab.slapd.process.start()
+    lab.view().modify(site.user_dn("kim"), ("replace", "description", "first"))
+    lab.proxy.refusing = False
+    eventually(lambda: lab.scim.find("Users", f'displayName eq "Then" and id eq "{kept["id"]}"'), within=15)
+    assert lab.scim.find("Users", f'id eq "{gone["id"]}"') == lab.scim.find("Groups", f'id eq "{group["id"]}"') == []

@@ -4,7 +4,7 @@
 # MINI_SLAPD_SESSIONLOG=N gives syncprov a session log of N operations. MINI_SLAPD_TLS=NAME makes a
 # certificate for NAME (DIR/ca.pem is its authority) and offers StartTLS; ldaps:// with
 # MINI_SLAPD_SCHEME=ldaps. MINI_SLAPD_SILENT=1: no syncprov. MINI_SLAPD_NO_CSN=1: nobody reads an
-# entryCSN. MINI_SLAPD_SIZE=N cuts the answers to the bridge's account.
+# entryCSN; MINI_SLAPD_NO_UUID=1: nor an entryUUID. MINI_SLAPD_SIZE=N cuts the answers to the bridge's account.
 set -eu
 dir=$1
 port=$2
@@ -51,6 +51,7 @@ rootdn cn=root,$suffix
 dbnosync
 index objectClass,uid,entryUUID,entryCSN eq
 ${MINI_SLAPD_NO_CSN:+access to attrs=entryCSN by * none}
+${MINI_SLAPD_NO_UUID:+access to attrs=entryUUID by * none}
 access to * by dn.exact="cn=bridge,$suffix" write by * auth
 limits dn.exact="cn=bridge,$suffix" size=${MINI_SLAPD_SIZE:-unlimited} time=unlimited
 overlay unique

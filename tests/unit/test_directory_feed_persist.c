@@ -79,6 +79,19 @@ static void with_a_session_log_it_reads_once(void **state)
     assert_int_equal(known.refreshes, 1);
 }
 
+/* The plain read shows none then; the control of the one search brings it. */
+static void ids_that_may_not_be_read_are_told_all_the_same(void **state)
+{
+    (void)state;
+    struct str id = person_new(conn, arena, "unread");
+    restart_with("MINI_SLAPD_NO_UUID", "1");
+    go_live();
+    assert_int_equal(known.refreshes, 2);
+    assert_true(knows(id));
+    assert_int_equal(known.deletions, 0);
+    restart_with("MINI_SLAPD_NO_UUID", NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -87,6 +100,7 @@ int main(void)
         FEED(a_server_that_crashed_shows_everything),
         FEED(a_session_log_saves_the_refresh),
         FEED(with_a_session_log_it_reads_once),
+        FEED(ids_that_may_not_be_read_are_told_all_the_same),
     };
     return cmocka_run_group_tests(tests, before_all, after_all);
 }

@@ -1,4 +1,5 @@
-/* The feed of a slapd that is polled: what every feed must do, and what only polling can get wrong. */
+/* The feed of a slapd that is polled: what every feed must do, and what only polling can get wrong.
+ */
 
 #include "feed_cases.h"
 
@@ -77,6 +78,27 @@ static void a_cut_answer_deletes_nothing(void **state)
     assert_true_belief();
 }
 
+/* P1: entries whose ids may not be read are no empty directory. */
+static void ids_that_may_not_be_read_delete_nothing(void **state)
+{
+    (void)state;
+    person_new(conn, arena, "unread");
+    go_live();
+    size_t before = known.count;
+    restart_with("MINI_SLAPD_NO_UUID", "1");
+    for (int64_t until = clock_deadline_in(2500); clock_left_ms(until) > 0;) {
+        struct directory_event event;
+        directory_feed_next(feed, arena, 100, &event);
+        apply(&event);
+        assert_int_not_equal(event.kind, FEED_LIVE);
+    }
+    assert_int_equal(known.count, before);
+    assert_int_equal(known.deletions, 0);
+    restart_with("MINI_SLAPD_NO_UUID", NULL);
+    go_live();
+    assert_true_belief();
+}
+
 static void the_loss_tells_since_when(void **state)
 {
     struct directory_event event;
@@ -141,6 +163,7 @@ int main(void)
         FEED(changes_of_one_second_all_arrive),
         FEED(a_change_between_two_reads_is_read_again),
         FEED(a_cut_answer_deletes_nothing),
+        FEED(ids_that_may_not_be_read_delete_nothing),
         FEED(the_loss_tells_since_when),
         FEED(what_others_saw_is_looked_for),
         FEED(auto_polls_who_does_not_tell),

@@ -161,11 +161,45 @@ static void answers_may_come_byte_by_byte(void **state)
     run_all(true);
 }
 
+/* As a sync search may get it, to a search without the control. */
+static void ids_that_nobody_asked_for_are_malformed(void **state)
+{
+    static const struct script script = {.answer =
+                                             STR_INIT("\x30\x3a\x02\x01\x02\x79\x35\x80\x18"
+                                                      "1.3.6.1.4.1.4203.1.9.1.4"
+                                                      "\x81\x19\xa3\x17\x01\x01\xff\x31\x12\x04\x10"
+                                                      "0123456789abcdef")};
+    struct private_slapd place;
+    struct error err = ERROR_INIT;
+    struct directory_sync sync;
+    LDAPMessage *message = NULL;
+    int port = 0, msgid = 0;
+    (void)state;
+    slapd_prepare(&place);
+    pid_t server = start_server(&script, false, &port);
+    place.directory->servers.at[0].uri = arena_fmt(place.memory, "ldap://127.0.0.1:%d", port).at;
+    struct directory_conn *conn = directory_open(place.directory, DIRECTORY_SERVICE);
+    assert_true(directory_ping(conn, &err));
+    assert_int_equal(ldap_search_ext(conn->ld, "dc=org", LDAP_SCOPE_BASE, NULL, NULL, 0, NULL, NULL,
+                                     NULL, 0, &msgid),
+                     LDAP_SUCCESS);
+    assert_int_equal(
+        directory_ldap_wait(conn->ld, msgid, LDAP_MSG_ONE, clock_deadline_in(1000), &message),
+        LDAP_SUCCESS);
+    assert_int_equal(ldap_msgtype(message), LDAP_RES_INTERMEDIATE);
+    assert_false(directory_sync_read_plain(conn->ld, place.memory, message, &sync));
+    directory_close(conn);
+    kill(server, SIGKILL);
+    waitpid(server, NULL, 0);
+    slapd_remove(&place);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bad_answers_are_never_absence),
         cmocka_unit_test(answers_may_come_byte_by_byte),
+        cmocka_unit_test(ids_that_nobody_asked_for_are_malformed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

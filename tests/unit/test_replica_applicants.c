@@ -112,6 +112,32 @@ static void a_join_that_was_cut_off_is_a_request_again(void **state)
     world_free(&w);
 }
 
+static enum directory_feed_kind arrived_last(struct world *w)
+{
+    const struct replica_arrival *arrived;
+    size_t n = replica_arrivals(w->replica, w->arena, &arrived);
+    assert_int_equal(n, 1);
+    assert_string_equal(arrived[0].id, "user-kim");
+    return arrived[0].kind;
+}
+
+/* Polling looks for who came by another hand; in the place where they stand. */
+static void who_comes_or_moves_has_arrived_where_they_stand(void **state)
+{
+    (void)state;
+    const struct replica_arrival *none;
+    struct world w = world_new();
+    replica_refresh_begin(w.replica);
+    replica_refresh_end(w.replica);
+    assert_int_equal(replica_arrivals(w.replica, w.arena, &none), 0);
+    add_applicant(&w, "kim", "2");
+    assert_int_equal(arrived_last(&w), FEED_APPLICANT);
+    struct directory_user approved = user_of(&w, "kim", "3");
+    replica_apply_user(w.replica, &approved);
+    assert_int_equal(arrived_last(&w), FEED_USER);
+    world_free(&w);
+}
+
 /* The two places are two searches of the feed, whose events come in any order. */
 static void who_is_approved_is_a_user_whatever_event_comes_first(void **state)
 {
@@ -158,6 +184,7 @@ int main(void)
         cmocka_unit_test(an_applicant_is_no_user),
         cmocka_unit_test(a_member_value_does_not_make_one_of_an_applicant),
         cmocka_unit_test(a_join_that_was_cut_off_is_a_request_again),
+        cmocka_unit_test(who_comes_or_moves_has_arrived_where_they_stand),
         cmocka_unit_test(who_is_approved_is_a_user_whatever_event_comes_first),
         cmocka_unit_test(a_refresh_that_names_no_applicant_ends_it),
     };
