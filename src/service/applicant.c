@@ -16,16 +16,9 @@ static enum step give_up_name(struct change *ch, const struct directory_values *
     else
         directory_mods_one(&m, DIRECTORY_ADD, "kiopsRequest", again);
     error_clear(err);
-    switch (operation_modify_person(ch, &m, NULL, err)) {
-    case SENT_DONE:
-        break;
-    case SENT_LOST:
-    case SENT_UNKNOWN:
-    case SENT_ABSENT:
-        return STEP_AGAIN;
-    case SENT_FAILED:
-        return STEP_FAILED;
-    }
+    enum step step = operation_step(operation_modify_person(ch, &m, NULL, err));
+    if (step != STEP_DONE)
+        return step;
     ch->carry = CARRY_NOTHING;
     ch->sight.name_taken = true;
     struct kiops_verdict v = change_judge(ch);

@@ -41,71 +41,6 @@ struct feeding {
     size_t refused_count;
 };
 
-/* What cannot be shown is not there, for clients: what it was before must not stand for good. */
-static void leave_out(struct service *s, enum directory_feed_kind kind,
-                      const struct directory_entry *e, const struct error *why)
-{
-    bool applicant = kind == FEED_USER && directory_is_applicant(s->directory, e->dn);
-    replica_apply_gone(s->replica, applicant ? FEED_APPLICANT : kind, e->id);
-    replica_note_odd(s->replica);
-    if (kind == FEED_USER)
-        LOG_WARN("feed_odd_user", LOG_S("id", e->id), LOG_C("reason", why->detail));
-    else
-        LOG_WARN("feed_odd_organization", LOG_S("id", e->id), LOG_C("reason", why->detail));
-}
-
-bool service_refresh_organization(struct service *s, struct directory_conn *conn, struct arena *a,
-                                  struct str id, struct error *err)
-{
-    struct directory_search search = directory_search_organization(s->directory, a, id);
-    search.attrs = directory_organization_attrs(s->directory, true, true);
-    struct directory_entries found;
-    if (!directory_find(conn, a, &search, &found, err))
-        return false;
-    struct directory_organization o;
-    struct error odd = ERROR_INIT;
-    if (found.count == 0)
-        replica_apply_deleted(s->replica, id);
-    else if (directory_map_organization(s->directory, a, &found.at[0], &o, &odd))
-        replica_apply_organization(s->replica, &o, true);
-    else
-        leave_out(s, FEED_ORGANIZATION, &found.at[0], &odd);
-    return true;
-}
-
-/* Approval moves an entry from the one place to the other, so whom neither look found may have
- * passed between them: a third one finds out. */
-bool service_find_user(struct directory_conn *conn, struct arena *a, struct str id,
-                       struct directory_entries *out, struct error *err)
-{
-    const struct directory *d = directory_of(conn);
-    const struct directory_search user = directory_search_user(d, a, id),
-                                  applicant = directory_search_applicant(d, a, id);
-    if (!directory_find(conn, a, &user, out, err))
-        return false;
-    if (out->count || !directory_config(d)->signup.enabled)
-        return true;
-    return directory_find(conn, a, &applicant, out, err) &&
-           (out->count || directory_find(conn, a, &user, out, err));
-}
-
-bool service_refresh_user(struct service *s, struct directory_conn *conn, struct arena *a,
-                          struct str id, struct error *err)
-{
-    struct directory_entries found;
-    if (!service_find_user(conn, a, id, &found, err))
-        return false;
-    struct directory_user u;
-    struct error odd = ERROR_INIT;
-    if (found.count == 0)
-        replica_apply_deleted(s->replica, id);
-    else if (directory_map_user(s->directory, a, &found.at[0], &u, &odd))
-        replica_apply_user(s->replica, &u);
-    else
-        leave_out(s, FEED_USER, &found.at[0], &odd);
-    return true;
-}
-
 static bool read_platform(struct feeding *f, struct error *err)
 {
     struct directory_search search = directory_search_platform(f->s->directory, f->arena);
@@ -309,7 +244,7 @@ static void apply_user(struct feeding *f, enum directory_feed_kind kind,
         return; /* our own write, or older */
     }
     if (!directory_map_user(f->s->directory, f->arena, e, &u, &err)) {
-        leave_out(f->s, FEED_USER, e, &err);
+        service_leave_out(f->s, FEED_USER, e, &err);
         return;
     }
     bool renamed =
@@ -336,7 +271,7 @@ static void apply_organization(struct feeding *f, const struct directory_entry *
     } else if (directory_map_organization(f->s->directory, f->arena, e, &o, &err)) {
         replica_apply_organization(f->s->replica, &o, false);
     } else {
-        leave_out(f->s, FEED_ORGANIZATION, e, &err);
+        service_leave_out(f->s, FEED_ORGANIZATION, e, &err);
     }
 }
 

@@ -76,6 +76,7 @@ size_t workers_waiting(const struct worker_pool *p);
 
 /* ---- feed.c */
 void *service_feed_thread(void *service);
+/* ---- refresh.c */
 /* Reads an organization with its sets from the directory and applies it; gone, or not to be shown
  * (logged and counted) = applied as deleted. */
 MUST_CHECK bool service_refresh_organization(struct service *s, struct directory_conn *conn,
@@ -86,6 +87,9 @@ MUST_CHECK bool service_find_user(struct directory_conn *conn, struct arena *a, 
 /* The same for a user. */
 MUST_CHECK bool service_refresh_user(struct service *s, struct directory_conn *conn,
                                      struct arena *a, struct str id, struct error *err);
+/* What cannot be shown is not there, for clients: what it was before must not stand for good. */
+void service_leave_out(struct service *s, enum directory_feed_kind kind,
+                       const struct directory_entry *e, const struct error *why);
 
 /* ---- access.c: standing on current state */
 /* Re-reads in the directory what the actor's authority rests on (DESIGN 3.3 "Standing").
@@ -256,6 +260,9 @@ struct set_changes {
 /* What a modify answered. LOST: a precondition did not hold. UNKNOWN: sent and no answer. Both
  * mean: look again. */
 enum sent { SENT_DONE, SENT_LOST, SENT_UNKNOWN, SENT_ABSENT, SENT_FAILED };
+/* What follows from it, where nothing else is said. Absent is deleted, or renamed: the next look
+ * goes by the id. */
+enum step operation_step(enum sent sent);
 /* Sends a modify of the person (bound to the entryUUID; `extra`: a further assertion or NULL) and
  * applies the entry it left to the replica. */
 enum sent operation_modify_person(struct change *ch, const struct directory_mods *m,

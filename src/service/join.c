@@ -27,18 +27,11 @@ enum step operation_join_person(struct change *ch, struct error *err)
     struct str none =
         arena_fmt(ch->call->arena, "(!(kiopsJoined=" STR_FMT ":*))",
                   STR_ARG(directory_filter_value(ch->call->arena, ch->what.organization)));
-    switch (operation_modify_person(ch, &m, g->joined.count ? NULL : none.at, err)) {
-    case SENT_DONE:
+    enum step step =
+        operation_step(operation_modify_person(ch, &m, g->joined.count ? NULL : none.at, err));
+    if (step == STEP_DONE)
         ch->carry = CARRY_CLAIMED;
-        return STEP_DONE;
-    case SENT_LOST:
-    case SENT_UNKNOWN:
-    case SENT_ABSENT: /* deleted, or renamed */
-        return STEP_AGAIN;
-    case SENT_FAILED:
-        break;
-    }
-    return STEP_FAILED;
+    return step;
 }
 
 static enum step take_back_join(struct change *ch, struct error *err)
@@ -63,17 +56,8 @@ static enum step join_organization(struct change *ch, struct error *err)
         directory_mods_one(&m, DIRECTORY_DELETE, member_attr(ch->call), ch->sight.person.dn);
     directory_mods_one(&m, DIRECTORY_ADD, member_attr(ch->call), ch->sight.person.dn);
     struct replica_set_change set = operation_set(ch, ch->sight.in ? 0 : 1, 0);
-    switch (operation_modify_organization(ch, &m, (struct set_changes){&set, 1}, err)) {
-    case SENT_DONE:
-        return STEP_DONE;
-    case SENT_LOST:
-    case SENT_UNKNOWN:
-    case SENT_ABSENT: /* deleted, or renamed: the next look goes by its id */
-        return STEP_AGAIN;
-    case SENT_FAILED:
-        break;
-    }
-    return STEP_FAILED;
+    return operation_step(
+        operation_modify_organization(ch, &m, (struct set_changes){&set, 1}, err));
 }
 
 /* The DN names nobody, or somebody else: what was added to the organization goes again. Whether the

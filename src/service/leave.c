@@ -54,18 +54,10 @@ static enum step leave_person(struct change *ch, struct error *err)
     directory_mods_init(&m, ch->call->arena);
     operation_none_of(ch, &m);
     operation_delete_all(&m, "kiopsJoined", &ch->sight.joined);
-    switch (operation_modify_person(ch, &m, NULL, err)) {
-    case SENT_DONE:
-        return STEP_DONE;
-    case SENT_LOST:
-    case SENT_UNKNOWN:
-    case SENT_ABSENT: /* deleted, or renamed: the next look tells */
+    enum step step = operation_step(operation_modify_person(ch, &m, NULL, err));
+    if (step == STEP_AGAIN)
         ch->carry = CARRY_OUT;
-        return STEP_AGAIN;
-    case SENT_FAILED:
-        break;
-    }
-    return STEP_FAILED;
+    return step;
 }
 
 /* 3 look: what a join or a grant put there in between. */
@@ -98,25 +90,13 @@ static enum step remove_member(struct change *ch, struct error *err)
         operation_none_of(ch, &m);
         operation_delete_all(&m, "kiopsJoined", &g->joined);
         operation_delete_all(&m, "kiopsRequest", &g->requests);
-        enum sent sent = operation_modify_person(ch, &m, NULL, err);
-        /* Absent: deleted, or renamed, which the next look tells apart. */
-        if (sent == SENT_LOST || sent == SENT_UNKNOWN || sent == SENT_ABSENT)
-            return STEP_AGAIN;
-        if (sent == SENT_FAILED)
-            return STEP_FAILED;
+        enum step step = operation_step(operation_modify_person(ch, &m, NULL, err));
+        if (step != STEP_DONE)
+            return step;
         ch->carry = g->joined.count ? CARRY_USER : CARRY_NOTHING;
     }
-    switch (leave_organization(ch, err)) {
-    case SENT_DONE:
-    case SENT_ABSENT:
-        return STEP_DONE;
-    case SENT_LOST:
-    case SENT_UNKNOWN:
-        return STEP_AGAIN;
-    case SENT_FAILED:
-        break;
-    }
-    return STEP_FAILED;
+    enum sent sent = leave_organization(ch, err);
+    return sent == SENT_ABSENT ? STEP_DONE : operation_step(sent);
 }
 
 static enum step remove_manager(struct change *ch, struct error *err)
@@ -126,15 +106,11 @@ static enum step remove_manager(struct change *ch, struct error *err)
     operation_delete_all(&m, "kiopsPermission", &ch->sight.permissions);
     operation_delete_all(&m, "kiopsRequest", &ch->sight.requests);
     enum sent sent = operation_modify_person(ch, &m, NULL, err);
-    if (sent == SENT_DONE || sent == SENT_ABSENT)
+    if (sent == SENT_DONE || sent == SENT_ABSENT) /* the person decides nothing here */
         sent = leave_organization(ch, err);
-    /* Absent: deleted, or renamed; they decide nothing here. */
-    if (sent == SENT_LOST || sent == SENT_UNKNOWN || sent == SENT_ABSENT)
-        return STEP_AGAIN;
-    if (sent == SENT_FAILED)
-        return STEP_FAILED;
-    ch->carry = CARRY_OUT;
-    return STEP_DONE;
+    if (sent == SENT_DONE)
+        ch->carry = CARRY_OUT;
+    return operation_step(sent);
 }
 
 enum step operation_remove(struct change *ch, struct error *err)

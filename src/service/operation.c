@@ -148,6 +148,21 @@ static enum sent judge_sent(const struct service_call *c, bool answered,
     return SENT_LOST;
 }
 
+enum step operation_step(enum sent sent)
+{
+    switch (sent) {
+    case SENT_DONE:
+        return STEP_DONE;
+    case SENT_LOST:
+    case SENT_UNKNOWN:
+    case SENT_ABSENT:
+        return STEP_AGAIN;
+    case SENT_FAILED:
+        break;
+    }
+    return STEP_FAILED;
+}
+
 static void note_write(struct change *ch, enum sent sent)
 {
     ch->wrote = ch->wrote || sent == SENT_DONE || sent == SENT_UNKNOWN;

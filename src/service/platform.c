@@ -1,13 +1,6 @@
 /* PlatformAdmin: granted person first and group last, revoked group first (DESIGN 3.3). */
 #include "service/internal.h"
 
-static enum step to_step(enum sent sent)
-{
-    if (sent == SENT_DONE)
-        return STEP_DONE;
-    return sent == SENT_FAILED ? STEP_FAILED : STEP_AGAIN;
-}
-
 /* 3 look: the DN that was added names nobody, another name is theirs by now, or a deactivation has
  * taken the person's side. */
 static enum step look_at_new_admin(struct change *ch, struct error *err)
@@ -40,14 +33,15 @@ enum step operation_make_admin(struct change *ch, struct error *err)
         ch->own_stamp = operation_new_stamp(a, STR("platform"), STR_NONE);
     directory_mods_one(&m, DIRECTORY_ADD, "kiopsJoined", ch->own_stamp);
     /* KB-R16: who is inactive is made none. */
-    enum step person = to_step(operation_modify_person(ch, &m, "(!(kiopsActive=FALSE))", err));
+    enum step person =
+        operation_step(operation_modify_person(ch, &m, "(!(kiopsActive=FALSE))", err));
     if (person != STEP_DONE)
         return person;
     directory_mods_init(&m, a);
     if (g->in_platform)
         directory_mods_one(&m, DIRECTORY_DELETE, "member", g->person.dn);
     directory_mods_one(&m, DIRECTORY_ADD, "member", g->person.dn);
-    enum step group = to_step(operation_modify_platform(ch, &m, err));
+    enum step group = operation_step(operation_modify_platform(ch, &m, err));
     return group == STEP_DONE ? look_at_new_admin(ch, err) : group;
 }
 
@@ -59,7 +53,7 @@ enum step operation_leave_platform(struct change *ch, struct error *err)
     if (g->other_admin.len)
         directory_mods_prove_there(&m, "member", g->other_admin);
     directory_mods_one(&m, DIRECTORY_DELETE, "member", g->person.dn);
-    return to_step(operation_modify_platform(ch, &m, err));
+    return operation_step(operation_modify_platform(ch, &m, err));
 }
 
 enum step operation_unmake_admin(struct change *ch, struct error *err)
@@ -80,5 +74,5 @@ enum step operation_unmake_admin(struct change *ch, struct error *err)
     struct directory_mods m;
     directory_mods_init(&m, ch->call->arena);
     operation_delete_all(&m, "kiopsJoined", &g->platform);
-    return to_step(operation_modify_person(ch, &m, NULL, err)); /* absent: perhaps renamed */
+    return operation_step(operation_modify_person(ch, &m, NULL, err)); /* absent: perhaps renamed */
 }

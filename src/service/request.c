@@ -2,12 +2,12 @@
  * the precondition. */
 #include "service/internal.h"
 
-/* Absent: deleted, or renamed. After a lost answer the next look says whether it was done. */
-static enum step sent_to_step(struct change *ch, enum sent sent)
+/* After a lost answer the next look says whether it was done. */
+static enum step carry_on(struct change *ch, enum sent sent)
 {
     if (sent == SENT_UNKNOWN)
         ch->carry = CARRY_SENT;
-    return sent == SENT_DONE ? STEP_DONE : sent == SENT_FAILED ? STEP_FAILED : STEP_AGAIN;
+    return operation_step(sent);
 }
 
 /* Our request is not there, and not for its answer alone: somebody or something went, another was
@@ -52,7 +52,7 @@ enum step operation_request(struct change *ch, struct error *err)
             ? arena_fmt(a, "(!(kiopsRequest=" STR_FMT ":*))", STR_ARG(id))
             : arena_fmt(a, "(!(kiopsRequest=" STR_FMT ":*))(!(kiopsJoined=" STR_FMT ":*))",
                         STR_ARG(id), STR_ARG(id));
-    return sent_to_step(ch, operation_modify_person(ch, &m, none.at, err));
+    return carry_on(ch, operation_modify_person(ch, &m, none.at, err));
 }
 
 static bool is_left_of(const struct directory_values *claimed, const struct directory_values *now)
@@ -95,5 +95,5 @@ enum step operation_reject(struct change *ch, struct error *err)
     }
     struct str id = directory_filter_value(a, ch->what.organization);
     struct str none = arena_fmt(a, "(!(kiopsJoined=" STR_FMT ":*))", STR_ARG(id));
-    return sent_to_step(ch, operation_modify_person(ch, &m, g->joined.count ? NULL : none.at, err));
+    return carry_on(ch, operation_modify_person(ch, &m, g->joined.count ? NULL : none.at, err));
 }

@@ -42,21 +42,6 @@ static enum sent promote_organization(struct change *ch, struct error *err)
     return operation_modify_organization(ch, &m, (struct set_changes){sets, count}, err);
 }
 
-static enum step to_step(enum sent sent)
-{
-    switch (sent) {
-    case SENT_DONE:
-        return STEP_DONE;
-    case SENT_LOST:
-    case SENT_UNKNOWN:
-    case SENT_ABSENT:
-        return STEP_AGAIN;
-    case SENT_FAILED:
-        break;
-    }
-    return STEP_FAILED;
-}
-
 enum step operation_promote(struct change *ch, struct error *err)
 {
     const struct sight *g = &ch->sight;
@@ -70,7 +55,8 @@ enum step operation_promote(struct change *ch, struct error *err)
         return STEP_FAILED;
     }
     enum sent person = promote_person(ch, err);
-    return person == SENT_DONE ? to_step(promote_organization(ch, err)) : to_step(person);
+    return person == SENT_DONE ? operation_step(promote_organization(ch, err))
+                               : operation_step(person);
 }
 
 /* Removed between our two steps: what the first one wrote goes again. Our join is the proof that it
@@ -130,7 +116,7 @@ enum step operation_demote(struct change *ch, struct error *err)
     directory_mods_one(&m, DIRECTORY_DELETE, owner_attr(ch->call), g->person.dn);
     struct replica_set_change set = operation_set(ch, 0, -1);
     enum step decided =
-        to_step(operation_modify_organization(ch, &m, (struct set_changes){&set, 1}, err));
+        operation_step(operation_modify_organization(ch, &m, (struct set_changes){&set, 1}, err));
     return decided == STEP_DONE ? demote_person(ch, err) : decided;
 }
 
@@ -157,5 +143,5 @@ enum step operation_grant(struct change *ch, struct error *err)
     /* KB-R06: a Manager's permissions are not a Manager's to change. */
     if (ch->call->actor.role == KIOPS_MANAGER)
         directory_mods_prove_absent(&m, "kiopsManager", ch->what.organization);
-    return to_step(operation_modify_person(ch, &m, NULL, err));
+    return operation_step(operation_modify_person(ch, &m, NULL, err));
 }
