@@ -1,3 +1,4 @@
+/* The file of records: opened for life, continued, rotated; one fsync serves all who wait. */
 #include "audit/internal.h"
 
 #include "base/clock.h"

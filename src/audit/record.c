@@ -1,3 +1,4 @@
+/* A record as one JSON line with the hash of the one before it. */
 #include "audit/internal.h"
 
 #include "base/clock.h"

@@ -1,3 +1,4 @@
+/* Blocks that only grow, freed at once. */
 #include "base/arena.h"
 
 #include "base/memory.h"

@@ -1,3 +1,4 @@
+/* RFC 4648: base64 and base64url. */
 #include "base/base64.h"
 
 #include <string.h>

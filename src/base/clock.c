@@ -1,3 +1,4 @@
+/* Times as text (RFC 3339, generalizedTime), and monotonic deadlines. */
 #include "base/clock.h"
 
 #include <time.h>

@@ -1,3 +1,4 @@
+/* The names of error kinds; an error is set once. */
 #include "base/error.h"
 
 #include <assert.h>

@@ -1,3 +1,4 @@
+/* Keyed hashes and random bytes. */
 #include "base/hash.h"
 
 #include "base/memory.h"

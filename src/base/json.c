@@ -1,3 +1,4 @@
+/* JSON is loaded strictly, read by type, and built so that invalid UTF-8 is noticed. */
 #include "base/json.h"
 
 #include <stdio.h>

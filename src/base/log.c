@@ -1,3 +1,4 @@
+/* One line an event on stderr; what could break a line is escaped. */
 #include "base/log.h"
 
 #include <errno.h>

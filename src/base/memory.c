@@ -1,3 +1,4 @@
+/* Without memory the process ends, and says so. */
 #include "base/memory.h"
 
 #include <stdlib.h>

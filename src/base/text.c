@@ -1,3 +1,4 @@
+/* Views of text, parsers over them, and text that grows up to a ceiling. */
 #include "base/text.h"
 
 #include <assert.h>

@@ -1,3 +1,4 @@
+/* The comparison key of a text: ASCII by itself, the rest through libunistring. */
 #include "base/unicode.h"
 
 #include "base/memory.h"

@@ -1,3 +1,4 @@
+/* A secret is read from a file that nobody else may read. */
 #include "base/own.h"
 #include "config/config.h"
 

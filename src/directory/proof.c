@@ -1,3 +1,4 @@
+/* Throw-away entries: their names, and how they are made and taken away again. */
 #include "directory/proof.h"
 
 #include <string.h>

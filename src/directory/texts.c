@@ -1,3 +1,4 @@
+/* Schema and access rules as they are shipped, filled in, in the forms that servers take. */
 #include "directory/texts.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* What can be said before the body: route, token, method, media. */
 #include "http/page.h"
 
 bool http_reads(enum http_method m)

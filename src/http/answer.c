@@ -1,3 +1,4 @@
+/* The answer: an error as a SCIM body, headers, and the bytes. */
 #include "http/internal.h"
 
 #include "base/memory.h"

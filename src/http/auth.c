@@ -1,3 +1,4 @@
+/* Who asks: the token, the session, or name and password becomes an actor. */
 #include "http/issuer.h"
 #include "http/page.h"
 

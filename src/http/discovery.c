@@ -1,3 +1,4 @@
+/* Discovery: rendered once, answered from memory. */
 #include "http/internal.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* Between HTTP and the service: the request becomes a call, its result an answer. */
 #include "http/internal.h"
 
 /* A member as clients write it: the object, its value, type, display and $ref, and some room. */

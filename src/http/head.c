@@ -1,3 +1,4 @@
+/* The header lines; what two readers could see differently is refused. */
 #include "http/internal.h"
 
 #include "base/unicode.h"

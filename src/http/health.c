@@ -1,3 +1,4 @@
+/* /livez and /readyz. */
 #include "http/internal.h"
 
 #include "base/memory.h"

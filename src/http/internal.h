@@ -2,9 +2,9 @@
  * What the files of src/http share: one request from its first byte to its completion, and the
  * steps it goes through.
  *
- * The way of a request: server.c (bytes) -> head.c, target.c (what was sent) -> admit.c (who, which
- * route, which media types) -> endpoint.c or discovery.c (the answer) -> answer.c (headers) ->
- * server.c.
+ * The way of a request: request.c (bytes) -> target.c, head.c (what was sent) -> admit.c (which
+ * route, who, which media types) -> endpoint.c or another one (the answer) -> answer.c (headers) ->
+ * request.c.
  *
  * Threads: a struct http_request belongs to the pool thread of its connection; while it is
  * suspended, to the reader, writer or scanner thread that runs it.

@@ -1,3 +1,4 @@
+/* Media types: what a body is, what an answer may be. */
 #include "http/internal.h"
 
 #define QUALITY_ONE 1000

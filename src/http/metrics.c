@@ -1,3 +1,4 @@
+/* /metrics, in the text form of Prometheus. */
 #include "http/internal.h"
 
 #include <stdio.h>

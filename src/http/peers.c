@@ -1,3 +1,4 @@
+/* Connections: how many an address may have, and how long each may be silent. */
 #include "http/internal.h"
 
 #include <arpa/inet.h>

@@ -1,3 +1,4 @@
+/* Token buckets: so many requests, or tries, a second. */
 #include "http/internal.h"
 
 #include "base/hash.h"

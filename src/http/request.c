@@ -1,3 +1,4 @@
+/* The library's callbacks: a request from its target to its last byte, over threads if need be. */
 #include "http/page.h"
 
 #include <sys/socket.h>

@@ -1,3 +1,4 @@
+/* Paths and methods: the table of all routes. */
 #include "http/page.h"
 
 #define BIT(method) (1U << (method))

@@ -1,3 +1,4 @@
+/* Everything that listens is made, started and stopped in order. */
 #include "http/issuer.h"
 
 #include "base/memory.h"

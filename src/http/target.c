@@ -1,3 +1,4 @@
+/* The request target: path and query, decoded once. */
 #include "base/unicode.h"
 #include "http/internal.h"
 

@@ -1,3 +1,4 @@
+/* The texts of rules and finding codes, as `kiops-bridge rules` prints them. */
 #include "kiops/kiops.h"
 
 static const struct kiops_rule rules[] = {

@@ -1,3 +1,4 @@
+/* Each kind of change: its name, who may make it at all, and what everybody else is told. */
 #include "kiops/internal.h"
 
 #include <assert.h>

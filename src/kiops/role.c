@@ -1,3 +1,4 @@
+/* Roles and permissions by name; what an actor is where. */
 #include "kiops/kiops.h"
 
 #include <assert.h>

@@ -1,3 +1,4 @@
+/* The rules: actor, change and state to a verdict. */
 #include "kiops/internal.h"
 
 #include <assert.h>

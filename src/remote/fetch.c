@@ -1,3 +1,4 @@
+/* One document from a URL, with deadline and ceiling. */
 #include "remote/remote.h"
 
 #include "base/log.h"

@@ -1,3 +1,4 @@
+/* A bulk request, operation by operation, and its answer. */
 #include "scim/bulk.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* What identity providers send becomes what the RFC says, by each profile's switches. */
 #include "base/own.h"
 #include "scim/shape.h"
 

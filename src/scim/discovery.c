@@ -1,3 +1,4 @@
+/* ServiceProviderConfig, ResourceTypes and Schemas as JSON. */
 #include "base/own.h"
 #include "scim/shape.h"
 

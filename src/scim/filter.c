@@ -1,3 +1,4 @@
+/* A filter from text to tree (RFC 7644 3.4.2.2). */
 #include "scim/internal.h"
 
 #include <jansson.h>

@@ -1,3 +1,4 @@
+/* The items of a multi-valued attribute: which are the same, which is primary. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* Does a resource, or an item, satisfy a filter? */
 #include "scim/internal.h"
 
 #include <string.h>

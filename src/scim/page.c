@@ -1,3 +1,4 @@
+/* What page of a list is asked for. */
 #include <string.h>
 
 #include "base/unicode.h"

@@ -1,3 +1,4 @@
+/* A PATCH body becomes operations, each with its attribute and its value in shape. */
 #include "scim/patch.h"
 
 #include "base/own.h"

@@ -1,3 +1,4 @@
+/* Operations on a resource: a new one, the old untouched. */
 #include <string.h>
 
 #include "base/own.h"

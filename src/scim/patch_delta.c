@@ -1,3 +1,4 @@
+/* Operations on a large set are taken out of a PATCH as deltas. */
 #include "scim/patch.h"
 
 static bool is_about(const struct patch_operation *op, const struct scim_attr_name *attr)

@@ -1,3 +1,4 @@
+/* The path of a PATCH operation, or the name of an attribute. */
 #include "scim/internal.h"
 
 bool scim_parser_fail(struct scim_parser *p, const char *what)

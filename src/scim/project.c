@@ -1,3 +1,4 @@
+/* What of a resource is returned: attributes, excludedAttributes, `returned`. */
 #include "base/own.h"
 #include "scim/shape.h"
 

@@ -1,3 +1,4 @@
+/* A $ref below this service, and the id in it. */
 #include "scim/shape.h"
 
 /* "v2", "v1" */

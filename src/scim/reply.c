@@ -1,3 +1,4 @@
+/* Bodies of lists and errors; the one table from error kind to status and scimType. */
 #include "base/own.h"
 #include "scim/scim.h"
 

@@ -1,3 +1,4 @@
+/* A body, or the result of a PATCH, against the schema. */
 #include <string.h>
 
 #include "base/own.h"

@@ -1,3 +1,4 @@
+/* The text of a schema becomes a table of attributes. */
 #include "scim/internal.h"
 
 #include <string.h>

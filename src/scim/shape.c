@@ -1,3 +1,4 @@
+/* A value as sent becomes a value of the type and form that its attribute has. */
 #include "scim/shape.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* What the bridge would show, hide and write: a few walks, one row a kind of thing. */
 #include "service/impact.h"
 
 #include "base/hash.h"

@@ -1,3 +1,4 @@
+/* Whom a value names that was not read: looked up, many at a time. */
 #include "service/impact_unknown.h"
 
 #include "base/own.h"

@@ -1,3 +1,4 @@
+/* Whom a name in words means. */
 #include "service/lookup.h"
 
 #include "service/internal.h"

@@ -1,3 +1,4 @@
+/* A review: organizations, then people, to one row a membership. */
 #include "service/review.h"
 
 #include "base/own.h"

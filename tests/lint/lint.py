@@ -79,6 +79,9 @@ def check_nesting():
 
 
 def check_headers():
+    for path in sources(".c"):
+        if not path.read_text().startswith("/*"):
+            yield f"{path}: does not begin with what it is"
     for path in sources(".h"):
         text = path.read_text()
         if "#pragma once" not in text:
