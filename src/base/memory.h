@@ -1,6 +1,6 @@
 /*
  * Where there is no memory nothing can be said to be done: the process ends, with a word and as a
- * whole, and is started again (faults.md 48). What it had acknowledged is on disk by then.
+ * whole, and is started again. What it had acknowledged is on disk by then.
  *
  * Owns:    what must() is given stays the caller's.
  * Threads: any.

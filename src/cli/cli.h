@@ -3,7 +3,7 @@
  *
  * Owns:    struct cli holds what main parsed; a command frees what it opens.
  * Threads: the main thread.
- * Errors:  exit codes of INTERFACES 3, below.
+ * Errors:  exit codes, below.
  */
 #pragma once
 

@@ -1,7 +1,7 @@
 /*
  * Configuration: one libconfig file -> one immutable struct config.
  *
- * Source:  INTERFACES 2 (names, units and defaults are frozen there).
+ * Source:  conf/kiops-bridge.conf has every setting; names, units and defaults are frozen.
  * Owns:    struct config owns every string and array in it (one arena inside).
  * Threads: const after config_load().
  * Errors:  ERR_CONFIG, one line per mistake joined by '\n' in config_load's `report`: "FILE:LINE:

@@ -1,4 +1,4 @@
-/* INTERFACES 2 as a table: every key with its type, default, bounds, check and place. */
+/* The settings as a table: every key with its type, default, bounds, check and place. */
 #include "base/log.h"
 #include "config/internal.h"
 

@@ -304,9 +304,9 @@ struct directory_user {
      * attributes that are stored, `active` always; without schemas, id, externalId, meta, groups
      * and the kiops extension. `roles` holds stored foreign values only. */
     json_t *resource;            /* kept by the arena */
-    instant_t created, modified; /* modified: DESIGN 5 "Version" */
+    instant_t created, modified; /* modified: when the content did, by hand or by us */
     char version[17];            /* hex of the content hash, externalIds of all clients included */
-    struct str marker;           /* request marker of the last own write (fault 25); empty */
+    struct str marker;           /* request marker of the last own write; empty */
     struct str asserted_name;    /* userName as last asserted: another one after a foreign rename */
     bool asserted;               /* somebody did: externalId of a client, or content */
     bool as_asserted;            /* the content is what the bridge last wrote */

@@ -44,7 +44,7 @@ struct directory_inspection {
  * throw-away entries are gone when it returns. Errors: ERR_UNAVAILABLE when it cannot be read. */
 MUST_CHECK bool directory_inspect(struct directory *d, struct arena *a,
                                   struct directory_inspection *out, struct error *err);
-/* DESIGN 3.4: a throw-away person binds and tries to write what only the bridge may; the person is
+/* A throw-away person binds and tries to write what only the bridge may; the person is
  * taken away again. ERR_CONFIG when a try succeeds, naming the attribute, and when the directory
  * takes no bind in clear text. Where none can be made or the directory is away: a warning in the
  * log, and true; `*away` then tells that it is to be tried again. */

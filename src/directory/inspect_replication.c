@@ -1,4 +1,4 @@
-/* Replication: who takes writes. A precondition holds on one server only (DESIGN 2). */
+/* Replication: who takes writes. A precondition holds on one server only. */
 #include "directory/inspect.h"
 
 static bool is_true(const struct directory_entry *e, const char *attr)

@@ -1,4 +1,4 @@
-/* Plain mode: a directory without the kiops schema (DESIGN 3.1). What has an LDAP attribute is kept
+/* Plain mode: a directory without the kiops schema. What has an LDAP attribute is kept
  * there and nowhere else; the rest is in no schema that clients see, so no layer below knows it. */
 #include "directory/mapping.h"
 

@@ -1,4 +1,4 @@
-/* The proof of the access rules (DESIGN 3.4): a throw-away person binds and tries to write what
+/* The proof of the access rules: a throw-away person binds and tries to write what
  * only the bridge may, and to read what nobody else may. */
 #include "base/log.h"
 #include "directory/findings.h"

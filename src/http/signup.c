@@ -1,5 +1,5 @@
 /*
- * Sign-up (INTERFACES 3): the two doors that need no account. What they say depends on what was
+ * Sign-up: the two doors that need no account. What they say depends on what was
  * sent alone: a good sign-up is answered before anybody looks whether it can be.
  */
 #include <stddef.h>

@@ -2,7 +2,7 @@
  * The KIOPS role rules KB-R01..R21: (actor, change, state) -> allowed, or refused with a rule id.
  * Pure.
  *
- * Source:  DESIGN 4; the text of the page "User Management".
+ * Source:  the text of the page "User Management".
  * Threads: pure: same input, same answer.
  * Errors:  a refusal is not an error: kiops_refuse() turns a verdict into one for the client.
  */
@@ -124,7 +124,7 @@ struct kiops_change {
 struct kiops_state {
     bool subject_exists, subject_active;
     bool subject_in;            /* in `member` */
-    bool subject_manager;       /* Manager that counts (3.2), activity aside: in member, owner,
+    bool subject_manager;       /* Manager that counts, activity aside: in member, owner,
                                    kiopsJoined and kiopsManager */
     bool subject_owner;         /* in `owner`, whatever it counts */
     bool subject_pending;       /* has a request and is no member */

@@ -1,6 +1,6 @@
 /*
  * A CSV file of people in organizations: "organization,userName,role,permissions", permissions
- * separated by spaces (INTERFACES 4). RFC 4180, UTF-8; a row without userName names an organization
+ * separated by spaces. RFC 4180, UTF-8; a row without userName names an organization
  * alone.
  *
  * Owns:    rows and their texts lie in the arena.

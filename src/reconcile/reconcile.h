@@ -7,7 +7,6 @@
  * Threads: one caller; the connection is its own.
  * Errors:  ERR_UNAVAILABLE from a kind: it could not read to the end (exit 4); no plan is made of a
  *          part. What rules or state forbid is no error, but a line.
- * Source:  DESIGN 8, INTERFACES 2 to 4.
  */
 #pragma once
 

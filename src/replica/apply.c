@@ -291,7 +291,7 @@ static void change_set(struct replica *r, struct organization *o, const struct d
         (c->member > 0 ? links_name : links_unname)(r, o, dn, LINK_MEMBER);
     if (c->owner)
         (c->owner > 0 ? links_name : links_unname)(r, o, dn, LINK_OWNER);
-    /* The class comes in the same modify as the first owner (DESIGN 3.1). */
+    /* The class comes in the same modify as the first owner. */
     o->managed |= c->owner > 0;
 }
 

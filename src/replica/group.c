@@ -213,7 +213,7 @@ static void render_full(struct pen *p, const struct render *r, const struct grou
 }
 
 /* id, displayName, description only. A filter may ask for joinPolicy: whoever may ask to join finds
- * the open ones so (INTERFACES 4). */
+ * the open ones so. */
 static void render_short(struct pen *p, const struct render *r, const struct group_facts *f)
 {
     struct str own = record_field(f->rec, FIELD_OWN_EXTENSION);

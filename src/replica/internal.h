@@ -186,7 +186,8 @@ struct dn_values {
 };
 
 struct link *link_of(const struct user *u, const struct organization *o); /* NULL: none */
-/* In member, in owner, and both of the person's own values: 3.2 without activity. */
+/* In member, in owner, and both of the person's own values: a Manager that counts, activity aside.
+ */
 bool link_counts(const struct link *l, const struct record *user);
 void link_change(struct replica *r, struct user *u, struct organization *o, uint8_t add,
                  uint8_t remove);
@@ -369,7 +370,7 @@ struct seat {
 struct seat seat_of(const struct replica *r, const struct user *u, const struct organization *o);
 enum kiops_role seat_role(const struct seat *s); /* the highest; none unless active */
 struct str seat_status(const struct seat *s);    /* "active", "pending", "rejected" */
-/* What the person holds there, as far as it counts (DESIGN 3.2). */
+/* What the person holds there, as far as it counts. */
 kiops_permission_set seat_permissions(const struct record *user, struct str organization_id);
 /* INSTANT_NONE: none, or not known. */
 instant_t seat_joined(const struct record *user, struct str organization_id);

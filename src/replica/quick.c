@@ -313,7 +313,7 @@ enum said quick_says(const struct quick *q, const struct item *it)
 
 /* ---- order */
 
-/* A role sorts by its rank (INTERFACES 4): nothing, Member, Manager, PlatformAdmin. */
+/* A role sorts by its rank: nothing, Member, Manager, PlatformAdmin. */
 static struct str rank_key(enum source source, const struct item *it)
 {
     static const char ranks[KIOPS_PLATFORM_ADMIN + 1] = {'0', '1', '2', '3'};

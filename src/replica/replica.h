@@ -122,7 +122,7 @@ bool replica_user_name(struct replica *r, struct arena *a, struct str id, struct
 
 struct replica_owner {
     struct str id, dn;   /* id empty: DN without an entry, or another entry's */
-    bool counts, active; /* counts: 3.2 without activity */
+    bool counts, active; /* counts: as Manager, activity aside */
 };
 
 /* Of an organization, for decisions: without its members. */
@@ -151,7 +151,7 @@ size_t replica_members(struct replica *r, struct arena *a, struct str organizati
                        struct str **ids);
 /* Ids of active PlatformAdmins that count. */
 size_t replica_admins(struct replica *r, struct arena *a, struct str **ids);
-/* In the platform group and says so itself (3.2), activity aside. */
+/* In the platform group and says so itself, activity aside. */
 bool replica_is_admin(struct replica *r, struct str user_id);
 /* The same for an organization and its displayName. */
 bool replica_organization_named(struct replica *r, struct arena *a,

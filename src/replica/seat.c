@@ -1,4 +1,4 @@
-/* A seat: what a user is in one organization, and the Membership that shows it (INTERFACES 1.1). */
+/* A seat: what a user is in one organization, and the Membership that shows it. */
 #include "replica/internal.h"
 
 #include <string.h>

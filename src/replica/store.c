@@ -52,7 +52,7 @@ struct replica *replica_new(const struct replica_settings *s)
     pthread_mutex_init(&r->lists.lock, NULL);
     pthread_rwlockattr_t attr;
     pthread_rwlockattr_init(&attr);
-    /* The default prefers readers: scans starved the feed for seconds (DESIGN 6). */
+    /* The default prefers readers: scans starved the feed for seconds. */
     pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
     pthread_rwlock_init(&r->lock, &attr);
     pthread_rwlockattr_destroy(&attr);

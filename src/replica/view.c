@@ -1,4 +1,4 @@
-/* View: what an actor may see (DESIGN 5), and the pieces that rendered users and groups share. */
+/* View: what an actor may see, and the pieces that rendered users and groups share. */
 #include "replica/internal.h"
 
 #include <stdlib.h>

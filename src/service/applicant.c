@@ -1,4 +1,4 @@
-/* Who signed up and is approved: out of signup.container into the users (DESIGN 7). The claim on
+/* Who signed up and is approved: out of signup.container into the users. The claim on
  * the request comes before, so that a rejection and an approval never both win; membership comes
  * after, so that in between there is less than was decided. */
 #include "service/internal.h"

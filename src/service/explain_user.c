@@ -4,7 +4,7 @@
 #include "service/internal.h"
 #include "service/lookup.h"
 
-/* ---- what does not count (DESIGN 3.2) */
+/* ---- what does not count */
 
 struct half {
     bool (*applies)(const struct standing_place *p);

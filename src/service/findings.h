@@ -6,7 +6,6 @@
  * Owns:    findings lie in the arena given, entries do not; about 150 bytes a person beside them.
  * Threads: one caller; the connection is its own.
  * Errors:  ERR_UNAVAILABLE: of half a directory nothing is concluded.
- * Source:  DESIGN 3.2 (what counts), 8.
  */
 #pragma once
 

@@ -1,5 +1,5 @@
 /* One person: attributes that differ from what was asserted, and values that count for nothing
- * because their other side is missing (DESIGN 3.2). */
+ * because their other side is missing. */
 #include "base/own.h"
 #include "directory/drift.h"
 #include "service/findings_read.h"

@@ -57,7 +57,7 @@ static inline const char *owner_attr(const struct service_call *c)
 {
     return directory_owner_attr(c->service->directory);
 }
-/* Does authority have the person's side (DESIGN 3.2)? In plain mode `member` is all there is. */
+/* Does authority have the person's side? In plain mode `member` is all there is. */
 static inline bool has_person_side(const struct service_call *c)
 {
     return config_has_schema(&c->service->config->directory);
@@ -92,7 +92,7 @@ void service_leave_out(struct service *s, enum directory_feed_kind kind,
                        const struct directory_entry *e, const struct error *why);
 
 /* ---- access.c: standing on current state */
-/* Re-reads in the directory what the actor's authority rests on (DESIGN 3.3 "Standing").
+/* Re-reads in the directory what the actor's authority rests on.
  * `organization_id` may be empty. ERR_UNAUTHORIZED (token gone, person inactive) or ERR_FORBIDDEN
  * (standing lost). */
 MUST_CHECK bool access_confirm(const struct service_call *c, struct str organization_id,
@@ -200,7 +200,7 @@ MUST_CHECK bool change_look(struct change *ch, bool fresh, struct error *err);
 /* Looks and judges. A refusal or "nothing to do" is final only on a fresh look, which this makes.
  */
 MUST_CHECK bool change_decide(struct change *ch, bool fresh, struct error *err);
-/* Counts as Manager there (3.2) and is active. */
+/* Counts as Manager there and is active. */
 bool change_counts_as_manager(const struct change *ch);
 /* The verdict on what was seen; fills rule, vacates and nothing. */
 struct kiops_verdict change_judge(struct change *ch);
@@ -369,7 +369,7 @@ struct standing {
     bool in_platform;
     struct directory_values platform;
 };
-bool standing_manages(const struct standing_place *p); /* as 3.2, activity aside */
+bool standing_manages(const struct standing_place *p); /* that counts, activity aside */
 bool standing_is_admin(const struct standing *s);
 MUST_CHECK bool standing_read(const struct service_call *c, const struct directory_entry *person,
                               struct standing *out, struct error *err);

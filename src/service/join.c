@@ -1,4 +1,4 @@
-/* Add and approve (DESIGN 3.3 "join"): the person first, then the organization, then one more look
+/* Add and approve: the person first, then the organization, then one more look
  * at the person. */
 #include "service/internal.h"
 

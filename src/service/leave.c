@@ -1,4 +1,4 @@
-/* Remove (DESIGN 3.3): a Member's own values first, then the organization; of a Manager the
+/* Remove: a Member's own values first, then the organization; of a Manager the
  * organization decides. Then a look at what came in between. */
 #include "service/internal.h"
 

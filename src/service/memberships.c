@@ -1,5 +1,5 @@
 /*
- * Memberships as resources (INTERFACES 1.1): what is asked of one becomes a plan of single changes,
+ * Memberships as resources: what is asked of one becomes a plan of single changes,
  * the same ones that members and managers of a Group become, so no rule is asked here.
  */
 #include "service/internal.h"
@@ -285,7 +285,7 @@ static json_t *bare(const struct wish *w, const char *status)
 }
 
 /* A join that was cut off is in no view, and still waits for whoever decides: approved again, it is
- * finished (DESIGN 3.3). */
+ * finished. */
 static bool look_cut_off(const struct wish *w, json_t **before, struct error *err)
 {
     const struct service_call *c = w->call;

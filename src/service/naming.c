@@ -1,5 +1,5 @@
 /* The values by which groups and the platform group name a DN: cleared, or moved with a renamed
- * entry. A DN may come to name another person, so nobody inherits one (DESIGN 3.2). */
+ * entry. A DN may come to name another person, so nobody inherits one. */
 #include "base/unicode.h"
 #include "directory/findings.h"
 #include "service/internal.h"

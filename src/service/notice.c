@@ -30,7 +30,7 @@ static struct str cut(struct str name)
     return str_sub(name, 0, len);
 }
 
-/* As INTERFACES 1.1 spells organization and user of a Membership. New. */
+/* As a Membership spells its organization and user. New. */
 static json_t *reference(struct arena *a, const struct notice_settings *s, const char *type,
                          struct str id)
 {

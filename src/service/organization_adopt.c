@@ -1,6 +1,6 @@
 /* A POST of a group that is in the directory already and that no client asserted yet takes the
  * entry over (directory.organizations.adopt). Who is in it stays; `owner` values give nobody a role
- * by it (DESIGN 3.2). */
+ * by it. */
 #include "base/own.h"
 #include "service/group_write.h"
 

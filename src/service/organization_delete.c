@@ -1,4 +1,4 @@
-/* Delete an organization (DESIGN 3.3): what people hold of it first, then the entry, then a search
+/* Delete an organization: what people hold of it first, then the entry, then a search
  * until nobody holds anything. */
 #include "service/group_write.h"
 

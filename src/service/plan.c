@@ -155,7 +155,7 @@ bool plan_intend(struct plan *p, const struct kiops_record *more, size_t more_co
     return true;
 }
 
-/* The error says what was done (DESIGN 3.3). */
+/* The error says what was done. */
 static void tell_done(const struct plan *p, struct error *err)
 {
     size_t done = 0, len = strlen(err->detail);

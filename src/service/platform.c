@@ -1,4 +1,4 @@
-/* PlatformAdmin: granted person first and group last, revoked group first (DESIGN 3.3). */
+/* PlatformAdmin: granted person first and group last, revoked group first. */
 #include "service/internal.h"
 
 /* 3 look: the DN that was added names nobody, another name is theirs by now, or a deactivation has

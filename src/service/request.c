@@ -1,4 +1,4 @@
-/* Request, reject, withdraw (DESIGN 3.3): one modify of the person each; the exact request value is
+/* Request, reject, withdraw: one modify of the person each; the exact request value is
  * the precondition. */
 #include "service/internal.h"
 

@@ -7,7 +7,6 @@
  *          the entries.
  * Threads: one caller; the connection is its own.
  * Errors:  ERR_UNAVAILABLE: a review of half a directory would call seats vacant that are not.
- * Source:  DESIGN 3.2 (what counts).
  */
 #pragma once
 

@@ -1,4 +1,4 @@
-/* Promote, demote, grant, revoke (DESIGN 3.3). */
+/* Promote, demote, grant, revoke. */
 #include "service/internal.h"
 
 /* 1 user: the join gets a new random part, so that what was decided on the old one fails, and the

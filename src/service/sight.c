@@ -249,8 +249,7 @@ bool change_look(struct change *ch, bool fresh, struct error *err)
     return true;
 }
 
-/* An approval that a crash cut off after its claim: it can be approved again (DESIGN 3.3 "approve
- * again"). */
+/* An approval that a crash cut off after its claim: it can be approved again. */
 static bool is_cut_off(const struct change *ch)
 {
     const struct sight *g = &ch->sight;

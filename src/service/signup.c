@@ -1,5 +1,5 @@
 /*
- * Signing up (DESIGN 7): a stranger becomes an applicant, whose entry stands in signup.container,
+ * Signing up: a stranger becomes an applicant, whose entry stands in signup.container,
  * and asks to join one organization. Nothing of what happens here reaches the stranger: the answer
  * has gone out before the first look at anything.
  */

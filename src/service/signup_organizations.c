@@ -1,5 +1,5 @@
-/* The organizations that a stranger may ask to join: what a person without any place sees of them
- * (DESIGN 5 "View"), searched by name. */
+/* The organizations that a stranger may ask to join: what a person without any place sees of
+ * them, searched by name. */
 #include "base/own.h"
 #include "service/internal.h"
 

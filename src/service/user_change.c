@@ -87,7 +87,7 @@ static bool judge_activity(struct user_write *w, enum kiops_change_kind *kind, c
     return *kind == KIOPS_EDIT_USER || judge_kind(w, *kind, rule, err);
 }
 
-/* Is the entry now what this request wrote? Asked when an answer was lost (fault 1). */
+/* Is the entry now what this request wrote? Asked when an answer was lost. */
 static enum step look_for_marker(struct user_write *w, struct error *err)
 {
     error_clear(err);

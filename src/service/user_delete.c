@@ -1,4 +1,4 @@
-/* Delete a user (DESIGN 3.3): the rules of every organization first; then what can still be
+/* Delete a user: the rules of every organization first; then what can still be
  * refused, as the removal of a Manager is: the organizations where they manage, and the platform
  * group; then what is the person's own, the other memberships, the entry, and a last look for its
  * DN. */
@@ -343,7 +343,7 @@ static void end_one(const struct deletion *d, struct change ch)
 }
 
 /* Refused after its first write, by who was faster: what was begun is ended, and the error says
- * that something was done (DESIGN 3.3). */
+ * that something was done. */
 static void end_what_was_begun(const struct deletion *d, struct error *err)
 {
     size_t len = strlen(err->detail);

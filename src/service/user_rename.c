@@ -1,5 +1,5 @@
-/* A new userName is a new DN: the entry moves by one modrdn, then the groups that name it follow
- * (DESIGN 3.3 "rename user"). Until they have, the entry keeps the old name among its values:
+/* A new userName is a new DN: the entry moves by one modrdn, then the groups that name it follow.
+ * Until they have, the entry keeps the old name among its values:
  * nobody else gets it, nor clears it out of the groups. */
 #include "service/user_write.h"
 

@@ -1,4 +1,4 @@
-/* Core `roles` of a token with write_roles (DESIGN 5): what stands there is wished, what an
+/* Core `roles` of a token with write_roles: what stands there is wished, what an
  * operation removes is wished no longer, what is left out stays as it is. Wishes become the same
  * plans as members and managers of a Group, one for each organization, so no rule is asked here. */
 #include "service/user_write.h"
