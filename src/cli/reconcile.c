@@ -41,7 +41,7 @@ static const char *parse_release(struct job_options *o, struct str value)
     int64_t n;
     (void)str_split(&rest, '=', &name);
     if (!reconcile_guard_parse(name, &guard) || !str_to_i64(rest, &n) || n < 0)
-        return "reconcile: --release takes GUARD=N, as the message of the guard says";
+        return "--release takes GUARD=N, as the message of the guard says";
     o->release.at[guard] = n;
     o->released = true;
     return NULL;
@@ -59,9 +59,9 @@ static const char *take_value(struct job_options *o, struct str name, struct str
     else if (str_eq(name, STR("release")))
         return parse_release(o, value);
     else if (!str_eq(name, STR("rate")))
-        return "reconcile: there is no such option";
+        return "there is no such option";
     else if (!str_to_i64(value, &n) || n < 1 || n > 100000)
-        return "reconcile: --rate takes changes a second, from 1";
+        return "--rate takes changes a second, from 1";
     else
         o->rate = (unsigned)n, o->rate_given = true;
     return NULL;
@@ -79,10 +79,10 @@ static bool take_switch(struct job_options *o, struct str arg)
 static const char *together(const struct cli *c, const struct job_options *o)
 {
     if (o->save.len && (o->plan.len || o->apply))
-        return "reconcile: --save makes a plan for later: neither --plan nor --apply with it";
+        return "--save makes a plan for later: neither --plan nor --apply with it";
     if (o->released != (o->reason.len > 0))
-        return "reconcile: --release and --reason belong together";
-    return o->ldif && c->json ? "reconcile: --ldif or --json, not both" : NULL;
+        return "--release and --reason belong together";
+    return o->ldif && c->json ? "--ldif or --json, not both" : NULL;
 }
 
 const char *job_parse(const struct cli *c, struct job_options *o)
@@ -99,7 +99,7 @@ const char *job_parse(const struct cli *c, struct job_options *o)
         }
         (void)cli_next(&at, &name, &value);
         if (name.len && !value.at)
-            return "reconcile: an option lacks its value";
+            return "an option lacks its value";
         if (name.len)
             wrong = take_value(o, name, value);
         else if (o->name.len)
