@@ -5,8 +5,7 @@
  * Owns:    struct config owns every string and array in it (one arena inside).
  * Threads: const after config_load().
  * Errors:  ERR_CONFIG, one line per mistake joined by '\n' in config_load's `report`: "FILE:LINE:
- * KEY: reason". A value that switches on what does not exist yet is refused with that reason;
- * values that mean off are taken.
+ *          KEY: reason".
  */
 #pragma once
 

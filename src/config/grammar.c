@@ -25,54 +25,48 @@
 #define ANY_COUNT INT64_C(1000000000)
 
 static const struct config_word start_tls[] = {
-    {"required", CONFIG_TLS_REQUIRED, NULL}, {"off", CONFIG_TLS_OFF, NULL}, {0}};
+    {"required", CONFIG_TLS_REQUIRED}, {"off", CONFIG_TLS_OFF}, {0}};
 static const struct config_word failovers[] = {
-    {"manual", CONFIG_FAILOVER_MANUAL, NULL}, {"auto", CONFIG_FAILOVER_AUTO, NULL}, {0}};
-static const struct config_word presets[] = {{"openldap", CONFIG_OPENLDAP, NULL},
-                                             {"389ds", CONFIG_389DS, NULL},
-                                             {"plain", CONFIG_PLAIN, NULL},
-                                             {0}};
-static const struct config_word feeds[] = {{"auto", CONFIG_FEED_AUTO, NULL},
-                                           {"syncrepl", CONFIG_FEED_SYNCREPL, NULL},
-                                           {"poll", CONFIG_FEED_POLL, NULL},
+    {"manual", CONFIG_FAILOVER_MANUAL}, {"auto", CONFIG_FAILOVER_AUTO}, {0}};
+static const struct config_word presets[] = {
+    {"openldap", CONFIG_OPENLDAP}, {"389ds", CONFIG_389DS}, {"plain", CONFIG_PLAIN}, {0}};
+static const struct config_word feeds[] = {{"auto", CONFIG_FEED_AUTO},
+                                           {"syncrepl", CONFIG_FEED_SYNCREPL},
+                                           {"poll", CONFIG_FEED_POLL},
                                            {0}};
-static const struct config_word locks[] = {{"none", CONFIG_LOCK_NONE, NULL},
-                                           {"ppolicy", CONFIG_LOCK_PPOLICY, NULL},
-                                           {"nsaccountlock", CONFIG_LOCK_NSACCOUNTLOCK, NULL},
-                                           {"attr", CONFIG_LOCK_ATTR, NULL},
+static const struct config_word locks[] = {{"none", CONFIG_LOCK_NONE},
+                                           {"ppolicy", CONFIG_LOCK_PPOLICY},
+                                           {"nsaccountlock", CONFIG_LOCK_NSACCOUNTLOCK},
+                                           {"attr", CONFIG_LOCK_ATTR},
                                            {0}};
-static const struct config_word directions[] = {{"both", false, NULL}, {"read", true, NULL}, {0}};
-static const struct config_word adopts[] = {
-    {"none", false, NULL}, {"displayName", true, NULL}, {0}};
+static const struct config_word directions[] = {{"both", false}, {"read", true}, {0}};
+static const struct config_word adopts[] = {{"none", false}, {"displayName", true}, {0}};
 static const struct config_word profiles[] = {
-    {"default", 0, NULL},      {"strict", 0, NULL},   {"entra", 0, NULL},
-    {"entra-legacy", 0, NULL}, {"okta", 0, NULL},     {"onelogin", 0, NULL},
-    {"jumpcloud", 0, NULL},    {"ping", 0, NULL},     {"sailpoint", 0, NULL},
-    {"authentik", 0, NULL},    {"keycloak", 0, NULL}, {0}};
+    {"default", 0},   {"strict", 0},    {"entra", 0},     {"entra-legacy", 0},
+    {"okta", 0},      {"onelogin", 0},  {"jumpcloud", 0}, {"ping", 0},
+    {"sailpoint", 0}, {"authentik", 0}, {"keycloak", 0},  {0}};
 static const struct config_word syncs[] = {
-    {"batch", CONFIG_SYNC_BATCH, NULL}, {"none", CONFIG_SYNC_NONE, NULL}, {0}};
-static const struct config_word levels[] = {{"error", LOG_LEVEL_ERROR, NULL},
-                                            {"warn", LOG_LEVEL_WARN, NULL},
-                                            {"info", LOG_LEVEL_INFO, NULL},
-                                            {"debug", LOG_LEVEL_DEBUG, NULL},
+    {"batch", CONFIG_SYNC_BATCH}, {"none", CONFIG_SYNC_NONE}, {0}};
+static const struct config_word levels[] = {{"error", LOG_LEVEL_ERROR},
+                                            {"warn", LOG_LEVEL_WARN},
+                                            {"info", LOG_LEVEL_INFO},
+                                            {"debug", LOG_LEVEL_DEBUG},
                                             {0}};
-static const struct config_word formats[] = {{"kv", false, NULL}, {"json", true, NULL}, {0}};
-static const struct config_word job_kinds[] = {{"drift", CONFIG_JOB_DRIFT, NULL},
-                                               {"pull", CONFIG_JOB_PULL, NULL},
-                                               {"push", CONFIG_JOB_PUSH, NULL},
-                                               {"csv", CONFIG_JOB_CSV, NULL},
+static const struct config_word formats[] = {{"kv", false}, {"json", true}, {0}};
+static const struct config_word job_kinds[] = {{"drift", CONFIG_JOB_DRIFT},
+                                               {"pull", CONFIG_JOB_PULL},
+                                               {"push", CONFIG_JOB_PUSH},
+                                               {"csv", CONFIG_JOB_CSV},
                                                {0}};
 static const struct config_word winners[] = {
-    {"ldap", CONFIG_LDAP_WINS, NULL}, {"asserted", CONFIG_ASSERTED_WINS, NULL}, {0}};
-static const struct config_word repairs[] = {{"enforce", CONFIG_ENFORCE, NULL},
-                                             {"adopt", CONFIG_ADOPT, NULL},
-                                             {"report", CONFIG_REPORT, NULL},
-                                             {0}};
+    {"ldap", CONFIG_LDAP_WINS}, {"asserted", CONFIG_ASSERTED_WINS}, {0}};
+static const struct config_word repairs[] = {
+    {"enforce", CONFIG_ENFORCE}, {"adopt", CONFIG_ADOPT}, {"report", CONFIG_REPORT}, {0}};
 static const struct config_word dangling_repairs[] = {
-    {"enforce", CONFIG_ENFORCE, NULL}, {"report", CONFIG_REPORT, NULL}, {0}};
-static const struct config_word pagings[] = {{"auto", CONFIG_PAGING_AUTO, NULL},
-                                             {"index", CONFIG_PAGING_INDEX, NULL},
-                                             {"cursor", CONFIG_PAGING_CURSOR, NULL},
+    {"enforce", CONFIG_ENFORCE}, {"report", CONFIG_REPORT}, {0}};
+static const struct config_word pagings[] = {{"auto", CONFIG_PAGING_AUTO},
+                                             {"index", CONFIG_PAGING_INDEX},
+                                             {"cursor", CONFIG_PAGING_CURSOR},
                                              {0}};
 
 /* The figures of the guards, for all jobs and again for one: `low` is -1 there, "as for all". */

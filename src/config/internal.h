@@ -23,7 +23,6 @@ enum config_type {
 struct config_word {
     const char *name; /* NULL ends the table */
     int value;
-    const char *later; /* why this value cannot be had yet; NULL = it can */
 };
 
 /* NULL, or what is wrong with the value. */
@@ -38,7 +37,6 @@ struct config_key {
     int64_t number, min, max;        /* NUMBER; BOOL: number is the default; LIST: min items */
     const struct config_word *words; /* WORD; of TEXT: the texts that may stand there */
     config_check *check;
-    const char *later;   /* any value but "off" (false, empty, absent) is refused with this */
     size_t element_size; /* GROUPS: of the array that `offset` points to; 0 = not stored */
     size_t count_offset;
 };

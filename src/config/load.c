@@ -106,8 +106,6 @@ static bool check_text(struct load *l, const struct place *p, struct str text)
     const char *reason = NULL;
     if (!utf8_valid(text) || utf8_has_prohibited(text))
         reason = "must be UTF-8 without control characters";
-    else if (k->later && text.len)
-        reason = k->later;
     else if (!k->text && !text.len)
         reason = "must not be empty";
     else if (k->check && !(k->text && !k->text[0] && !text.len))
@@ -122,8 +120,6 @@ static void set_text(struct load *l, const struct place *p, struct str text)
     const struct config_word *word = p->key->words ? find_word(p->key->words, text) : NULL;
     if (p->key->words && !word)
         unknown_word(l, p);
-    else if (word && word->later)
-        mistake(l, p, word->later);
     else if (p->key->type == CONFIG_WORD)
         store_number(p, word ? word->value : 0);
     else if (check_text(l, p, text))
@@ -138,10 +134,7 @@ static void read_bool(struct load *l, const struct place *p)
         mistake(l, p, "must be true or false");
         return;
     }
-    const bool value = config_setting_get_bool(p->at);
-    if (value && p->key->later)
-        mistake(l, p, p->key->later);
-    store_number(p, value);
+    store_number(p, config_setting_get_bool(p->at));
 }
 
 static void read_number(struct load *l, const struct place *p)
@@ -207,8 +200,6 @@ static void read_groups(struct load *l, const struct place *p)
         return;
     }
     const int n = config_setting_length(p->at);
-    if (n && p->key->later)
-        mistake(l, p, p->key->later);
     const size_t size = p->key->element_size;
     char *elements = arena_alloc_array(l->arena, size ? size : 1, (size_t)n);
     for (int i = 0; i < n; i++) {
@@ -235,8 +226,6 @@ static void read_key(struct load *l, const struct place *p)
             mistake(l, p, "must be a group: { key = value; }");
             return;
         }
-        if (p->key->later)
-            mistake(l, p, p->key->later);
         read_group(l, p->at, p->path, p->base);
         return;
     case CONFIG_GROUPS:

@@ -123,7 +123,7 @@ def check_profiles():
     names = re.findall(r'\.name = STR_INIT\("([\w-]+)"\)', (SRC / "scim/dialect.c").read_text())
     grammar = (SRC / "config/grammar.c").read_text()
     words = re.search(r"profiles\[\] = \{(.*?)\{0\}\}", grammar, re.S)[1]
-    if re.findall(r'\{"([\w-]+)", 0, NULL\}', words) != names:
+    if re.findall(r'\{"([\w-]+)", 0\}', words) != names:
         yield "src/config/grammar.c: scim.default_profile does not take the profiles of src/scim/dialect.c"
     same = {"entra-legacy": "entra", "default": "others", "strict": "others"}
     for name in names:

@@ -12,13 +12,12 @@
 #include "config/internal.h"
 
 #define PAGE "conf/man/kiops-bridge.conf.5"
-#define LATER "not in this version"
 
 static void add_words(const struct config_word *words, struct buf *out)
 {
     buf_fmt(out, "one of ");
     for (const struct config_word *w = words; w->name; w++)
-        buf_fmt(out, "%s%s%s", w == words ? "" : ", ", w->name, w->later ? " (" LATER ")" : "");
+        buf_fmt(out, "%s%s", w == words ? "" : ", ", w->name);
 }
 
 static void add_type(const struct config_key *k, struct buf *out)
@@ -70,8 +69,6 @@ static void add_line(const struct config_key *k, struct buf *out)
 {
     add_type(k, out);
     add_default(k, out);
-    if (k->later)
-        buf_fmt(out, "; " LATER);
     buf_fmt(out, ".");
 }
 
