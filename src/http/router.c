@@ -21,64 +21,65 @@ static const struct str METHOD_NAMES[HTTP_METHODS] = {
     [HTTP_CONNECT] = {"CONNECT", 7},
 };
 
-#define NAME(text)                                                                                 \
+#define ROUTE(text, which, ...)                                                                    \
     {                                                                                              \
-        text, sizeof(text) - 1                                                                     \
+        .name = STR_INIT(text), .methods = (which), __VA_ARGS__                                    \
     }
+#define LIST(text, what)                                                                           \
+    ROUTE(text, COLLECTION, .run = http_endpoint_collection, .resource = &(what))
+#define FOUND(text, what)                                                                          \
+    ROUTE(text, ACTION, .run = http_endpoint_search, .resource = &(what), .item = true,            \
+          .search = true)
+#define ONE(text, what)                                                                            \
+    ROUTE(text, ITEM, .run = http_endpoint_item, .resource = &(what), .item = true)
+#define DISCOVERY(text, ...)                                                                       \
+    ROUTE(text, READ, .run = http_endpoint_discovery, .discovery = true, __VA_ARGS__)
 
 /* The whole surface. */
 static const struct http_route ROUTES[] = {
-    {NAME("Users"), false, false, COLLECTION, http_endpoint_collection, &service_users, false,
-     false, false},
-    {NAME("Users"), true, true, ACTION, http_endpoint_search, &service_users, false, false, false},
-    {NAME("Users"), true, false, ITEM, http_endpoint_item, &service_users, false, false, false},
-    {NAME("Groups"), false, false, COLLECTION, http_endpoint_collection, &service_groups, false,
-     false, false},
-    {NAME("Groups"), true, true, ACTION, http_endpoint_search, &service_groups, false, false,
-     false},
-    {NAME("Groups"), true, false, ITEM, http_endpoint_item, &service_groups, false, false, false},
-    {NAME("Memberships"), false, false, COLLECTION, http_endpoint_collection, &service_memberships,
-     false, false, false},
-    {NAME("Memberships"), true, true, ACTION, http_endpoint_search, &service_memberships, false,
-     false, false},
-    {NAME("Memberships"), true, false, ITEM, http_endpoint_item, &service_memberships, false, false,
-     false},
-    {NAME("ServiceProviderConfig"), false, false, READ, http_endpoint_discovery, NULL, true, false,
-     false},
-    {NAME("ResourceTypes"), false, false, READ, http_endpoint_discovery, NULL, true, false, false},
-    {NAME("ResourceTypes"), true, false, READ, http_endpoint_discovery, NULL, true, false, false},
-    {NAME("Schemas"), false, false, READ, http_endpoint_discovery, NULL, true, false, false},
-    {NAME("Schemas"), true, false, READ, http_endpoint_discovery, NULL, true, false, false},
-    {NAME("Bulk"), false, false, ACTION, http_endpoint_bulk, NULL, false, false, false},
-    {NAME("Me"), false, false, ITEM | COLLECTION, http_endpoint_me, &service_users, false, false,
-     false},
-    {NAME(".search"), false, false, ACTION, http_endpoint_search, NULL, false, false, false},
-    {NAME(""), false, false, READ, http_endpoint_root, NULL, false, false, false},
+    LIST("Users", service_users),
+    FOUND("Users", service_users),
+    ONE("Users", service_users),
+    LIST("Groups", service_groups),
+    FOUND("Groups", service_groups),
+    ONE("Groups", service_groups),
+    LIST("Memberships", service_memberships),
+    FOUND("Memberships", service_memberships),
+    ONE("Memberships", service_memberships),
+    DISCOVERY("ServiceProviderConfig", .item = false),
+    DISCOVERY("ResourceTypes", .item = false),
+    DISCOVERY("ResourceTypes", .item = true),
+    DISCOVERY("Schemas", .item = false),
+    DISCOVERY("Schemas", .item = true),
+    ROUTE("Bulk", ACTION, .run = http_endpoint_bulk),
+    ROUTE("Me", ITEM | COLLECTION, .run = http_endpoint_me, .resource = &service_users),
+    ROUTE(".search", ACTION, .run = http_endpoint_search),
+    ROUTE("", READ, .run = http_endpoint_root),
 };
 
-/* Outside SCIM, where signup.enabled. */
+/* Outside SCIM, where signup.enabled: to be had without a token. */
 static const struct http_route OF_STRANGERS[] = {
-    {NAME("signup"), false, false, ACTION, http_endpoint_signup, NULL, false, true, false},
-    {NAME("organizations"), true, false, READ, http_endpoint_signup_organizations, NULL, false,
-     true, false},
+    ROUTE("signup", ACTION, .run = http_endpoint_signup, .stranger = true),
+    ROUTE("organizations", READ, .run = http_endpoint_signup_organizations, .item = true,
+          .stranger = true),
 };
 
 /* Where console.enabled. */
+#define PAGE(text, which, does) ROUTE(text, which, .run = (does), .stranger = true, .browser = true)
+
 static const struct http_route OF_PAGE[] = {
-    {NAME(""), false, false, PAGE_READ, http_page_root, NULL, false, true, true},
-    {NAME("login"), false, false, PAGE_READ | BIT(HTTP_POST), http_page_login, NULL, false, true,
-     true},
-    {NAME("users"), false, false, PAGE_READ, http_page_shell, NULL, false, true, true},
-    {NAME("permissions"), false, false, PAGE_READ, http_page_shell, NULL, false, true, true},
-    {NAME("me"), false, false, PAGE_READ, http_page_shell, NULL, false, true, true},
-    {NAME("logout"), false, false, BIT(HTTP_POST), http_page_logout, NULL, false, true, true},
+    PAGE("", PAGE_READ, http_page_root),
+    PAGE("login", PAGE_READ | BIT(HTTP_POST), http_page_login),
+    PAGE("users", PAGE_READ, http_page_shell),
+    PAGE("permissions", PAGE_READ, http_page_shell),
+    PAGE("me", PAGE_READ, http_page_shell),
+    PAGE("logout", BIT(HTTP_POST), http_page_logout),
 };
-static const struct http_route SIGNUP_PAGE = {
-    NAME("signup"), false, false, PAGE_READ, http_page_shell, NULL, false, true, true};
-static const struct http_route PAGE_RECORD = {NAME("ui"), true,  false, PAGE_READ, http_page_record,
-                                              NULL,       false, false, true};
-static const struct http_route PAGE_FILE = {NAME("ui"), true,  false, PAGE_READ, http_page_file,
-                                            NULL,       false, true,  true};
+static const struct http_route SIGNUP_PAGE = PAGE("signup", PAGE_READ, http_page_shell);
+static const struct http_route PAGE_RECORD =
+    ROUTE("ui", PAGE_READ, .run = http_page_record, .item = true, .browser = true);
+static const struct http_route PAGE_FILE =
+    ROUTE("ui", PAGE_READ, .run = http_page_file, .item = true, .stranger = true, .browser = true);
 
 const struct http_route *http_route_of_page(const struct http_target *t, enum http_method m,
                                             struct str *item)
