@@ -308,16 +308,6 @@ void buf_json_string(struct buf *b, struct str s)
     buf_char(b, '"');
 }
 
-void buf_hex(struct buf *b, const void *bytes, size_t len)
-{
-    static const char digits[] = "0123456789abcdef";
-    const unsigned char *at = bytes;
-    for (size_t i = 0; i < len; i++) {
-        char pair[2] = {digits[at[i] >> 4], digits[at[i] & 15]};
-        buf_add(b, pair, 2);
-    }
-}
-
 struct str buf_view(const struct buf *b)
 {
     return (struct str){b->len > 0 ? b->at : NULL, b->len};

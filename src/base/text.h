@@ -81,7 +81,6 @@ void buf_char(struct buf *b, char c);
 void buf_fmt(struct buf *b, const char *format, ...) PRINTF_LIKE(2, 3);
 /* A JSON string with its quotes; invalid UTF-8 and NUL become U+FFFD. */
 void buf_json_string(struct buf *b, struct str s);
-void buf_hex(struct buf *b, const void *bytes, size_t len);
 struct str buf_view(const struct buf *b);
 
 #define BUF_LIT(b, literal) buf_add((b), "" literal, sizeof(literal) - 1)

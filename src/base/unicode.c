@@ -76,11 +76,17 @@ static void squeeze_byte(struct squeeze *q, char c)
     buf_char(q->out, c);
 }
 
-static void key_bytes(struct squeeze *q, struct str s, bool fold)
+static void key_bytes(struct squeeze *q, struct str s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        squeeze_byte(q, s.at[i]);
+}
+
+static void key_ascii(struct squeeze *q, struct str s)
 {
     for (size_t i = 0; i < s.len; i++) {
         char c = s.at[i];
-        squeeze_byte(q, fold && c >= 'A' && c <= 'Z' ? (char)(c + 32) : c);
+        squeeze_byte(q, c >= 'A' && c <= 'Z' ? (char)(c + 32) : c);
     }
 }
 
@@ -100,57 +106,41 @@ static void lower_all(struct buf *out, struct str s)
 
 /* In slapd's order, which shows: letters first, then NFKC, whose new capitals stay (a roman numeral
  * or a double-struck C is not a letter and becomes a capital). */
-static void key_unicode(struct squeeze *q, struct str s, bool fold)
+static void key_unicode(struct squeeze *q, struct str s)
 {
     struct buf lowered;
     buf_init(&lowered, SIZE_MAX / 2);
-    if (fold)
-        lower_all(&lowered, s);
-    struct str text = fold ? buf_view(&lowered) : s;
+    lower_all(&lowered, s);
     uint8_t room[512];
     size_t len = sizeof(room);
-    uint8_t *normal = u8_normalize(UNINORM_NFKC, (const uint8_t *)text.at, text.len, room, &len);
+    uint8_t *normal =
+        u8_normalize(UNINORM_NFKC, (const uint8_t *)lowered.at, lowered.len, room, &len);
     if (!normal)
         memory_out(); /* the text is valid, so only memory can be lacking */
-    key_bytes(q, (struct str){(const char *)normal, len}, false);
+    key_bytes(q, (struct str){(const char *)normal, len});
     if (normal != room)
         free(normal);
     buf_free(&lowered);
 }
 
-static void key_to(struct buf *out, struct str s, bool fold)
+void unicode_key_to(struct buf *out, struct str s)
 {
     struct squeeze q = {.out = out, .start = out->len};
     if (is_ascii(s))
-        key_bytes(&q, s, fold);
+        key_ascii(&q, s);
     else if (utf8_valid(s))
-        key_unicode(&q, s, fold);
+        key_unicode(&q, s);
     else
         buf_str(out, s);
 }
 
-static struct str key_in(struct arena *a, struct str s, bool fold)
+struct str unicode_key(struct arena *a, struct str s)
 {
     /* NFKC grows one code point to 18 at most (U+FDFA, 3 bytes to 33). */
     struct buf out;
     buf_init(&out, s.len * 12 + 64);
-    key_to(&out, s, fold);
+    unicode_key_to(&out, s);
     struct str key = arena_str(a, buf_view(&out));
     buf_free(&out);
     return key;
-}
-
-struct str unicode_key(struct arena *a, struct str s)
-{
-    return key_in(a, s, true);
-}
-
-void unicode_key_to(struct buf *out, struct str s)
-{
-    key_to(out, s, true);
-}
-
-struct str unicode_key_exact(struct arena *a, struct str s)
-{
-    return key_in(a, s, false);
 }

@@ -24,5 +24,3 @@ bool utf8_has_prohibited(struct str s);
 struct str unicode_key(struct arena *a, struct str s);
 /* The same into a buffer (appended). */
 void unicode_key_to(struct buf *out, struct str s);
-/* Key under caseExactMatch: NFKC and squeezed spaces, case kept. */
-struct str unicode_key_exact(struct arena *a, struct str s);

@@ -80,7 +80,6 @@ MUST_CHECK bool remote_list_begin(struct remote_client *c, struct arena *a,
  * or is not the number that came, when pages do not follow each other, and when a resource has no
  * id. */
 MUST_CHECK bool remote_list_next(struct remote_list *l, const json_t **resource, struct error *err);
-size_t remote_list_seen(const struct remote_list *l); /* resources so far */
 
 /* Filter text: `attribute eq "value"`, the value escaped. */
 struct str remote_equals(struct arena *a, const char *attribute, struct str value);

@@ -244,11 +244,6 @@ bool remote_list_next(struct remote_list *l, const json_t **resource, struct err
     return true;
 }
 
-size_t remote_list_seen(const struct remote_list *l)
-{
-    return l->page.seen;
-}
-
 /* ---- a few that match */
 
 struct str remote_equals(struct arena *a, const char *attribute, struct str value)

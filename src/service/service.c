@@ -104,11 +104,6 @@ void service_stop(struct service *s)
     free(s);
 }
 
-const struct config *service_config(const struct service *s)
-{
-    return s->config;
-}
-
 const struct scim_catalog *service_catalog(const struct service *s)
 {
     return s->catalog;

@@ -39,7 +39,6 @@ MUST_CHECK bool service_start(const struct service_settings *s, struct service *
                               struct error *err);
 void service_stop(struct service *s); /* waits for requests on writer threads */
 
-const struct config *service_config(const struct service *s);
 const struct scim_catalog *service_catalog(const struct service *s);
 /* NULL: not served (Memberships in plain mode). */
 const struct scim_resource_type *service_type(const struct service *s, enum replica_kind kind);

@@ -55,17 +55,18 @@ static bool list(struct remote_client *c, struct arena *a, struct str rest, bool
     struct remote_list *l;
     const json_t *r;
     int64_t began = clock_monotonic_ms();
+    size_t seen = 0;
     (void)str_split(&rest, ' ', &q.type);
     q.filter = rest;
     bool read = remote_list_begin(c, a, &q, &l, &err);
     do {
         read = read && remote_list_next(l, &r, &err);
+        seen += read && r;
         if (read && r && show)
             printf("resource " STR_FMT "\n", STR_ARG(json_get_str(r, "id")));
     } while (read && r);
     if (read)
-        printf("end %zu %.3f\n", remote_list_seen(l),
-               (double)(clock_monotonic_ms() - began) / 1000);
+        printf("end %zu %.3f\n", seen, (double)(clock_monotonic_ms() - began) / 1000);
     else
         printf("error %s\n", err.detail);
     return read;

@@ -148,15 +148,6 @@ static void json_strings_are_escaped_and_always_valid(void **state)
     assert_string_equal(b.at, "\"\"");
 }
 
-static void hex_is_lower_case(void **state)
-{
-    (void)state;
-    OWNED_BUF struct buf b;
-    buf_init(&b, 10);
-    buf_hex(&b, "\x00\xAF", 2);
-    assert_true(str_eq(buf_view(&b), STR("00af")));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -170,7 +161,6 @@ int main(void)
         cmocka_unit_test(a_buffer_grows_and_stays_terminated),
         cmocka_unit_test(a_buffer_over_its_ceiling_keeps_what_it_holds),
         cmocka_unit_test(json_strings_are_escaped_and_always_valid),
-        cmocka_unit_test(hex_is_lower_case),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -45,14 +45,6 @@ static void keys_fold_what_the_directory_folds(void **state)
     }
 }
 
-static void the_exact_key_keeps_case(void **state)
-{
-    (void)state;
-    OWNED_ARENA struct arena *a = arena_new();
-    assert_true(str_eq(unicode_key_exact(a, STR(" Ab  C ")), STR("Ab C")));
-    assert_true(str_eq(unicode_key_exact(a, STR("A\xCC\x88  x")), STR("\xC3\x84 x")));
-}
-
 static void a_key_is_appended_behind_other_text(void **state)
 {
     (void)state;
@@ -103,7 +95,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keys_fold_what_the_directory_folds),
-        cmocka_unit_test(the_exact_key_keeps_case),
         cmocka_unit_test(a_key_is_appended_behind_other_text),
         cmocka_unit_test(long_text_and_its_largest_growth_fit),
         cmocka_unit_test(wrong_utf8_is_seen),
