@@ -33,6 +33,15 @@ struct str answer_projected(const struct service_call *c, enum replica_kind kind
     return arena_str(c->arena, buf_view(&out));
 }
 
+static void answer_text(const struct service_call *c, const struct replica_text *text,
+                        struct service_result *out)
+{
+    out->version = text->version;
+    out->location = answer_uri(c, text->kind, text->id);
+    if (!c->version_only)
+        out->body = answer_projected(c, text->kind, text->json);
+}
+
 enum service_status answer_resource(const struct service_call *c, enum replica_kind kind,
                                     struct str id, struct service_result *out, struct error *err)
 {
@@ -46,9 +55,17 @@ enum service_status answer_resource(const struct service_call *c, enum replica_k
         error_set(err, ERR_NOT_FOUND, "no such %s", nouns[kind]);
         return SERVICE_FAILED;
     }
-    out->version = text.version;
-    out->location = answer_uri(c, kind, id);
-    if (!c->version_only)
-        out->body = answer_projected(c, kind, text.json);
+    answer_text(c, &text, out);
+    return SERVICE_OK;
+}
+
+enum service_status answer_read(const struct service_call *c, const struct replica_text *text,
+                                struct service_result *out)
+{
+    if (c->if_none_match.at && version_matches(c->if_none_match, text->version)) {
+        out->version = text->version;
+        return SERVICE_NOT_MODIFIED;
+    }
+    answer_text(c, text, out);
     return SERVICE_OK;
 }

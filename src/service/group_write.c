@@ -89,14 +89,14 @@ bool group_write_read(struct group_write *w, struct error *err)
     return directory_map_organization(c->service->directory, c->arena, &w->entry, &w->before, err);
 }
 
-bool group_write_name_taken(struct error *err)
+bool group_write_refuse_name(struct error *err)
 {
     return error_set(err, ERR_UNIQUENESS,
                      "displayName is taken by another group; choose another one");
 }
 
 /* Memory knows what is free; that something is taken is asked of the directory. */
-bool group_write_name_unknown(const struct group_write *w, struct error *err)
+bool group_write_name_fits(const struct group_write *w, struct error *err)
 {
     const struct service_call *c = w->call;
     const struct replica_name wanted = {json_get_str(w->after, "displayName"), w->id};
@@ -108,7 +108,8 @@ bool group_write_name_unknown(const struct group_write *w, struct error *err)
         return true;
     if (!service_refresh_organization(c->service, c->conn, c->arena, taken, err))
         return false;
-    return !replica_organization_named(r, c->arena, &wanted, &taken) || group_write_name_taken(err);
+    return !replica_organization_named(r, c->arena, &wanted, &taken) ||
+           group_write_refuse_name(err);
 }
 
 bool group_write_name_free(const struct group_write *w, struct error *err)
@@ -122,6 +123,6 @@ bool group_write_name_free(const struct group_write *w, struct error *err)
         return false;
     for (size_t i = 0; i < found.count; i++)
         if (!str_eq(found.at[i].id, w->id))
-            return group_write_name_taken(err);
-    return group_write_name_unknown(w, err);
+            return group_write_refuse_name(err);
+    return group_write_name_fits(w, err);
 }

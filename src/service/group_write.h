@@ -39,10 +39,10 @@ MUST_CHECK bool group_write_judge(struct group_write *w, enum kiops_change_kind 
 void group_write_take_sets(struct group_write *w, enum scim_delta_kind kind);
 /* The entry as it is, without its members. ERR_NOT_FOUND. */
 MUST_CHECK bool group_write_read(struct group_write *w, struct error *err);
-bool group_write_name_taken(struct error *err); /* ERR_UNIQUENESS; false */
-/* Does no other group bear the displayName of `after` by our key, which may be more than the
- * directory holds equal? ERR_UNIQUENESS. */
-MUST_CHECK bool group_write_name_unknown(const struct group_write *w, struct error *err);
+bool group_write_refuse_name(struct error *err); /* ERR_UNIQUENESS; false */
+/* Is it fit for a name, and does no other group bear the displayName of `after` by our key, which
+ * may be more than the directory holds equal? ERR_INVALID_VALUE, ERR_UNIQUENESS. */
+MUST_CHECK bool group_write_name_fits(const struct group_write *w, struct error *err);
 /* The same, and by the directory's own rule too. */
 MUST_CHECK bool group_write_name_free(const struct group_write *w, struct error *err);
 

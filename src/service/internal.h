@@ -461,6 +461,9 @@ struct written {
 struct str key_of_write(struct arena *a, const struct written *w);
 
 /* ---- answer.c: what a write or read answers */
+/* A GET, of what replica_show() gave. */
+enum service_status answer_read(const struct service_call *c, const struct replica_text *text,
+                                struct service_result *out);
 enum service_status answer_resource(const struct service_call *c, enum replica_kind kind,
                                     struct str id, struct service_result *out, struct error *err);
 struct str answer_uri(const struct service_call *c, enum replica_kind kind, struct str id);

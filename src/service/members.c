@@ -313,7 +313,8 @@ static void add_changes(const struct wishes *w, const struct wish *x, struct pla
         plan_add(p, x->manager ? KIOPS_PROMOTE : KIOPS_DEMOTE, x->id, organization, x->operation);
 }
 
-static bool judge_removals(const struct wishes *w, struct error *err)
+/* KB-R20, before anybody is looked up: whoever would go, as far as is known here. */
+static bool judge_wished_removals(const struct wishes *w, struct error *err)
 {
     size_t removals = 0;
     for (const struct wish *x = w->at; x; x = x->hh.next)
@@ -348,7 +349,7 @@ bool members_plan(const struct service_call *c, const struct replica_organizatio
         if (ok)
             add_changes(&w, x, p);
     }
-    ok = ok && judge_removals(&w, err);
+    ok = ok && judge_wished_removals(&w, err);
     HASH_CLEAR(hh, w.at);
     return ok;
 }

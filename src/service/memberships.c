@@ -68,14 +68,10 @@ enum service_status service_membership_get(const struct service_call *c, struct 
             out->search = directory_search_user(c->service->directory, c->arena, user);
             return SERVICE_NEEDS_DIRECTORY;
         }
-        if (!refresh(c, organization, user, err))
+        if (!refresh(c, organization, user, err) || (!show(c, id, &text) && !no_membership(err)))
             return SERVICE_FAILED;
     }
-    enum service_status status = answer(c, id, out, err);
-    if (status == SERVICE_OK && c->if_none_match.at &&
-        version_matches(c->if_none_match, out->version))
-        return SERVICE_NOT_MODIFIED;
-    return status;
+    return answer_read(c, &text, out);
 }
 
 /* ---- what is wished */

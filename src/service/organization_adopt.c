@@ -35,10 +35,10 @@ static bool look(struct group_write *w, const json_t *posted, struct error *err)
     struct str no_rename;
     struct error why = ERROR_INIT;
     if (!group_write_read(w, &why))
-        return why.kind == ERR_NOT_FOUND ? group_write_name_taken(err)
+        return why.kind == ERR_NOT_FOUND ? group_write_refuse_name(err)
                                          : error_set(err, why.kind, "%s", why.detail);
     if (w->before.asserted)
-        return group_write_name_taken(err);
+        return group_write_refuse_name(err);
     w->after = directory_adopted_organization(&w->before, posted);
     json_keep(a, w->after);
     const struct directory_organization_edit edit = {.entry = &w->entry,
@@ -60,7 +60,7 @@ static bool decide(struct group_write *w, const json_t *posted, struct error *er
         !service_refresh_organization(c->service, c->conn, c->arena, w->id, err))
         return false;
     if (!replica_organization(c->service->replica, c->arena, w->id, &o))
-        return group_write_name_taken(err);
+        return group_write_refuse_name(err);
     plan_init(&w->plan, c);
     return members_plan(c, &o, &w->wishes, &w->plan, err) && plan_decide(&w->plan, err) &&
            access_confirm(c, w->id, err);

@@ -61,7 +61,7 @@ static bool find_own_add(struct group_write *w, struct error *err)
     w->id = found.at[0].id;
     if (!group_write_read(w, err))
         return false;
-    return str_eq(w->before.marker, w->writer.marker) || group_write_name_taken(err);
+    return str_eq(w->before.marker, w->writer.marker) || group_write_refuse_name(err);
 }
 
 static bool add_organization(struct group_write *w, struct str dn,
@@ -75,7 +75,7 @@ static bool add_organization(struct group_write *w, struct str dn,
     if (!answered)
         return false;
     if (result.outcome == DIRECTORY_EXISTS)
-        return group_write_name_taken(err);
+        return group_write_refuse_name(err);
     if (result.outcome != DIRECTORY_DONE || !result.post)
         return error_set(err, ERR_UNAVAILABLE,
                          "the directory's place for new organizations is not there");
@@ -115,7 +115,7 @@ static bool create_group(struct group_write *w, struct error *err)
         return false;
     if (there)
         return group_adopt(w, err);
-    if (!judge_people(w, err) || !group_write_name_unknown(w, err))
+    if (!judge_people(w, err) || !group_write_name_fits(w, err))
         return false;
     directory_mods_init(&w->mods, c->arena);
     const struct directory_organization_edit edit = {.after = w->after, .writer = &w->writer};

@@ -32,12 +32,7 @@ enum service_status service_group_get(const struct service_call *c, struct str i
         error_set(err, ERR_NOT_FOUND, KIOPS_NO_ORGANIZATION);
         return SERVICE_FAILED;
     }
-    out->version = text.version;
-    if (c->if_none_match.at && version_matches(c->if_none_match, text.version))
-        return SERVICE_NOT_MODIFIED;
-    out->location = arena_fmt(c->arena, STR_FMT "/Groups/" STR_FMT, STR_ARG(s->base), STR_ARG(id));
-    out->body = answer_projected(c, REPLICA_GROUP, text.json);
-    return SERVICE_OK;
+    return answer_read(c, &text, out);
 }
 
 /* ---- what is asked */
@@ -187,8 +182,10 @@ static enum step own_answer(struct group_write *w, bool answered, const struct d
         w->wrote = true;
         return STEP_DONE;
     }
-    if (r->outcome == DIRECTORY_EXISTS)
-        return group_write_name_taken(err) ? STEP_DONE : STEP_FAILED;
+    if (r->outcome == DIRECTORY_EXISTS) {
+        group_write_refuse_name(err);
+        return STEP_FAILED;
+    }
     atomic_fetch_add(&w->call->service->lost_races, 1);
     if (w->call->if_match.at && !w->wrote) {
         bool late;

@@ -94,8 +94,9 @@ bool plan_judge_removals(const struct service_call *c, struct str organization, 
     return false;
 }
 
-/* What is left to be removed of the plan's one organization. */
-static bool judge_removals(const struct plan *p, struct error *err)
+/* KB-R20 again, now that the directory has said who is in: what is left to be removed of the plan's
+ * one organization. */
+static bool judge_left_removals(const struct plan *p, struct error *err)
 {
     struct replica_organization o;
     size_t removals = 0, last = 0;
@@ -130,7 +131,7 @@ bool plan_decide(struct plan *p, struct error *err)
             p->at[kept++] = *ch;
     }
     p->count = kept;
-    return judge_removals(p, err);
+    return judge_left_removals(p, err);
 }
 
 bool plan_intend(struct plan *p, const struct kiops_record *more, size_t more_count,

@@ -27,12 +27,7 @@ enum service_status service_user_get(const struct service_call *c, struct str id
         error_set(err, ERR_NOT_FOUND, KIOPS_NO_USER);
         return SERVICE_FAILED;
     }
-    out->version = text.version;
-    if (c->if_none_match.at && version_matches(c->if_none_match, text.version))
-        return SERVICE_NOT_MODIFIED;
-    out->location = arena_fmt(c->arena, STR_FMT "/Users/" STR_FMT, STR_ARG(s->base), STR_ARG(id));
-    out->body = answer_projected(c, REPLICA_USER, text.json);
-    return SERVICE_OK;
+    return answer_read(c, &text, out);
 }
 
 static bool find_own_add(struct user_write *w, struct str user_name, struct error *err)
