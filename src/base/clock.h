@@ -11,6 +11,7 @@
 typedef int64_t instant_t; /* microseconds since 1970-01-01T00:00:00Z; INSTANT_NONE = absent */
 #define INSTANT_NONE INT64_MIN
 #define CLOCK_TEXT_MAX 40
+#define CLOCK_DAY_US (INT64_C(86400) * 1000000) /* of instant_t */
 
 instant_t clock_now(void);
 /* RFC 3339 / xsd:dateTime with zone (offset or Z), fractions of any length (cut at microseconds).
@@ -25,5 +26,6 @@ struct str clock_generalized(instant_t t, char out[CLOCK_TEXT_MAX]); /* 20260105
 
 /* Monotonic milliseconds. A deadline is such a value. */
 int64_t clock_monotonic_ms(void);
+int64_t clock_monotonic_ns(void);
 int64_t clock_deadline_in(int64_t ms);
 int64_t clock_left_ms(int64_t deadline); /* never below 0 */

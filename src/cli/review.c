@@ -5,7 +5,6 @@
 
 #include "base/own.h"
 
-#define DAY_US (INT64_C(24) * 3600 * 1000000)
 #define QUARTER_DAYS 90
 #define OLDER_DEFAULT 7
 #define OLDER_MAX 36500
@@ -22,7 +21,7 @@ const char *cli_review_seat(const struct review_organization *o)
 
 static bool is_older(instant_t since, instant_t now, int64_t days)
 {
-    return since == INSTANT_NONE || since < now - days * DAY_US;
+    return since == INSTANT_NONE || since < now - days * CLOCK_DAY_US;
 }
 
 bool cli_review_is_old(const struct cli_review *v, const struct review_row *request)
@@ -108,7 +107,7 @@ static int review(const struct cli *c, const struct config *config, const struct
     OWNED_ARENA struct arena *a = arena_new();
     bool ok = cli_needs_roles(config, &err) && cli_ground_open(config, &g, &err) &&
               service_review_read(g.directory, g.conn, a, &read, &err) &&
-              audit_read_touched(config->audit.dir, found.now - QUARTER_DAYS * DAY_US, a,
+              audit_read_touched(config->audit.dir, found.now - QUARTER_DAYS * CLOCK_DAY_US, a,
                                  &found.touched, &err);
     int status = ok ? print(c, &found, o->csv) : cli_fail(&err);
     cli_ground_close(&g);

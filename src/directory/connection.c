@@ -264,20 +264,13 @@ bool directory_bind_person(struct directory *d, struct str dn, struct str passwo
 
 /* ---- figures */
 
-int64_t directory_now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
 void directory_count(struct directory *d, enum directory_operation operation, int64_t began_ns,
                      int code)
 {
     atomic_fetch_add_explicit(&d->times[operation].count, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&d->times[operation].failed, code < 0, memory_order_relaxed);
     atomic_fetch_add_explicit(&d->times[operation].nanoseconds,
-                              (uint64_t)(directory_now_ns() - began_ns), memory_order_relaxed);
+                              (uint64_t)(clock_monotonic_ns() - began_ns), memory_order_relaxed);
 }
 
 size_t directory_figures(const struct directory *d, struct directory_figure *out)

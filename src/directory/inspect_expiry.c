@@ -1,22 +1,21 @@
 /* What ends soon: the servers' certificates and tokens (faults 42, 43). */
 #include "directory/inspect.h"
 
-#define DAY_US (INT64_C(24) * 3600 * 1000000)
 #define SOON_DAYS 30
 #define NOW_DAYS 7
 
 static enum directory_severity severity_of(instant_t left)
 {
-    return left > NOW_DAYS * DAY_US ? DIRECTORY_ADVICE : DIRECTORY_MISSING;
+    return left > NOW_DAYS * CLOCK_DAY_US ? DIRECTORY_ADVICE : DIRECTORY_MISSING;
 }
 
 static struct str when(struct arena *a, instant_t left)
 {
     if (left <= 0)
         return STR("has ended");
-    if (left <= DAY_US)
+    if (left <= CLOCK_DAY_US)
         return STR("ends within a day");
-    return arena_fmt(a, "ends in %lld days", (long long)(left / DAY_US));
+    return arena_fmt(a, "ends in %lld days", (long long)(left / CLOCK_DAY_US));
 }
 
 /* ---- certificates: of every server of the list, for the day when another one is needed */
@@ -26,7 +25,7 @@ static void inspect_certificate(struct inspection *in, const struct directory_ho
 {
     char time[CLOCK_TEXT_MAX];
     instant_t end = atomic_load(&host->certificate_ends) * 1000000;
-    if (end == 0 || end - now > SOON_DAYS * DAY_US)
+    if (end == 0 || end - now > SOON_DAYS * CLOCK_DAY_US)
         return;
     inspect_find(
         in, severity_of(end - now), "certificate-ends",
@@ -97,7 +96,7 @@ static struct str renewal(struct arena *a, const struct directory_token *t)
 static void inspect_token(struct inspection *in, const struct directory_token *t, instant_t now)
 {
     char time[CLOCK_TEXT_MAX];
-    if (t->expires == INSTANT_NONE || t->expires - now > SOON_DAYS * DAY_US)
+    if (t->expires == INSTANT_NONE || t->expires - now > SOON_DAYS * CLOCK_DAY_US)
         return;
     bool over = t->expires <= now;
     struct directory_finding *f = inspect_find(

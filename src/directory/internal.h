@@ -196,7 +196,6 @@ MUST_CHECK bool directory_conn_ready(struct directory_conn *c, int64_t deadline,
                                      struct error *err);
 void directory_conn_drop(struct directory_conn *c);
 /* For metrics: an operation that began then has ended; LDAP codes below 0 are no answer. */
-int64_t directory_now_ns(void);
 void directory_count(struct directory *d, enum directory_operation operation, int64_t began_ns,
                      int code);
 

@@ -239,7 +239,7 @@ bool change_send(struct directory_conn *c, struct arena *a, struct change *chang
     if (!send_change(c, change, deadline, &msgid, err))
         return false;
     LDAPMessage *message = NULL;
-    int64_t began = directory_now_ns();
+    int64_t began = clock_monotonic_ns();
     answer.code = directory_ldap_wait(c->ld, msgid, LDAP_MSG_ALL, deadline, &message);
     directory_count(c->directory, change->operation, began, answer.code);
     if (answer.code == LDAP_SUCCESS) {

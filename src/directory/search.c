@@ -368,7 +368,7 @@ bool directory_find_all(struct directory_conn *c, struct arena *a, struct direct
     for (bool fresh = false, elsewhere = false; !fresh;) {
         if (!directory_conn_ready(c, b.deadline, &fresh, err))
             return false;
-        int64_t began = directory_now_ns();
+        int64_t began = clock_monotonic_ns();
         bool whole = run(&b, &answer);
         directory_count(c->directory, DIRECTORY_OP_SEARCH, began, answer.code);
         if (whole) {

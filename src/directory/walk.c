@@ -21,7 +21,7 @@ bool directory_walk_begin(struct directory_conn *c, struct arena *a,
                                  [DIRECTORY_ONE] = LDAP_SCOPE_ONELEVEL,
                                  [DIRECTORY_SUB] = LDAP_SCOPE_SUBTREE};
     struct directory_answer answer = {.operation = DIRECTORY_OP_SEARCH};
-    *out = (struct directory_walk){.conn = c, .began = directory_now_ns()};
+    *out = (struct directory_walk){.conn = c, .began = clock_monotonic_ns()};
     if (!directory_conn_ready(c, directory_conn_deadline(c), NULL, err))
         return false;
     answer.code =

@@ -27,7 +27,7 @@ static enum http_next refuse(struct http_request *r)
     struct http_server *h = r->server;
     struct str address = http_peer_address(r->peer, r->arena, &r->head);
     int wait_s = 0;
-    if (!http_rate_take(h->rate, address, http_now_ns() / 1000000, &wait_s)) {
+    if (!http_rate_take(h->rate, address, clock_monotonic_ms(), &wait_s)) {
         error_clear(&r->err);
         error_set(&r->err, ERR_RATE, "too many requests without valid credentials");
         r->err.retry_after_s = wait_s;
@@ -41,7 +41,7 @@ static enum http_next refuse(struct http_request *r)
 static enum http_next take_rate(struct http_request *r)
 {
     int wait_s = 0;
-    if (http_rate_take(r->server->rate, r->actor.id, http_now_ns() / 1000000, &wait_s)) {
+    if (http_rate_take(r->server->rate, r->actor.id, clock_monotonic_ms(), &wait_s)) {
         r->authenticated = true;
         return HTTP_ANSWERED;
     }

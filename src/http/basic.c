@@ -91,7 +91,7 @@ bool http_tries_take(struct http_request *r)
 {
     int wait_s = 0;
     struct str network = http_peer_network(r->peer, r->arena, &r->head);
-    return http_rate_take(r->server->tries->addresses, network, http_now_ns() / 1000000, &wait_s) ||
+    return http_rate_take(r->server->tries->addresses, network, clock_monotonic_ms(), &wait_s) ||
            slow_down(r, wait_s);
 }
 
@@ -103,7 +103,7 @@ void http_tries_give(struct http_request *r)
 static bool take_try(struct http_request *r, const struct try *t)
 {
     struct http_server *h = r->server;
-    int64_t now_ms = http_now_ns() / 1000000;
+    int64_t now_ms = clock_monotonic_ms();
     int wait_s = 0;
     bool address = http_rate_take(h->tries->addresses, t->address, now_ms, &wait_s);
     if (address && http_rate_take(h->tries->accounts, t->account, now_ms, &wait_s))

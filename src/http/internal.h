@@ -400,7 +400,6 @@ void http_on_completed(void *server, struct MHD_Connection *connection, void **c
                        enum MHD_RequestTerminationCode why);
 void http_on_connection(void *server, struct MHD_Connection *connection, void **context,
                         enum MHD_ConnectionNotificationCode what);
-int64_t http_now_ns(void);
 
 /* ---- listen.c */
 /* A bound, listening socket: the given one with this address, else a new one. Errors: ERR_CONFIG

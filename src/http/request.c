@@ -14,13 +14,6 @@
 #define ANSWER_BUDGET ((size_t)256 * 1024 * 1024)
 #define LARGE_ANSWER ((size_t)1024 * 1024)
 
-int64_t http_now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
 /* ---- begin */
 
 static void draw_id(struct http_server *h, char id[17])
@@ -72,7 +65,7 @@ void *http_on_target(void *server, const char *target, struct MHD_Connection *co
         .body_fault = ERROR_INIT,
         .err = ERROR_INIT,
         .ahead.nothing = true,
-        .started_ns = http_now_ns(),
+        .started_ns = clock_monotonic_ns(),
     };
     draw_id(h, r->id);
     http_head_init(&r->head);
@@ -441,7 +434,7 @@ static void end(struct http_request *r)
 {
     struct http_server *h = r->server;
     if (r->counted) {
-        int64_t ns = http_now_ns() - r->started_ns;
+        int64_t ns = clock_monotonic_ns() - r->started_ns;
         log_request_id(r->id);
         write_log(r, ns);
         log_request_id(NULL);

@@ -62,8 +62,8 @@ void http_signups_free(struct http_signups *s)
 static bool take(struct http_request *r, struct http_rate *rate)
 {
     int wait_s = 0;
-    if (http_rate_take(rate, http_peer_network(r->peer, r->arena, &r->head),
-                       http_now_ns() / 1000000, &wait_s))
+    if (http_rate_take(rate, http_peer_network(r->peer, r->arena, &r->head), clock_monotonic_ms(),
+                       &wait_s))
         return true;
     error_set(&r->err, ERR_RATE, "too many requests from this address; try again later");
     r->err.retry_after_s = wait_s;

@@ -2,7 +2,6 @@
  * organization. Who may ask is settled before (rules.c). */
 #include "kiops/internal.h"
 
-#define DAY_US (INT64_C(24) * 3600 * 1000000)
 #define QUIET_DAYS_MAX 36500 /* keeps the sum of instants far from overflow */
 
 static bool by_person(const struct kiops_case *c)
@@ -48,7 +47,7 @@ static bool rejected_lately(const struct kiops_state *s)
         return false;
     const int64_t days =
         s->reject_quiet_days < QUIET_DAYS_MAX ? s->reject_quiet_days : QUIET_DAYS_MAX;
-    return s->now - days * DAY_US < s->subject_rejected;
+    return s->now - days * CLOCK_DAY_US < s->subject_rejected;
 }
 
 static struct kiops_verdict decide_request_of_person(const struct kiops_case *c)

@@ -75,12 +75,10 @@ struct kiops_verdict kiops_decide_unmake_admin(const struct kiops_case *c)
     return last_active_admin(c->state) ? deny_last_admin(c) : kiops_allow(c);
 }
 
-#define DAY_US (INT64_C(24) * 3600 * 1000000)
-
 struct kiops_verdict kiops_decide_expire_sign_up(const struct kiops_case *c)
 {
     const struct kiops_state *s = c->state;
-    bool waits = s->now - s->subject_since < s->keep_days * DAY_US;
+    bool waits = s->now - s->subject_since < s->keep_days * CLOCK_DAY_US;
     return s->subject_exists && s->subject_applicant && !waits ? kiops_allow(c)
                                                                : kiops_nothing(c->right->rule);
 }

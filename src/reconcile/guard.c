@@ -4,7 +4,6 @@
 #include "base/json.h"
 #include "base/own.h"
 
-#define DAY_US (INT64_C(24) * 3600 * 1000000)
 #define HISTORY_DEPTH 8
 
 static const char *const names[RECONCILE_GUARDS] = {
@@ -164,8 +163,8 @@ static void check_budgets(const struct checking *c, const struct reconcile_histo
     const struct config_guards *g = c->limits;
     size_t deactivate = count_of(c->plan, KIOPS_DEACTIVATE);
     size_t delete_ = count_of(c->plan, KIOPS_DELETE_USER);
-    struct reconcile_spent day = spent_since(h, now - DAY_US);
-    struct reconcile_spent week = spent_since(h, now - 7 * DAY_US);
+    struct reconcile_spent day = spent_since(h, now - CLOCK_DAY_US);
+    struct reconcile_spent week = spent_since(h, now - 7 * CLOCK_DAY_US);
     const struct {
         enum reconcile_guard guard;
         size_t planned, spent;
@@ -276,7 +275,7 @@ void reconcile_guard_spend(const struct reconcile_plan *p, instant_t now,
     struct reconcile_spent s = {.at = now,
                                 .deactivate = (uint32_t)count_of(p, KIOPS_DEACTIVATE),
                                 .delete_ = (uint32_t)count_of(p, KIOPS_DELETE_USER)};
-    forget_older(h, now - 7 * DAY_US);
+    forget_older(h, now - 7 * CLOCK_DAY_US);
     if (s.deactivate || s.delete_)
         h->spent[h->spent_count++] = s;
     h->scope = p->population.scope;

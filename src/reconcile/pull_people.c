@@ -7,8 +7,6 @@
 #include "base/own.h"
 #include "base/unicode.h"
 
-#define DAY_US (INT64_C(24) * 3600 * 1000000)
-
 struct pull_record *pull_record_of(const struct pull *p, struct str id)
 {
     struct pull_record *r = NULL;
@@ -419,7 +417,7 @@ static void plan_gone(struct pull *p, const struct pull_person *o)
 {
     instant_t since = reconcile_gone_since(p->run->history, o->id), now = clock_now();
     instant_t begun = since == INSTANT_NONE ? now : since;
-    instant_t due = begun + p->run->job->delete_after_days * DAY_US;
+    instant_t due = begun + p->run->job->delete_after_days * CLOCK_DAY_US;
     char text[CLOCK_TEXT_MAX];
     struct str day = str_sub(clock_rfc3339(o->active ? due : begun, text), 0, 10);
     arena_reset(p->passing);

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 
 #define TEXT_MAX ((size_t)16 << 20)
-#define DAY_US (INT64_C(86400) * 1000000)
 
 /* ---- lines */
 
@@ -75,7 +74,7 @@ bool push_confirm_gone(struct push *p, enum replica_kind kind, struct push_there
 
 bool push_is_over(const struct push *p, instant_t since)
 {
-    return p->now - since >= p->run->job->delete_after_days * DAY_US;
+    return p->now - since >= p->run->job->delete_after_days * CLOCK_DAY_US;
 }
 
 /* ---- the whole */

@@ -21,15 +21,7 @@ bool group_write_judge(struct group_write *w, enum kiops_change_kind kind, struc
                                 .now = clock_now()};
     struct kiops_verdict v = kiops_judge(&c->actor, &what, &state);
     w->rule = v.rule;
-    if (v.status != KIOPS_REFUSED)
-        return true;
-    kiops_refuse(&v, &what, err);
-    operation_refused(c->service, err);
-    struct kiops_record record = {
-        .actor = c->actor, .kind = kind, .rule = v.rule, .organization = w->id};
-    if (err->rule[0])
-        audit_refusal(c->service->audit, &record, c->request_id);
-    return false;
+    return v.status != KIOPS_REFUSED || operation_refuse(c, &v, &what, err);
 }
 
 static struct scim_deltas one_delta(const struct group_write *w, enum scim_delta_kind kind,

@@ -301,6 +301,10 @@ instant_t operation_latest(const struct directory_values *stamps); /* INSTANT_NO
 kiops_permission_set operation_permissions(const struct directory_values *values);
 bool operation_is_young(struct str stamp, instant_t now);           /* younger than 5 minutes */
 void operation_refused(struct service *s, const struct error *err); /* counts by rule */
+/* The verdict refuses: err says so, it is counted, and what a rule refused stands in the audit.
+ * false. */
+bool operation_refuse(const struct service_call *c, const struct kiops_verdict *v,
+                      const struct kiops_change *what, struct error *err);
 /* The change's person in (+1) or out of (-1) `member` and `owner`. */
 struct replica_set_change operation_set(const struct change *ch, int member, int owner);
 

@@ -302,3 +302,18 @@ void operation_refused(struct service *s, const struct error *err)
     if (str_to_i64(str_sub(str_of(err->rule), 4, 8), &n) && n > 0 && n < 32)
         atomic_fetch_add(&s->refused_by_rule[n], 1);
 }
+
+bool operation_refuse(const struct service_call *c, const struct kiops_verdict *v,
+                      const struct kiops_change *what, struct error *err)
+{
+    struct kiops_record record = {.actor = c->actor,
+                                  .kind = what->kind,
+                                  .rule = v->rule,
+                                  .subject = what->subject,
+                                  .organization = what->organization};
+    kiops_refuse(v, what, err);
+    operation_refused(c->service, err);
+    if (err->rule[0])
+        audit_refusal(c->service->audit, &record, c->request_id);
+    return false;
+}

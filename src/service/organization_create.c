@@ -18,14 +18,7 @@ static bool judge_person(const struct group_write *w, enum kiops_change_kind kin
     if (replica_user_name(c->service->replica, c->arena, user, &name, &display))
         what.subject_name = display;
     struct kiops_verdict v = kiops_judge(&c->actor, &what, &state);
-    if (v.status != KIOPS_REFUSED)
-        return true;
-    struct kiops_record record = {.actor = c->actor, .kind = kind, .rule = v.rule, .subject = user};
-    kiops_refuse(&v, &what, err);
-    operation_refused(c->service, err);
-    if (err->rule[0])
-        audit_refusal(c->service->audit, &record, c->request_id);
-    return false;
+    return v.status != KIOPS_REFUSED || operation_refuse(c, &v, &what, err);
 }
 
 /* Who is to be in it, by the rules that will be asked again when it is there. */

@@ -84,14 +84,7 @@ bool plan_judge_removals(const struct service_call *c, struct str organization, 
     struct kiops_verdict v = removal_tally_judge(c, organization, r);
     struct kiops_change what = {
         .kind = KIOPS_REMOVE, .organization = organization, .operation = -1};
-    if (v.status != KIOPS_REFUSED)
-        return true;
-    struct kiops_record record = {
-        .actor = c->actor, .kind = what.kind, .rule = v.rule, .organization = organization};
-    kiops_refuse(&v, &what, err);
-    operation_refused(c->service, err);
-    audit_refusal(c->service->audit, &record, c->request_id);
-    return false;
+    return v.status != KIOPS_REFUSED || operation_refuse(c, &v, &what, err);
 }
 
 /* KB-R20 again, now that the directory has said who is in: what is left to be removed of the plan's

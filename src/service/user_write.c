@@ -36,18 +36,7 @@ bool user_write_judge(const struct service_call *c, struct kiops_change *what,
 {
     struct kiops_verdict v = kiops_judge(&c->actor, what, state);
     *rule = v.rule;
-    if (v.status != KIOPS_REFUSED)
-        return true;
-    kiops_refuse(&v, what, err);
-    operation_refused(c->service, err);
-    struct kiops_record record = {.actor = c->actor,
-                                  .kind = what->kind,
-                                  .rule = v.rule,
-                                  .subject = what->subject,
-                                  .organization = what->organization};
-    if (err->rule[0])
-        audit_refusal(c->service->audit, &record, c->request_id);
-    return false;
+    return v.status != KIOPS_REFUSED || operation_refuse(c, &v, what, err);
 }
 
 bool user_write_may_know(const struct service_call *c, enum kiops_change_kind kind, struct str id,
