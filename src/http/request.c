@@ -203,7 +203,7 @@ static bool submit(struct http_request *r, enum http_next next)
         struct str client = r->actor.client.len ? r->actor.client : r->actor.id;
         return service_scanner_submit(s, client, on_worker, r, &r->err);
     }
-    const struct service_read read = {on_worker, r, r->arena, r->ahead};
+    const struct service_task read = {on_worker, r, r->arena, r->ahead};
     return next == HTTP_TO_WRITER ? service_writer_submit(s, r->key, on_worker, r, &r->err)
                                   : service_reader_submit(s, &read, &r->err);
 }

@@ -58,7 +58,7 @@ void service_mend_together(struct mend_hands *h, struct mend_tasks tasks)
         each[i] = (struct task){h, tasks.run, tasks.arg, i};
         workers_continue(
             h->pool, STR_NONE,
-            &(struct service_read){.run = run_task, .arg = &each[i], .search.nothing = true});
+            &(struct service_task){.run = run_task, .arg = &each[i], .search.nothing = true});
     }
     pthread_mutex_lock(&h->lock);
     while (h->left)

@@ -69,9 +69,9 @@ struct worker_pool *workers_start(struct directory *d, enum directory_account ac
 void workers_stop(struct worker_pool *p); /* runs what is queued, then ends the threads */
 /* A key always goes to the same thread; the empty key to the one with the shortest queue. */
 MUST_CHECK bool workers_submit(struct worker_pool *p, struct str key,
-                               const struct service_read *what, struct error *err);
+                               const struct service_task *what, struct error *err);
 /* The same, whatever the ceiling. */
-void workers_continue(struct worker_pool *p, struct str key, const struct service_read *what);
+void workers_continue(struct worker_pool *p, struct str key, const struct service_task *what);
 size_t workers_waiting(const struct worker_pool *p);
 
 /* ---- feed.c */

@@ -159,25 +159,25 @@ bool service_ready(const struct service *s)
 bool service_writer_submit(struct service *s, struct str key, service_run *run, void *arg,
                            struct error *err)
 {
-    struct service_read job = {.run = run, .arg = arg, .search.nothing = true};
+    struct service_task job = {.run = run, .arg = arg, .search.nothing = true};
     return workers_submit(s->writers, key, &job, err);
 }
 
 void service_writer_continue(struct service *s, struct str key, service_run *run, void *arg)
 {
-    struct service_read job = {.run = run, .arg = arg, .search.nothing = true};
+    struct service_task job = {.run = run, .arg = arg, .search.nothing = true};
     workers_continue(s->writers, key, &job);
 }
 
-bool service_reader_submit(struct service *s, const struct service_read *read, struct error *err)
+bool service_reader_submit(struct service *s, const struct service_task *task, struct error *err)
 {
-    return workers_submit(s->readers, STR_NONE, read, err);
+    return workers_submit(s->readers, STR_NONE, task, err);
 }
 
 bool service_scanner_submit(struct service *s, struct str client, service_run *run, void *arg,
                             struct error *err)
 {
-    struct service_read job = {.run = run, .arg = arg, .search.nothing = true};
+    struct service_task job = {.run = run, .arg = arg, .search.nothing = true};
     return workers_submit(s->scanners, client, &job, err);
 }
 

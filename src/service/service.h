@@ -266,14 +266,16 @@ MUST_CHECK bool service_writer_submit(struct service *s, struct str key, service
                                       void *arg, struct error *err);
 /* For who has a place in the queue and gives it up: never refused. */
 void service_writer_continue(struct service *s, struct str key, service_run *run, void *arg);
-/* Readers: any thread of the pool; for confirming a look-up that missed. */
-struct service_read {
+/* What a thread is to run; of a reader also the search that it will ask, so that waiting ones
+ * travel together. */
+struct service_task {
     service_run *run;
     void *arg;
-    struct arena *arena;            /* the request's */
-    struct directory_search search; /* of the result, so that waiting reads travel together */
+    struct arena *arena; /* the request's */
+    struct directory_search search;
 };
-MUST_CHECK bool service_reader_submit(struct service *s, const struct service_read *read,
+/* Readers: any thread of the pool; for confirming a look-up that missed. */
+MUST_CHECK bool service_reader_submit(struct service *s, const struct service_task *task,
                                       struct error *err);
 
 /* Scanners: lists that look at many. Those of one client run one after another, so that another's

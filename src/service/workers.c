@@ -9,7 +9,7 @@
 #include "base/memory.h"
 
 struct job {
-    struct service_read what;
+    struct service_task what;
     int asked; /* its search is under way; 0 = not */
     struct job *next;
 };
@@ -146,7 +146,7 @@ static struct worker *choose(struct worker_pool *p, struct str key)
     return best;
 }
 
-static void enqueue(struct worker_pool *p, struct str key, const struct service_read *what)
+static void enqueue(struct worker_pool *p, struct str key, const struct service_task *what)
 {
     struct worker *w = choose(p, key);
     struct job *job = must(malloc(sizeof *job));
@@ -159,7 +159,7 @@ static void enqueue(struct worker_pool *p, struct str key, const struct service_
     pthread_mutex_unlock(&w->lock);
 }
 
-bool workers_submit(struct worker_pool *p, struct str key, const struct service_read *what,
+bool workers_submit(struct worker_pool *p, struct str key, const struct service_task *what,
                     struct error *err)
 {
     if (atomic_fetch_add(&p->waiting, 1) >= p->ceiling) {
@@ -171,7 +171,7 @@ bool workers_submit(struct worker_pool *p, struct str key, const struct service_
     return true;
 }
 
-void workers_continue(struct worker_pool *p, struct str key, const struct service_read *what)
+void workers_continue(struct worker_pool *p, struct str key, const struct service_task *what)
 {
     atomic_fetch_add(&p->waiting, 1);
     enqueue(p, key, what);

@@ -126,7 +126,7 @@ bool service_writer_submit(struct service *s, struct str key, service_run *run, 
     return submit(s, run, arg, err);
 }
 
-bool service_reader_submit(struct service *s, const struct service_read *read, struct error *err)
+bool service_reader_submit(struct service *s, const struct service_task *read, struct error *err)
 {
     return submit(s, read->run, read->arg, err);
 }
