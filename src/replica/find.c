@@ -242,9 +242,12 @@ static void render(struct search *s, const struct item *at, size_t n, struct rep
 {
     const struct render how = {.view = &s->view, .sections = sections_of(&s->q->want)};
     struct replica_text *texts = ARENA_ARRAY(s->arena, struct replica_text, n);
-    for (size_t i = 0; i < n; i++)
-        if (judge_text(s, &how, &at[i], s->arena, &texts[out->count]))
-            out->count++;
+    size_t bytes = 0;
+    for (size_t i = 0; i < n && !s->too_large; i++) {
+        s->too_large = s->q->bytes_max && bytes > s->q->bytes_max;
+        if (!s->too_large && judge_text(s, &how, &at[i], s->arena, &texts[out->count]))
+            bytes += texts[out->count++].json.len;
+    }
     out->at = texts;
     if (n)
         out->last = last_of(s, &at[n - 1]);
@@ -334,6 +337,14 @@ static void say_confirm(const struct search *s, struct replica_page *out)
     }
 }
 
+static bool is_page(const struct search *s, struct error *err)
+{
+    return !s->too_large || error_set(err, ERR_TOO_MANY,
+                                      "the page would be larger than %zu MB; ask for fewer with "
+                                      "count, or leave members out with excludedAttributes",
+                                      s->q->bytes_max >> 20);
+}
+
 bool replica_find(struct replica *r, struct arena *a, const struct replica_query *q,
                   struct replica_page *out, struct error *err)
 {
@@ -342,7 +353,7 @@ bool replica_find(struct replica *r, struct arena *a, const struct replica_query
     prepare(&s);
     if (is_whole(&s)) {
         page_of_all(&s, out);
-        return true;
+        return is_page(&s, err);
     }
     struct str text = text_of(&s);
     struct list *l = lists_take(r, text);
@@ -354,5 +365,5 @@ bool replica_find(struct replica *r, struct arena *a, const struct replica_query
     cut_page(&s, l, out);
     say_confirm(&s, out);
     list_drop(r, l);
-    return true;
+    return is_page(&s, err);
 }

@@ -109,6 +109,7 @@ struct search {
     struct match *at; /* matches */
     size_t count;
     bool put_off;
+    bool too_large; /* the page */
 };
 
 static inline struct part *search_part(struct search *s, const struct item *it)

@@ -231,7 +231,8 @@ struct replica_query {
     /* Filter and order as text: a list that goes on is kept under it for its next page. Empty: not
      * kept. */
     struct str text;
-    bool brief; /* who asks must be done soon: a scan of many is put off */
+    bool brief;       /* who asks must be done soon: a scan of many is put off */
+    size_t bytes_max; /* of the page's texts, but for its last one; 0 = any */
 };
 
 /* A filter pinned one unique key and nothing was found (the directory was not asked): an equality
@@ -253,6 +254,6 @@ struct replica_page {
 };
 
 /* Consistent, in id order unless sorted; keys of a sort are compared in their first 1,024 bytes.
- * Errors: ERR_TOO_MANY. */
+ * Errors: ERR_TOO_MANY, also for a page of more than bytes_max. */
 MUST_CHECK bool replica_find(struct replica *r, struct arena *a, const struct replica_query *q,
                              struct replica_page *out, struct error *err);

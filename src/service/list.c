@@ -2,7 +2,12 @@
  * nothing is confirmed in the directory. */
 #include "service/internal.h"
 
+#include <stdlib.h>
+
 #include "base/own.h"
+
+/* The members of all organizations of a page may be many more than memory should hold at once. */
+#define PAGE_BYTES_MAX ((size_t)256 * 1024 * 1024)
 
 static bool may_list(const struct service_call *c, enum replica_kind kind, struct error *err)
 {
@@ -125,7 +130,9 @@ static void render(const struct service_call *c, const struct service_query *q,
         answer_project(&one, page->at[i].kind, page->at[i].json, &body);
     }
     scim_reply_list_end(&body, next);
-    out->body = arena_str(c->arena, buf_view(&body));
+    out->body = buf_view(&body);
+    if (body.at)
+        arena_keep(c->arena, TAKE(body.at), free);
     out->status = SERVICE_OK;
 }
 
@@ -144,6 +151,7 @@ static struct replica_query query_of(const struct service_call *c, const struct 
         .want = {.members = scim_projection_wants(groups, STR("members"))},
         .text = q->text,
         .brief = !c->has_time,
+        .bytes_max = PAGE_BYTES_MAX,
     };
 }
 

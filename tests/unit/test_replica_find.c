@@ -384,6 +384,28 @@ static void the_list_of_a_person_holds_the_person(void **state)
     world_free(&w);
 }
 
+static void a_page_that_is_too_large_is_refused(void **state)
+{
+    (void)state;
+    struct world w = crowd();
+    const char *const filters[] = {NULL, "userName pr"};
+    for (size_t i = 0; i < 2; i++) {
+        struct error err = ERROR_INIT;
+        struct replica_page page;
+        struct replica_query q = query(&w, REPLICA_USER, filters[i]);
+        q.count = 5;
+        q.bytes_max = 100; /* less than one of them */
+        assert_false(replica_find(w.replica, w.arena, &q, &page, &err));
+        assert_int_equal(err.kind, ERR_TOO_MANY);
+        q.count = 1;
+        assert_int_equal(find(&w, &q).count, 1);
+        q.count = 5;
+        q.bytes_max = (size_t)1 << 20;
+        assert_int_equal(find(&w, &q).count, 5);
+    }
+    world_free(&w);
+}
+
 /* ---- confirming */
 static void a_unique_key_that_finds_nothing_is_to_be_confirmed(void **state)
 {
@@ -467,6 +489,7 @@ int main(void)
         cmocka_unit_test(a_manager_of_many_sees_the_same_as_one_of_few),
         cmocka_unit_test(who_may_ask_finds_the_open_ones),
         cmocka_unit_test(the_list_of_a_person_holds_the_person),
+        cmocka_unit_test(a_page_that_is_too_large_is_refused),
         cmocka_unit_test(a_unique_key_that_finds_nothing_is_to_be_confirmed),
         cmocka_unit_test(what_is_hidden_is_confirmed_like_what_is_unknown),
         cmocka_unit_test(without_a_client_an_external_id_is_nobodys),
