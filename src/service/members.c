@@ -313,6 +313,37 @@ static void add_changes(const struct wishes *w, const struct wish *x, struct pla
         plan_add(p, x->manager ? KIOPS_PROMOTE : KIOPS_DEMOTE, x->id, organization, x->operation);
 }
 
+/* A group that is in already, and is sent back as it was read: no change, whoever names it. */
+static bool is_nested(const struct wishes *w, const struct wish *x, bool *is, struct error *err)
+{
+    const struct service_call *c = w->call;
+    struct replica_organization group;
+    struct directory_entries found;
+    *is = false;
+    if (!replica_organization(c->service->replica, c->arena, x->id, &group))
+        return true;
+    struct directory_search s =
+        directory_search_has_value(c->arena, w->organization->dn, member_attr(c), group.dn);
+    if (!directory_find(c->conn, c->arena, &s, &found, err))
+        return false;
+    *is = found.count == 1;
+    return true;
+}
+
+static bool plan_wish(const struct wishes *w, const struct wish *x, struct plan *p,
+                      struct error *err)
+{
+    bool comes = x->in && x->added && !x->was_in, nested = false;
+    if (comes && !is_nested(w, x, &nested, err))
+        return false;
+    if (nested && !x->manager)
+        return true;
+    if (comes && !check_exists(w->call, x->id, x->operation, err))
+        return false;
+    add_changes(w, x, p);
+    return true;
+}
+
 /* KB-R20, before anybody is looked up: whoever would go, as far as is known here. */
 static bool judge_wished_removals(const struct wishes *w, struct error *err)
 {
@@ -344,11 +375,8 @@ bool members_plan(const struct service_call *c, const struct replica_organizatio
     bool managers, ok = true;
     while (ok && (d = next_delta(m, &member, &manager, &managers)))
         ok = fold(&w, d, managers, err);
-    for (struct wish *x = w.at; ok && x; x = x->hh.next) {
-        ok = !(x->in && x->added && !x->was_in) || check_exists(c, x->id, x->operation, err);
-        if (ok)
-            add_changes(&w, x, p);
-    }
+    for (struct wish *x = w.at; ok && x; x = x->hh.next)
+        ok = plan_wish(&w, x, p, err);
     ok = ok && judge_wished_removals(&w, err);
     HASH_CLEAR(hh, w.at);
     return ok;

@@ -4,7 +4,6 @@ entries, names that are taken, deleted, renamed or born again, and text that wan
 import random
 import re
 
-import ldap
 import pytest
 from checker import Picture
 from faults import audit_records, live, unavailable
@@ -380,7 +379,7 @@ def test_who_is_named_by_a_group_and_is_no_user_here_does_not_become_one(ground,
     admin.add(dn, objectClass=["inetOrgPerson"], uid=f"backup-{sent}", cn="x", sn="x")
     user, leaver = ground.user(), ground.user()
     group = ground.organization(members=[user["id"], leaver["id"]])
-    admin.modify(dn_of(admin, group), (ldap.MOD_ADD, "member", dn))
+    admin.modify(dn_of(admin, group), ("add", "member", dn))
     live(ground)
     path, value = f"/Groups/{group['id']}", [{"value": user["id"]}]
     {"put": lambda: ground.scim.put(path, {"schemas": [GROUP], "displayName": group["displayName"], "members": value}),
@@ -390,3 +389,17 @@ def test_who_is_named_by_a_group_and_is_no_user_here_does_not_become_one(ground,
     assert members(ground, group) == {user["id"]}
     assert ground.scim.find("Users", f'userName eq "backup-{sent}"') == []
     assert dn in admin.get(dn_of(admin, group))["member"], "what is not shown is not taken away"
+
+
+def test_a_group_in_a_group_is_no_obstacle_to_who_sends_back_what_was_read(ground, admin):
+    user, inner = ground.user(), ground.organization()
+    group = ground.organization(members=[user["id"]])
+    admin.modify(dn_of(admin, group), ("add", "member", dn_of(admin, inner)))
+    live(ground)
+    path = f"/Groups/{group['id']}"
+    shown = ground.scim.get(path).json
+    assert {m["value"] for m in shown["members"]} == {user["id"], inner["id"]}
+    ground.scim.put(path, shown | {"displayName": f"Outer {ground.number()}"}).expect(200)
+    assert members(ground, group) == {user["id"], inner["id"]}
+    ground.scim.put(path, shown | {"members": [{"value": inner["id"]}]}).expect(200)
+    assert members(ground, group) == {inner["id"]} and not ground.scim.get(f"/Users/{user['id']}").json.get("groups")
