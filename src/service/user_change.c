@@ -228,17 +228,21 @@ static enum step leave_platform_late(struct user_write *w, struct change *platfo
     return step;
 }
 
+/* What a request makes of the entry. */
 struct user_parts {
-    struct directory_mods *mods;
-    struct str new_rdn;
-    struct change *platform;
+    enum kiops_change_kind kind; /* edit, reactivate or deactivate */
+    const char *rule;
+    struct directory_mods mods;
+    struct str new_rdn;     /* empty: the name stays */
+    struct str left;        /* of a rename that is not ended: the name that groups may still have */
+    struct change platform; /* of a deactivation */
 };
 
 /* The password first: refused, it leaves nothing behind. Then what is taken away; then the name,
  * which somebody else may take meanwhile, and the groups that follow it; refused after that, it
  * goes back. The asserted name comes last, and with it the old value goes: until then they tell a
  * repeated request where the groups were left, and keep the old name. */
-static enum step write_steps(struct user_write *w, const struct user_parts *p, struct error *err)
+static enum step write_steps(struct user_write *w, struct user_parts *p, struct error *err)
 {
     struct directory_target target = {.dn = w->entry.dn,
                                       .id = w->id,
@@ -248,76 +252,106 @@ static enum step write_steps(struct user_write *w, const struct user_parts *p, s
     struct str old_dn = w->entry.dn, new_rdn = p->new_rdn;
     enum step step = set_password(w, &target, err);
     if (step == STEP_DONE)
-        step = take_away(w, p->platform, err);
+        step = take_away(w, &p->platform, err);
     if (step == STEP_DONE && new_rdn.len)
-        step = user_rename(w, &target, p->mods, err);
+        step = user_rename(w, &target, &p->mods, err);
     if (step != STEP_DONE)
         return step;
     if (new_rdn.len && !user_rename_finish(w, target.dn, err))
         return STEP_FAILED;
-    step = modify_user(w, &target, p->mods, err);
+    step = modify_user(w, &target, &p->mods, err);
     if (step == STEP_FAILED && new_rdn.len && err->kind != ERR_UNAVAILABLE)
         user_rename_undo(w, &target, old_dn);
     return step;
 }
 
-static enum step write_user(struct user_write *w, struct error *err)
+/* Whoever may not learns nothing from how the rest is refused. After its first write, of which the
+ * answer may have been lost, a request only goes forward. */
+static bool decide_user(struct user_write *w, struct user_parts *p, struct error *err)
 {
     const struct service_call *c = w->call;
-    struct directory_mods mods;
-    struct str new_rdn = STR_NONE;
-    enum kiops_change_kind kind;
-    struct change platform = {0};
-    const char *rule;
-    /* Whoever may not learns nothing from how the rest is refused. After its first write, of which
-     * the answer may have been lost, a request only goes forward. */
     w->wrote = w->wrote || str_eq(w->before.marker, w->writer.marker) || user_rename_was_made(w);
-    if (!judge_kind(w, KIOPS_EDIT_USER, &rule, err) ||
+    if (!judge_kind(w, KIOPS_EDIT_USER, &p->rule, err) ||
         (!w->wrote && !w->posted &&
          !version_check(c, version_text(c->arena, w->before.version), err)) ||
-        !make_after(w, err) || !judge_activity(w, &kind, &rule, err) || !user_roles_decide(w, err))
-        return STEP_FAILED;
-    directory_mods_init(&mods, c->arena);
+        !make_after(w, err) || !judge_activity(w, &p->kind, &p->rule, err) ||
+        !user_roles_decide(w, err))
+        return false;
+    directory_mods_init(&p->mods, c->arena);
     const struct directory_user_edit edit = {
         .entry = &w->entry, .before = &w->before, .after = w->after, .writer = &w->writer};
-    if (!directory_unmap_user(c->service->directory, &edit, &mods, &new_rdn, err))
-        return STEP_FAILED;
-    struct str left = user_rename_left(w);
-    if (w->renamed_from.len && left.len && !w->before.asserted_name.len)
-        directory_drop_old_name(c->service->directory, &w->entry, left, &mods);
-    if (mods.count == 0 && !new_rdn.len && !left.len && is_password_done(w)) {
-        operation_apply_user(c,
-                             &w->entry); /* the answer shows what was read, not what memory has */
-        return user_roles_intend(w, err) ? user_roles_take_away(w, err) : STEP_FAILED;
-    }
-    if ((kind == KIOPS_DEACTIVATE && !decide_platform(w, &platform, err)) ||
-        !access_confirm(c, STR_NONE, err) || !user_write_intend(w, kind, rule, err) ||
-        !user_roles_intend(w, err))
-        return STEP_FAILED;
-    if (new_rdn.len && left.len) { /* one rename after the other */
-        w->wrote = true;
-        enum step ended = rename_end(c, &w->entry, err);
-        w->renamed_from = STR_NONE;
-        return ended == STEP_DONE ? STEP_AGAIN : ended;
-    }
-    enum step claimed = new_rdn.len ? user_rename_claim(w, new_rdn, err) : STEP_DONE;
-    if (claimed != STEP_DONE)
-        return claimed;
-    if (left.len && !user_rename_finish(w, w->entry.dn, err))
-        return STEP_FAILED;
-    if (kind == KIOPS_DEACTIVATE) {
-        struct directory_values own =
-            operation_values_of(c->arena, &w->before.person.joined, STR("platform"));
-        operation_delete_all(&mods, "kiopsJoined", &own);
-    }
+    if (!directory_unmap_user(c->service->directory, &edit, &p->mods, &p->new_rdn, err))
+        return false;
+    p->left = user_rename_left(w);
+    if (w->renamed_from.len && p->left.len && !w->before.asserted_name.len)
+        directory_drop_old_name(c->service->directory, &w->entry, p->left, &p->mods);
+    return true;
+}
+
+static bool is_nothing(const struct user_write *w, const struct user_parts *p)
+{
+    return p->mods.count == 0 && !p->new_rdn.len && !p->left.len && is_password_done(w);
+}
+
+/* Of the entry, that is. The answer shows what was read, not what memory has. */
+static enum step write_nothing(struct user_write *w, struct error *err)
+{
+    operation_apply_user(w->call, &w->entry);
+    return user_roles_intend(w, err) ? user_roles_take_away(w, err) : STEP_FAILED;
+}
+
+static bool intend(struct user_write *w, struct user_parts *p, struct error *err)
+{
+    return (p->kind != KIOPS_DEACTIVATE || decide_platform(w, &p->platform, err)) &&
+           access_confirm(w->call, STR_NONE, err) && user_write_intend(w, p->kind, p->rule, err) &&
+           user_roles_intend(w, err);
+}
+
+/* The name before this one: what is left of its rename comes first, and then this request again,
+ * should it give a name too. */
+static enum step end_former_rename(struct user_write *w, const struct user_parts *p,
+                                   struct error *err)
+{
+    if (!p->new_rdn.len)
+        return user_rename_finish(w, w->entry.dn, err) ? STEP_DONE : STEP_FAILED;
+    w->wrote = true;
+    enum step ended = rename_end(w->call, &w->entry, err);
+    w->renamed_from = STR_NONE;
+    return ended == STEP_DONE ? STEP_AGAIN : ended;
+}
+
+static enum step deactivate(struct user_write *w, struct user_parts *p, struct error *err)
+{
+    const struct service_call *c = w->call;
     const struct directory_values managed = w->before.person.managers;
-    const struct user_parts parts = {&mods, new_rdn, &platform};
-    enum step step = write_steps(w, &parts, err);
-    if (kind == KIOPS_DEACTIVATE && step == STEP_DONE)
-        step = leave_platform_late(w, &platform, err);
-    if (kind == KIOPS_DEACTIVATE && (step == STEP_DONE || w->doubtful))
+    struct directory_values own =
+        operation_values_of(c->arena, &w->before.person.joined, STR("platform"));
+    operation_delete_all(&p->mods, "kiopsJoined", &own);
+    enum step step = write_steps(w, p, err);
+    if (step == STEP_DONE)
+        step = leave_platform_late(w, &p->platform, err);
+    if (step == STEP_DONE || w->doubtful)
         notice_of_deactivation(c, w->id, &managed);
     return step;
+}
+
+static enum step write_user(struct user_write *w, struct error *err)
+{
+    struct user_parts p = {0};
+    enum step step = STEP_DONE;
+    if (!decide_user(w, &p, err))
+        return STEP_FAILED;
+    if (is_nothing(w, &p))
+        return write_nothing(w, err);
+    if (!intend(w, &p, err))
+        return STEP_FAILED;
+    if (p.left.len)
+        step = end_former_rename(w, &p, err);
+    if (step == STEP_DONE && p.new_rdn.len)
+        step = user_rename_claim(w, p.new_rdn, err);
+    if (step != STEP_DONE)
+        return step;
+    return p.kind == KIOPS_DEACTIVATE ? deactivate(w, &p, err) : write_steps(w, &p, err);
 }
 
 enum service_status user_change_finish(struct user_write *w, enum step step,
