@@ -306,6 +306,25 @@ bool directory_feed_wait(int wake, int fd, int64_t ms);
 /* When to try again; each time in a row takes longer. `*delay`: ms; 0 after a success. */
 int64_t directory_feed_retry(int64_t *delay);
 
+/* ---- newest.c: the newest entries that a search was told. Data that were restored, and then
+ * written to, have a contextCSN that says nothing of it; these show it. */
+#define DIRECTORY_NEWEST 4
+
+struct directory_newest { /* the newest first; begins with zeroes */
+    struct {
+        char id[40], csn[64]; /* csn empty: none */
+    } at[DIRECTORY_NEWEST];
+};
+
+struct directory_newest_seen { /* entries; begins with zeroes */
+    size_t asked, found, older;
+};
+
+void directory_newest_note(struct directory_newest *n, const struct directory_entry *e);
+/* Adds to `seen` what is below `base` of them now. false: the server did not say. */
+MUST_CHECK bool directory_newest_look(LDAP *ld, const char *base, const struct directory_newest *n,
+                                      int64_t deadline, struct directory_newest_seen *seen);
+
 /* ---- persist.c: the server tells (RFC 4533); functions as those of the face */
 struct directory_persist;
 struct directory_persist *directory_persist_new(struct directory *d,

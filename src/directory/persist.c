@@ -27,6 +27,7 @@ struct source {
     enum directory_feed_kind kind;
     const struct directory_source *of;
     struct buf cookie;
+    struct directory_newest newest; /* of the entries that were told */
     int msgid;
     /* on this connection: */
     bool reads;   /* without following, which comes next */
@@ -107,8 +108,10 @@ bool directory_persist_is_unknown(const struct directory_persist *f)
 static void forget(struct directory_persist *f)
 {
     f->complete = false;
-    for (size_t i = 0; i < f->count; i++)
+    for (size_t i = 0; i < f->count; i++) {
         buf_clear(&f->sources[i].cookie);
+        f->sources[i].newest = (struct directory_newest){0};
+    }
 }
 
 static void lose(struct directory_persist *f)
@@ -126,6 +129,22 @@ static bool can_resume(const struct directory_persist *f)
         if (f->sources[i].cookie.len == 0)
             return false;
     return f->complete;
+}
+
+/* Of the newest entries that were told: is one there, and none in an older version? Where all of
+ * them were deleted since it looks as if the data were restored: then everything is read again. */
+static bool has_newest(struct directory_persist *f, int64_t deadline)
+{
+    struct directory_newest_seen seen = {0};
+    for (size_t i = 0; i < f->count; i++) {
+        const struct source *s = &f->sources[i];
+        if (!directory_newest_look(f->ld, s->of->base, &s->newest, deadline, &seen))
+            return false;
+    }
+    if (seen.older)
+        directory_follow_back(f->directory, "an entry is of an older version than was told before");
+    f->back = f->back || seen.older;
+    return !seen.older && (seen.found || !seen.asked);
 }
 
 static bool start_source(struct directory_persist *f, struct source *s)
@@ -149,21 +168,22 @@ static bool start_source(struct directory_persist *f, struct source *s)
 }
 
 /* slapd gives a cookie without a CSN where its contextCSN did not move: an earlier write is under
- * way, or its clock has stepped back. A search that began with it would hear what is there, and
- * nothing of what has gone. */
-static bool says_nothing(struct str cookie)
+ * way, or its clock has stepped back. Who resumed from it, or from the one before, might hear
+ * nothing of what has gone since; the next one with a CSN may be resumed from again. */
+static bool is_stateless(struct str cookie)
 {
-    return cookie.len == 0 || (str_starts(cookie, STR("rid=")) &&
-                               !memmem(cookie.at, cookie.len, "csn=", strlen("csn=")));
+    return str_starts(cookie, STR("rid=")) &&
+           !memmem(cookie.at, cookie.len, "csn=", strlen("csn="));
 }
 
 static void keep_cookie(struct directory_persist *f, struct source *s, struct str cookie)
 {
     directory_saw(f->directory, cookie);
-    if (says_nothing(cookie))
+    if (cookie.len == 0)
         return;
     buf_clear(&s->cookie);
-    buf_str(&s->cookie, cookie);
+    if (!is_stateless(cookie))
+        buf_str(&s->cookie, cookie);
 }
 
 static bool connect_all(struct directory_persist *f)
@@ -181,7 +201,7 @@ static bool connect_all(struct directory_persist *f)
     if (f->back || link.server != f->server)
         forget(f);
     f->server = link.server;
-    f->resuming = can_resume(f);
+    f->resuming = can_resume(f) && has_newest(f, deadline);
     if (!f->resuming)
         forget(f);
     f->heard_at = clock_monotonic_ms();
@@ -309,6 +329,7 @@ static enum step event_of(struct directory_persist *f, struct source *s,
         /* Its entryUUID may not be read; the control brings it all the same. */
         if (sync->entry.id.len == 0)
             return s->reads ? STEP_AGAIN : STEP_NONE;
+        directory_newest_note(&s->newest, &sync->entry);
         out->kind = s->kind;
         return protected_event(f, s, out) ? STEP_NONE : STEP_EVENT;
     case SYNC_GONE:

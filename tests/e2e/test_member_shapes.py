@@ -99,7 +99,7 @@ def test_members_absent_in_a_put_stay_but_in_the_strict_profile(tenant):
 # what is not there, and then these.
 SELECTED = [('value eq "A"', "C", "BC", None), ('value eq "A"', "A", "AB", None), ('value eq "A" or value eq "B"', "B", "B", None),
             ('value eq "C"', "C", None, "ABC"), ('value eq "C"', "A", None, "AB"), ('value eq "nobody"', "C", None, "ABC"),
-            ('value eq "A" and type eq "User"', "C", "BC", None), ('display eq "nobody"', "C", None, "ABC")]
+            ('value eq "A" and display pr', "C", "BC", None), ('display eq "nobody"', "C", None, "ABC")]
 MANAGERS = f"{KIOPS_ORGANIZATION}:managers"
 
 
