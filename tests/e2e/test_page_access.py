@@ -223,7 +223,7 @@ def test_the_language_is_the_browser_s_and_the_person_s(lab):
         korean.open("/login")
         assert korean.text("h1") == "로그인" and korean.driver.execute_script("return document.documentElement.lang") == "ko"
         korean.choose("language", "en")
-        assert korean.text("h1") == "Sign in"
+        korean.wait(lambda: korean.text("h1") == "Sign in")
         korean.open("/login")  # it is remembered
         assert korean.text("h1") == "Sign in"
     finally:
