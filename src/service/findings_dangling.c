@@ -51,7 +51,7 @@ static bool look_up(struct reading *r, struct place *p, bool owner, struct str d
     static const char *const none[] = {"entryUUID", NULL};
     struct directory_search s = {.base = dn, .scope = DIRECTORY_BASE, .attrs = none};
     struct directory_entries entries;
-    bool user;
+    bool user = false;
     if (directory_is_protected(r->ground->directory, dn))
         return true;
     if (!directory_find(r->ground->conn, r->arena, &s, &entries, err))

@@ -47,7 +47,7 @@ static bool look_up_some(const struct looking *l, struct impact_unknown *const *
     if (!directory_find_all(l->conn, l->arena, (struct directory_searches){s, count}, found, err))
         return false;
     for (size_t i = 0; i < count; i++) {
-        bool user;
+        bool user = false;
         if (!found[i].count)
             continue; /* IMPACT_FOUND_NOTHING */
         if (!is_user(l, some[i], &user, err))
