@@ -29,7 +29,7 @@ class Ground389(Ground):
     def tasks_are_done(self):
         """One that has not begun says nothing of itself."""
         def running():
-            found = self.config.find("cn=index,cn=tasks,cn=config", "(nsIndexAttribute=*)")
+            found = self.config.find("cn=tasks,cn=config", "(|(nsIndexAttribute=*)(basedn=*))")
             return [dn for dn, task in found.items() if "nsTaskExitCode" not in task]
         eventually(lambda: not running(), within=30)
 
