@@ -41,20 +41,6 @@ struct feeding {
     size_t refused_count;
 };
 
-static bool read_platform(struct feeding *f, struct error *err)
-{
-    struct directory_search search = directory_search_platform(f->s->directory, f->arena);
-    struct directory_entries found;
-    if (!directory_find(f->conn, f->arena, &search, &found, err))
-        return false;
-    const struct directory_attr *members =
-        found.count ? directory_attr(&found.at[0], "member") : NULL;
-    struct directory_values values = {members ? members->values : NULL,
-                                      members ? members->count : 0};
-    replica_apply_platform(f->s->replica, found.count ? found.at[0].csn : STR_NONE, &values);
-    return true;
-}
-
 /* Memory holds a newer version than a refresh has read: an own write has come since, or the
  * directory was restored, and changed before this connection could see that. What it says now is
  * so. */
@@ -67,7 +53,7 @@ static void read_doubted(struct feeding *f, enum directory_feed_kind kind, struc
     if (kind == FEED_ORGANIZATION)
         read = service_refresh_organization(s, f->conn, f->arena, id, &err);
     else if (kind == FEED_PLATFORM)
-        read = read_platform(f, &err);
+        read = service_refresh_platform(s, f->conn, f->arena, &err);
     else if (kind == FEED_USER || kind == FEED_APPLICANT)
         read = service_refresh_user(s, f->conn, f->arena, id, &err);
     if (!read)
@@ -277,11 +263,8 @@ static void apply_organization(struct feeding *f, const struct directory_entry *
 
 static void apply_platform(struct feeding *f, const struct directory_entry *e)
 {
-    const struct directory_attr *members = directory_attr(e, "member");
-    struct directory_values values = {members ? members->values : NULL,
-                                      members ? members->count : 0};
     (void)said_again(f, e->id, e->csn, REPLICA_PLATFORM);
-    if (!replica_apply_platform(f->s->replica, e->csn, &values))
+    if (!service_apply_platform(f->s, e))
         refuse(f, FEED_PLATFORM, e);
 }
 

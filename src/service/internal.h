@@ -87,6 +87,12 @@ MUST_CHECK bool service_find_user(struct directory_conn *conn, struct arena *a, 
 /* The same for a user. */
 MUST_CHECK bool service_refresh_user(struct service *s, struct directory_conn *conn,
                                      struct arena *a, struct str id, struct error *err);
+/* The platform group, as read; NULL: there is none, and no PlatformAdmin. As
+ * replica_apply_platform().
+ */
+bool service_apply_platform(struct service *s, const struct directory_entry *e);
+MUST_CHECK bool service_refresh_platform(struct service *s, struct directory_conn *conn,
+                                         struct arena *a, struct error *err);
 /* What cannot be shown is not there, for clients: what it was before must not stand for good. */
 void service_leave_out(struct service *s, enum directory_feed_kind kind,
                        const struct directory_entry *e, const struct error *why);

@@ -279,12 +279,8 @@ enum sent operation_modify_admins(const struct service_call *c, const struct dir
     struct directory_result result = {0};
     bool answered = modify_group(c, &target, m, &result, err);
     enum sent sent = judge_sent(c, answered, &result, err);
-    if (sent == SENT_DONE && result.post) {
-        const struct directory_attr *members = directory_attr(result.post, "member");
-        struct directory_values values = {members ? members->values : NULL,
-                                          members ? members->count : 0};
-        replica_apply_platform(s->replica, result.post->csn, &values);
-    }
+    if (sent == SENT_DONE && result.post)
+        service_apply_platform(s, result.post);
     return sent;
 }
 

@@ -1,4 +1,4 @@
-/* One entry is read again, by its id, and enters the replica as it is now. */
+/* One entry is read again, and enters the replica as it is now. */
 #include "service/internal.h"
 
 void service_leave_out(struct service *s, enum directory_feed_kind kind,
@@ -62,5 +62,24 @@ bool service_refresh_user(struct service *s, struct directory_conn *conn, struct
         replica_apply_user(s->replica, &u);
     else
         service_leave_out(s, FEED_USER, &found.at[0], &odd);
+    return true;
+}
+
+bool service_apply_platform(struct service *s, const struct directory_entry *e)
+{
+    const struct directory_attr *members = e ? directory_attr(e, "member") : NULL;
+    struct directory_values values = {members ? members->values : NULL,
+                                      members ? members->count : 0};
+    return replica_apply_platform(s->replica, e ? e->csn : STR_NONE, &values);
+}
+
+bool service_refresh_platform(struct service *s, struct directory_conn *conn, struct arena *a,
+                              struct error *err)
+{
+    struct directory_search search = directory_search_platform(s->directory, a);
+    struct directory_entries found;
+    if (!directory_find(conn, a, &search, &found, err))
+        return false;
+    service_apply_platform(s, found.count ? &found.at[0] : NULL);
     return true;
 }
